@@ -1,0 +1,1 @@
+//! The anchor component that knows nothing and says so.

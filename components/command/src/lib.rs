@@ -1,0 +1,1 @@
+//! The command line of secure-log as a wasi:cli/run component.

@@ -1,0 +1,1 @@
+//! Keyed hashing and key wrapping that answer unsupported.

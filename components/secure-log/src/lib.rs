@@ -1,0 +1,1 @@
+//! The core component: integrity logic over an imported store and keystore.

@@ -1,0 +1,1 @@
+//! A store component over the JSON-lines file store.

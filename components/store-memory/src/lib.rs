@@ -1,0 +1,1 @@
+//! A store component that keeps a log in memory.

@@ -1,0 +1,1 @@
+//! Bindings and conversions shared by the store components of secure-log.

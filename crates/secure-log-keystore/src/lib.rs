@@ -1,0 +1,1 @@
+//! The software keystore of secure-log.

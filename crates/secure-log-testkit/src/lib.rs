@@ -1,0 +1,1 @@
+//! Strict in-memory providers, fault injection and conformance suites for secure-log.

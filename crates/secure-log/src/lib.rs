@@ -1,0 +1,11 @@
+//! secure-log: a tamper-evident audit log.
+#![forbid(unsafe_code)]
+
+pub mod cbor;
+pub mod entry;
+pub mod hash;
+pub mod providers;
+pub mod record;
+pub mod sign;
+pub mod store;
+pub mod time;

@@ -1,0 +1,153 @@
+//! What the engine needs of its surroundings besides a store: keys, an anchor, a clock, randomness.
+
+use core::fmt;
+
+use crate::hash::Hash;
+use crate::sign::Algorithm;
+use crate::time::Timestamp;
+
+/// A signing key that stays where it is.
+pub trait CheckpointSigner {
+    /// What it signs with.
+    fn algorithm(&self) -> Algorithm;
+    /// The public key, in the algorithm's form (format.md s.5).
+    fn public_key(&self) -> &[u8];
+    /// Signs `message` itself, never a hash that the caller computed of it.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
+}
+
+/// A key of the keyed suite that stays where it is.
+pub trait MacKey {
+    /// HMAC-SHA-256 of `message`.
+    fn mac(&self, message: &[u8]) -> Result<[u8; 32], KeyError>;
+}
+
+/// Keys by label.
+pub trait Keystore {
+    /// The signing key with this label. [`KeyError::NotFound`] means that there is none, and never that it could
+    /// not be opened.
+    fn signer(&self, label: &str) -> Result<Box<dyn CheckpointSigner + Send>, KeyError>;
+    /// The key of the keyed suite with this label.
+    fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError>;
+}
+
+/// Why a key cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// There is no key with this label; the text says which, and what to set.
+    NotFound(String),
+    /// The key is of a kind that this keystore or this use does not support.
+    UnsupportedAlgorithm(String),
+    /// The key is there and may not be used: a wrong passphrase or PIN, a key that may not sign.
+    AccessDenied(String),
+    /// The keystore failed.
+    Backend(String),
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyError::NotFound(detail) => write!(f, "no such key: {detail}"),
+            KeyError::UnsupportedAlgorithm(detail) => write!(f, "unsupported key or algorithm: {detail}"),
+            KeyError::AccessDenied(detail) => write!(f, "the key may not be used: {detail}"),
+            KeyError::Backend(detail) => write!(f, "the keystore failed: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// What an anchor knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnchorView {
+    /// No anchor is configured: nothing outside the store remembers the log.
+    NotConfigured,
+    /// The anchor works and knows of no such log.
+    Unknown,
+    /// The last head that it was given, as a whole signed note.
+    Head(String),
+}
+
+/// A place outside the store that remembers the last head.
+pub trait Anchor {
+    /// What it knows of the log of this origin or, without one, of any log.
+    fn latest(&mut self, origin: Option<&str>) -> Result<AnchorView, AnchorError>;
+
+    /// Gives it a head as a signed note, with a consistency proof from the size that it was given last. It has
+    /// been made durable when this returns. Answers cosignature lines, of which there may be none.
+    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError>;
+}
+
+/// Why an anchor did not take a head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnchorError {
+    /// It has a larger head, or another one of this size: this one.
+    Refused(String),
+    /// It did not answer, or could not store; the head may or may not have been taken.
+    Unavailable(String),
+}
+
+impl fmt::Display for AnchorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AnchorError::Refused(_) => f.write_str("the anchor has a larger or another head"),
+            AnchorError::Unavailable(detail) => write!(f, "the anchor cannot be used: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for AnchorError {}
+
+/// No anchor: every report says so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAnchor;
+
+impl Anchor for NoAnchor {
+    fn latest(&mut self, _: Option<&str>) -> Result<AnchorView, AnchorError> {
+        Ok(AnchorView::NotConfigured)
+    }
+
+    fn publish(&mut self, _: &str, _: u64, _: &[Hash]) -> Result<Vec<String>, AnchorError> {
+        Err(AnchorError::Unavailable("no anchor is configured".into()))
+    }
+}
+
+/// No keys: a log made with it is keyless, and every verdict says so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoKeys;
+
+impl Keystore for NoKeys {
+    fn signer(&self, label: &str) -> Result<Box<dyn CheckpointSigner + Send>, KeyError> {
+        Err(KeyError::NotFound(format!("'{label}': no keystore is configured")))
+    }
+
+    fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError> {
+        Err(KeyError::NotFound(format!("'{label}': no keystore is configured")))
+    }
+}
+
+/// Tells the time.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Gives random bytes.
+pub trait Random {
+    /// Fills `out`.
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), RandomError>;
+}
+
+/// The source of randomness failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RandomError(pub String);
+
+impl fmt::Display for RandomError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no random bytes: {}", self.0)
+    }
+}
+
+impl std::error::Error for RandomError {}

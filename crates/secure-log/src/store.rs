@@ -1,0 +1,347 @@
+//! What a store has to do.
+//!
+//! A store keeps the rows of commits, answers reads and appends commits atomically. It computes no hash and is
+//! not trusted: the engine proves what it uses of it. `wit/store.wit` is the same contract for components.
+
+use core::fmt;
+
+use crate::hash::Hash;
+use crate::record::{
+    DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
+};
+
+/// Interior hashes below this level are not stored: at most 16 entry hashes give them.
+pub const STORED_LEVEL: u8 = 4;
+
+/// Which Merkle tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TreeId {
+    /// The tree over every entry of the log; leaf index = seqno - 1.
+    Log,
+    /// The tree of the closed segment with this id.
+    Segment(u64),
+}
+
+/// A complete subtree: the one with `2^level` leaves that begins at leaf `index << level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId {
+    /// The tree it is in.
+    pub tree: TreeId,
+    /// Its height: 0 would be a leaf. Stores keep [`STORED_LEVEL`] and up.
+    pub level: u8,
+    /// Its place among those of its level, from 0.
+    pub index: u64,
+}
+
+/// A complete subtree's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Which subtree.
+    pub id: NodeId,
+    /// Its root.
+    pub hash: Hash,
+}
+
+/// The state that a commit was computed from, and the only one that it may be appended to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Size of the last head.
+    pub size: u64,
+    /// Root of the last head.
+    pub root: Hash,
+    /// How many segments are closed.
+    pub segments: u64,
+}
+
+/// Everything that one call makes durable at once. The last record is a head.
+#[derive(Debug, Default)]
+pub struct Commit {
+    bytes: Vec<u8>,
+    streams: Vec<String>,
+    items: Vec<Item>,
+    /// Interior tree hashes that this commit completes.
+    pub nodes: Vec<Node>,
+    /// What the store must hold for the commit to be appended; `None` for a store that holds nothing.
+    pub expected: Option<Expected>,
+}
+
+#[derive(Debug)]
+enum Item {
+    Log(LogRow),
+    Stream(StreamRow),
+    DataKey(DataKeyRow),
+    Entry { seqno: u64, stream: u32, start: usize, end: usize, hash: Hash },
+    Signature(SignatureRow),
+    Segment(SegmentRow),
+    Witness(WitnessRow),
+    Head(HeadRow),
+}
+
+impl Commit {
+    /// A commit that may be appended to a store that holds `expected`.
+    pub fn new(expected: Option<Expected>) -> Commit {
+        Commit { expected, ..Commit::default() }
+    }
+
+    /// The records, in the order in which they were pushed.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
+        self.items.iter().map(|item| match item {
+            Item::Log(row) => Record::Log(row),
+            Item::Stream(row) => Record::Stream(row),
+            Item::DataKey(row) => Record::DataKey(row),
+            Item::Entry { seqno, stream, start, end, hash } => Record::Entry(EntryRow {
+                seqno: *seqno,
+                stream: &self.streams[*stream as usize],
+                hash: *hash,
+                bytes: &self.bytes[*start..*end],
+            }),
+            Item::Signature(row) => Record::Signature(row),
+            Item::Segment(row) => Record::Segment(row),
+            Item::Witness(row) => Record::Witness(row),
+            Item::Head(row) => Record::Head(row),
+        })
+    }
+
+    /// The head that ends the commit, once it was pushed.
+    pub fn head(&self) -> Option<&HeadRow> {
+        match self.items.last() {
+            Some(Item::Head(head)) => Some(head),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the entries pushed so far.
+    pub fn entry_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Appends an entry whose canonical bytes `encode` writes, and whose hash `hash` computes of them.
+    pub fn push_entry<E>(
+        &mut self,
+        seqno: u64,
+        stream: &str,
+        encode: impl FnOnce(&mut Vec<u8>),
+        hash: impl FnOnce(&[u8]) -> Result<Hash, E>,
+    ) -> Result<Hash, E> {
+        let start = self.bytes.len();
+        encode(&mut self.bytes);
+        let end = self.bytes.len();
+        let hash = hash(&self.bytes[start..end]).inspect_err(|_| self.bytes.truncate(start))?;
+        let stream = self.intern(stream);
+        self.items.push(Item::Entry { seqno, stream, start, end, hash });
+        Ok(hash)
+    }
+
+    /// Appends any record. An entry is copied; a pruned row is never committed and is refused.
+    ///
+    /// # Panics
+    /// On [`Record::Pruned`], which only [`SecureLogStore::prune`] makes.
+    pub fn push(&mut self, record: Record<'_>) {
+        let item = match record {
+            Record::Log(row) => Item::Log(row.clone()),
+            Record::Stream(row) => Item::Stream(row.clone()),
+            Record::DataKey(row) => Item::DataKey(row.clone()),
+            Record::Entry(row) => {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(row.bytes);
+                let stream = self.intern(row.stream);
+                Item::Entry { seqno: row.seqno, stream, start, end: self.bytes.len(), hash: row.hash }
+            }
+            Record::Pruned(_) => panic!("a pruned row is never part of a commit"),
+            Record::Signature(row) => Item::Signature(row.clone()),
+            Record::Segment(row) => Item::Segment(row.clone()),
+            Record::Witness(row) => Item::Witness(row.clone()),
+            Record::Head(row) => Item::Head(row.clone()),
+        };
+        self.items.push(item);
+    }
+
+    fn intern(&mut self, stream: &str) -> u32 {
+        // Batches name few streams and mostly the last one again, so a search from the end is short.
+        let found =
+            self.streams.iter().rev().take(8).position(|s| s == stream).map(|back| self.streams.len() - 1 - back);
+        let index = found.unwrap_or_else(|| {
+            self.streams.push(stream.into());
+            self.streams.len() - 1
+        });
+        u32::try_from(index).expect("a commit holds at most 64 MiB, so fewer than 2^32 entries")
+    }
+}
+
+/// Which entries to read: ascending, from `from` to `to` inclusive, of one stream or of the whole log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryRange<'a> {
+    /// Only this stream's.
+    pub stream: Option<&'a str>,
+    /// The first seqno that may be answered.
+    pub from: u64,
+    /// The last seqno that may be answered.
+    pub to: u64,
+    /// At most so many rows.
+    pub limit: u32,
+}
+
+/// A stream as the store knows it. Only `row` is hashed anywhere; the rest says where to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamState {
+    /// The newest record of the stream.
+    pub row: StreamRow,
+    /// Its place among the streams in the order in which they were made, from 1: the cursor of pages.
+    pub number: u64,
+    /// Seqno of its first entry, if it has one.
+    pub first: Option<u64>,
+    /// Seqno of its last entry, if it has one.
+    pub last: Option<u64>,
+    /// Its last closed segment, if it has one.
+    pub segment: Option<u64>,
+}
+
+/// A head and its place among the heads, from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedHead {
+    /// Dense, from 1.
+    pub number: u64,
+    /// The head.
+    pub head: HeadRow,
+}
+
+/// What follows the last head: a commit that was never finished and never acknowledged (format.md s.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// How much of it there is.
+    pub bytes: u64,
+    /// Where it is kept once the store was opened for writing.
+    pub kept_as: String,
+}
+
+/// A native store. Every method reads or writes; none hashes.
+///
+/// Methods take `&mut self` because a store may keep a cursor or a buffer; a log is shared by threads one level
+/// higher (see `SharedLog`).
+pub trait SecureLogStore {
+    /// The log record, or `None` when the store holds nothing. A store that holds anything has one.
+    fn log(&mut self) -> Result<Option<LogRow>, StoreError>;
+
+    /// The unfinished commit found when the store was opened, if there was one.
+    fn torn(&mut self) -> Option<Torn>;
+
+    /// Appends the commit if and only if the store holds exactly `commit.expected`, and returns after all of it
+    /// is durable. Otherwise answers [`StoreError::Conflict`] with the newest heads, and nothing has changed. After
+    /// any other error it is unknown whether the commit was stored; it is there as a whole or not at all.
+    fn insert(&mut self, commit: &Commit) -> Result<(), StoreError>;
+
+    /// Heads with a number below `below` (or all), newest first, at most `limit`.
+    fn heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError>;
+
+    /// How many segments are closed.
+    fn segment_count(&mut self) -> Result<u64, StoreError>;
+
+    /// Entries and pruned rows in ascending order. The borrowed row is valid during the call of `visit`.
+    fn entries(&mut self, range: EntryRange<'_>, visit: &mut dyn FnMut(Record<'_>)) -> Result<(), StoreError>;
+
+    /// The entry-hashes of `count` leaves of a tree, from `first` (from 0). Fewer when the tree ends earlier.
+    fn hashes(&mut self, tree: TreeId, first: u64, count: u32) -> Result<Vec<Hash>, StoreError>;
+
+    /// The stored interior hashes, in the order asked for; `None` for one that the store does not have.
+    fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError>;
+
+    /// The stream of this name.
+    fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError>;
+
+    /// Streams with a number above `after`, in the order in which they were made, at most `limit`.
+    fn streams(&mut self, after: u64, limit: u32) -> Result<Vec<StreamState>, StoreError>;
+
+    /// The segment with this id.
+    fn segment(&mut self, id: u64) -> Result<Option<SegmentRow>, StoreError>;
+
+    /// Segments of a stream with an id above `after`, ascending, at most `limit`.
+    fn segments(&mut self, stream: &str, after: u64, limit: u32) -> Result<Vec<SegmentRow>, StoreError>;
+
+    /// The closed segment of `stream` whose range holds `seqno`.
+    fn segment_of(&mut self, stream: &str, seqno: u64) -> Result<Option<SegmentRow>, StoreError>;
+
+    /// Place of an entry among the entries of a closed segment, from 0; `None` when it is not in it.
+    fn leaf_index(&mut self, segment: u64, seqno: u64) -> Result<Option<u64>, StoreError>;
+
+    /// The signatures of an entry or segment, oldest first.
+    fn signatures(&mut self, of: Subject) -> Result<Vec<SignatureRow>, StoreError>;
+
+    /// The data keys of a stream that were not dropped, oldest first.
+    fn data_keys(&mut self, stream: &str) -> Result<Vec<DataKeyRow>, StoreError>;
+
+    /// What witnesses answered about heads of this size or larger, oldest first, at most `limit`.
+    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError>;
+
+    /// Reads all records in commit order, from `cursor` (0 is the beginning), about `max_bytes` of them, and answers
+    /// the cursor to go on from, or `None` at the end. What was committed after the end was answered is not missed: the
+    /// last cursor stays good.
+    fn scan(
+        &mut self,
+        cursor: u64,
+        max_bytes: usize,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<Option<u64>, StoreError>;
+
+    /// Replaces the producers' entries of `stream` up to `last` by pruned rows, durably, and answers how many. Control
+    /// entries, signatures, segments and heads stay. The engine has committed the entry that allows it before.
+    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError>;
+
+    /// Drops these data keys durably. The engine has committed the entry that says so before.
+    fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError>;
+
+    /// Moves every record after the head with this number out of the log, keeps it, and answers where.
+    fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError>;
+
+    /// Builds anew whatever the store derives from its rows. Called when a derived answer turned out wrong.
+    fn reindex(&mut self) -> Result<(), StoreError>;
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store holds something else than the commit expects. Nothing was written: go on from one of these
+    /// heads (newest first) if it can be trusted, or stop.
+    Conflict {
+        /// What the store has.
+        heads: Vec<HeadRow>,
+    },
+    /// Another writer holds the store. Nothing was written: try again later.
+    Locked {
+        /// What is known of the holder.
+        detail: String,
+    },
+    /// What the store holds is damaged. Nothing is ever repaired in place: stop, and verify the log.
+    Corrupt {
+        /// Where: a line or a byte offset.
+        at: String,
+        /// What is wrong there.
+        detail: String,
+    },
+    /// The configuration cannot be used: say what to change.
+    Config(String),
+    /// The operation failed below the store. A write may or may not have happened: read the state again.
+    Io {
+        /// What was being done.
+        operation: String,
+        /// What the system said.
+        detail: String,
+    },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Conflict { heads } => match heads.first() {
+                Some(head) => write!(f, "the store holds another state: its last head has size {}", head.size),
+                None => f.write_str("the store holds another state: it has no head"),
+            },
+            StoreError::Locked { detail } => write!(f, "another writer holds the log: {detail}"),
+            StoreError::Corrupt { at, detail } => write!(f, "the stored log is damaged at {at}: {detail}"),
+            StoreError::Config(detail) => write!(f, "the store's configuration cannot be used: {detail}"),
+            StoreError::Io { operation, detail } => write!(f, "cannot {operation}: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

@@ -1,0 +1,186 @@
+//! Time as the format writes it: RFC 3339 in UTC with nine fractional digits (format.md s.1).
+
+use core::fmt;
+use core::str::FromStr;
+
+/// An instant, to the nanosecond, in the years 1 to 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp {
+    unix_seconds: i64,
+    nanos: u32,
+}
+
+/// 0001-01-01T00:00:00Z.
+const MIN_SECONDS: i64 = -62_135_596_800;
+/// 9999-12-31T23:59:59Z.
+const MAX_SECONDS: i64 = 253_402_300_799;
+
+impl Timestamp {
+    /// The instant so many seconds and nanoseconds after 1970. `None` outside the years 1 to 9999.
+    pub fn from_unix(unix_seconds: i64, nanos: u32) -> Option<Timestamp> {
+        let known = (MIN_SECONDS..=MAX_SECONDS).contains(&unix_seconds) && nanos < 1_000_000_000;
+        known.then_some(Timestamp { unix_seconds, nanos })
+    }
+
+    /// Whole seconds since 1970.
+    pub fn unix_seconds(self) -> i64 {
+        self.unix_seconds
+    }
+
+    /// Nanoseconds since `earlier`; negative when `earlier` is later.
+    pub fn nanos_since(self, earlier: Timestamp) -> i128 {
+        let seconds = i128::from(self.unix_seconds) - i128::from(earlier.unix_seconds);
+        seconds * 1_000_000_000 + i128::from(self.nanos) - i128::from(earlier.nanos)
+    }
+
+    /// Whether `text` is a time in the format's one spelling and a real date.
+    pub fn is_valid(text: &str) -> bool {
+        text.parse::<Timestamp>().is_ok()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.unix_seconds.div_euclid(86_400), self.unix_seconds.rem_euclid(86_400));
+        let (year, month, day) = date_of(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        put_digits(&mut text[0..4], year as u64);
+        put_digits(&mut text[5..7], month as u64);
+        put_digits(&mut text[8..10], day as u64);
+        put_digits(&mut text[11..13], hour as u64);
+        put_digits(&mut text[14..16], minute as u64);
+        put_digits(&mut text[17..19], second as u64);
+        put_digits(&mut text[20..29], u64::from(self.nanos));
+        f.write_str(core::str::from_utf8(&text).expect("digits are ASCII"))
+    }
+}
+
+/// The text is not a time in the format's one spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadTime;
+
+impl fmt::Display for BadTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a real time written like 2026-11-20T04:07:11.000000000Z")
+    }
+}
+
+impl std::error::Error for BadTime {}
+
+impl FromStr for Timestamp {
+    type Err = BadTime;
+
+    fn from_str(text: &str) -> Result<Timestamp, BadTime> {
+        let text: &[u8; 30] = text.as_bytes().try_into().map_err(|_| BadTime)?;
+        let shape = (text[4], text[7], text[10], text[13], text[16], text[19], text[29]);
+        if shape != (b'-', b'-', b'T', b':', b':', b'.', b'Z') {
+            return Err(BadTime);
+        }
+        let number = |from: usize, to: usize| digits(&text[from..to]).ok_or(BadTime);
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        let nanos = number(20, 29)?;
+        let real = year > 0 && (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
+        if !real || hour > 23 || minute > 59 || second > 59 {
+            return Err(BadTime);
+        }
+        let unix_seconds = days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+        Ok(Timestamp { unix_seconds, nanos: nanos as u32 })
+    }
+}
+
+fn put_digits(out: &mut [u8], mut value: u64) {
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+fn digits(text: &[u8]) -> Option<i64> {
+    text.iter().try_fold(0, |v, d| d.is_ascii_digit().then(|| v * 10 + i64::from(d - b'0')))
+}
+
+fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 => 28 + i64::from(is_leap(year)),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days before each month of a year that is no leap year.
+const MONTH_STARTS: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+
+/// Days from 1970-01-01 to this date of the Gregorian calendar.
+fn days_before(year: i64, month: i64, day: i64) -> i64 {
+    let y = year - 1;
+    let leap_day = i64::from(month > 2 && is_leap(year));
+    let month_start = MONTH_STARTS[usize::try_from(month - 1).expect("the caller checked the month")];
+    y * 365 + y / 4 - y / 100 + y / 400 + month_start + leap_day + day - 1 - 719_162
+}
+
+/// The date so many days after 1970-01-01.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    // A year too late at most, as no year is shorter than 365 days; 400 years are 146,097 days.
+    let mut year = (days + 719_162) * 400 / 146_097 + 1;
+    while days_before(year, 1, 1) > days {
+        year -= 1;
+    }
+    while days_before(year + 1, 1, 1) <= days {
+        year += 1;
+    }
+    let month = (1..=12).rev().find(|&m| days_before(year, m, 1) <= days).unwrap_or(1);
+    (year, month, days - days_before(year, month, 1) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_instants() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00.000000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000000Z"),
+            (1_795_147_631, "2026-11-20T04:07:11.000000000Z"),
+            (MIN_SECONDS, "0001-01-01T00:00:00.000000000Z"),
+            (MAX_SECONDS, "9999-12-31T23:59:59.000000000Z"),
+        ] {
+            let at = Timestamp::from_unix(seconds, 0).unwrap();
+            assert_eq!(at.to_string(), text);
+            assert_eq!(text.parse(), Ok(at));
+        }
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_comes_back() {
+        let first = days_before(1900, 1, 1);
+        for days in first..first + 146_097 + 366 {
+            let at = Timestamp::from_unix(days * 86_400 + days.rem_euclid(86_400), 7).unwrap();
+            assert_eq!(at.to_string().parse(), Ok(at));
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "2026-02-29T00:00:00.000000000Z",
+            "2026-13-01T00:00:00.000000000Z",
+            "2026-01-01T24:00:00.000000000Z",
+            "2026-01-01T23:59:60.000000000Z",
+            "2026-01-01T00:00:00Z",
+            "2026-01-01 00:00:00.000000000Z",
+            "0000-01-01T00:00:00.000000000Z",
+            "2026-01-01T00:00:00.00000000+Z",
+            "",
+        ] {
+            assert!(!Timestamp::is_valid(text), "{text}");
+        }
+        assert_eq!(Timestamp::from_unix(MAX_SECONDS + 1, 0), None);
+    }
+}
