@@ -1,0 +1,41 @@
+# Shared by the other scripts: where things are, which versions are meant, and how to talk. Sourced, never run.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+# The Rust toolchain is pinned in rust-toolchain.toml, the npm packages in tests/jco/package-lock.json.
+wac_version=0.12.0
+wasmtime_version=48.0.8
+cargo_component_version=0.21.1
+cargo_deny_version=0.20.2
+cargo_fuzz_version=0.13.2
+wasip2_version=2.0.1+wasi-0.2.12
+python_packages=(blake3==1.0.11 cryptography==50.0.2)
+node_major=20
+
+# Tools that we install stand here, before those of the user, whose own versions are left alone.
+tools=$root/.tools
+export PATH=$tools/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+python=$tools/python/bin/python
+
+# One target folder for everything that the scripts build, so that nothing is compiled twice.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
+# The flags for wasm stand in .cargo/config.toml; this variable would replace them.
+unset RUSTFLAGS
+export CARGO_TERM_PROGRESS_WHEN=never
+
+wasm_target=wasm32-wasip2
+
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# node_is_recent: whether there is a Node that can run tests/jco.
+node_is_recent() {
+    local version
+    version=$(node --version 2>/dev/null) || return 1
+    version=${version#v}
+    [ "${version%%.*}" -ge "$node_major" ]
+}
