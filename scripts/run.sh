@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# From a fresh clone to a log that verifies: sets up, builds the components, composes the stacks, and drives every function
+# of the file stack from outside, including what it must refuse and what it must find in a file that was tampered with.
+#
+#   run.sh [LOG.jsonl]     where the log is left behind; otherwise in a new temporary folder
+. "$(dirname "$0")/lib.sh"
+
+[ $# -le 1 ] || fail "usage: run.sh [LOG.jsonl]"
+log=${1:-$(mktemp -d)/audit.jsonl}
+log=$(realpath -m -- "$log")
+
+scripts/setup.sh run
+say "building the components (about 2 minutes the first time)"
+scripts/build-components.sh
+say "building the harness with wasmtime (about 4 minutes the first time)"
+(cd verify && cargo run --release --locked --quiet -- ../dist/secure-log-file.wasm "$log")
+say "the log is $log; look at it with"
+say "    wasmtime run --dir $(dirname "$log") dist/secure-log-command.wasm --help"

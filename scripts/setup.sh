@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Installs what the other scripts need, each tool at a pinned version, and nothing that is there already.
+#
+#   setup.sh run     what scripts/run.sh needs: the Rust toolchain and wac
+#   setup.sh test    what scripts/test.sh needs: all of it (default)
+#
+# Everything but the Rust toolchains and Debian packages goes into .tools and tests/jco/node_modules, so that the versions
+# that you use elsewhere stay as they are; a tool of the right version that is already on the PATH is used where it is.
+. "$(dirname "$0")/lib.sh"
+
+purpose=${1:-test}
+case $purpose in
+    run | test) ;;
+    *) fail "usage: setup.sh [run|test]" ;;
+esac
+
+main() {
+    local started=$SECONDS
+    require_system
+    rust_toolchain
+    cargo_tool wac "$wac_version" "2 minutes" wac-cli --no-default-features --features wit
+    if [ "$purpose" = test ]; then
+        python_packages python "the reference reader" "${reader_packages[@]}"
+        node_packages
+        fuzz_toolchain
+        cargo_tool cargo-deny "$cargo_deny_version" "5 minutes" cargo-deny
+        cargo_tool cargo-fuzz "$cargo_fuzz_version" "1 minute" cargo-fuzz
+        cargo_tool cargo-component "$cargo_component_version" "5 minutes" cargo-component
+        cargo_tool wasmtime "$wasmtime_version" "6 minutes" wasmtime-cli
+    fi
+    say "setup: everything for '$purpose' is there ($((SECONDS - started)) s)"
+}
+
+# What only the system's package manager or its administrator can install.
+require_system() {
+    local packages=()
+    have cc && have c++ || packages+=(build-essential)
+    if [ "$purpose" = test ]; then
+        have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+    fi
+    if [ ${#packages[@]} -gt 0 ]; then
+        if [ "$(id -u)" = 0 ] && have apt-get; then
+            say "setup: apt-get install ${packages[*]} (about 1 minute)"
+            apt-get update -qq
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null </dev/null
+        else
+            say "setup: these Debian packages are missing, and only root can install them:"
+            say "    sudo apt-get install ${packages[*]}"
+            exit 1
+        fi
+    fi
+    have cargo || fail "there is no cargo on the PATH; install Rust with rustup (https://rustup.rs) and call this again"
+}
+
+rust_toolchain() {
+    local channel
+    channel=$(rust_channel)
+    if ! have rustup; then
+        [ -d "$(rustc --print sysroot)/lib/rustlib/$wasm_target" ] ||
+            fail "this Rust has no target $wasm_target and there is no rustup to add it; install Rust with rustup"
+        return
+    fi
+    if ! rustup "+$channel" target list --installed 2>/dev/null | grep -qx "$wasm_target" ||
+        ! rustup "+$channel" component list --installed 2>/dev/null | grep -q '^clippy'; then
+        say "setup: Rust $channel with $wasm_target (about 1 minute)"
+        rustup toolchain install "$channel" --profile minimal --component clippy,rustfmt --target "$wasm_target"
+    fi
+}
+
+# cargo_tool <command> <version> <how long> <crate> [options of cargo install]
+cargo_tool() {
+    local command=$1 version=$2 duration=$3 crate=$4
+    shift 4
+    if [[ " $("$command" --version 2>/dev/null | head -1) " == *" $version "* ]]; then
+        return
+    fi
+    say "setup: $crate $version (compiling, about $duration on two cores)"
+    # A toolchain other than the pinned one may refuse what the tool was locked to, and a target folder of its own keeps
+    # the project's clean.
+    CARGO_TARGET_DIR=$tools/build cargo install --quiet --locked --root "$tools" "$@" "$crate@$version"
+    rm -rf "$tools/build"
+}
+
+# python_packages <folder> <what for> <packages>..: in an environment of their own.
+python_packages() {
+    local folder=$tools/$1 purpose=$2
+    shift 2
+    if [ "$(cat "$folder/installed" 2>/dev/null)" != "$*" ]; then
+        say "setup: $* for $purpose (about 1 minute)"
+        rm -rf "$folder"
+        python3 -m venv "$folder"
+        "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
+        printf '%s\n' "$*" >"$folder/installed"
+    fi
+}
+
+# For the second host, tests/jco.
+node_packages() {
+    if ! node_is_recent || ! have npm; then
+        python_packages node "tests/jco, since there is no Node $node_major with npm on the PATH" "$node_package"
+        mkdir -p "$tools/bin"
+        ln -sf "$tools"/node/bin/{node,npm} "$tools/bin/"
+    fi
+    local stamp=tests/jco/node_modules/installed
+    if ! cmp -s tests/jco/package-lock.json "$stamp"; then
+        say "setup: the npm packages of tests/jco (about 1 minute)"
+        # Not `npm ci`: it insists on optional packages for other systems, which not every registry serves.
+        npm install --prefix tests/jco --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+        cp tests/jco/package-lock.json "$stamp"
+    fi
+}
+
+# Fuzzing instruments the code with options that only a nightly compiler has. It is the one tool that a machine may lack.
+fuzz_toolchain() {
+    if have rustup && ! rustup "+$nightly" component list --installed >/dev/null 2>&1; then
+        say "setup: Rust $nightly for the fuzz targets (about 1 minute)"
+        rustup toolchain install "$nightly" --profile minimal ||
+            say "setup: $nightly could not be installed, so the fuzz targets will not run"
+    fi
+}
+
+main

@@ -1,0 +1,180 @@
+#!/usr/bin/env bash
+# The gate: every check that there is. Each step prints what it does and how long it took; the last line counts them.
+#
+#   test.sh [WORD]..       only the steps whose name contains one of the words
+#
+# Property and mutation tests draw a seed and print it; SECURE_LOG_SEED=<seed> repeats a run. Counts are reduced;
+# scripts/soak.sh runs the full ones. What cannot run here says so in capitals and is listed again at the end.
+. "$(dirname "$0")/lib.sh"
+
+words=("$@")
+scripts/setup.sh test
+
+# The tests that call the reference reader find a Python that has its packages.
+export PATH=$tools/python/bin:$PATH
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The folders that cargo sees as a whole of their own.
+workspaces=(.)
+for folder in verify tests/foreign fuzz bench bench/peers; do
+    [ ! -f "$folder/Cargo.toml" ] || workspaces+=("$folder")
+done
+
+main() {
+    step "format" check_format
+    step "toolchain: rust-version is the pinned compiler" check_rust_version
+    step "interfaces: wit/deps is the pinned release" scripts/fetch-wit.sh --check
+    step "reference reader: the copy is identical" check_reference_reader
+    step "clippy" check_clippy
+    step "tests" cargo test --locked --workspace
+    step "features" check_features
+    step "documentation" check_documentation
+    step "dependencies: licences, bans, sources" cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+    step "dependencies: advisories" check_advisories
+    step "components: built, composed, imports as listed" scripts/build-components.sh
+    step "components: cargo-component builds them" check_cargo_component
+    step "harness: file stack" harness_file_stack
+    step "harness: memory stack" harness dist/secure-log-memory.wasm :memory:
+    step "reference reader: the composed stack's log is valid" read_composed_log
+    step "harness: foreign store and keystore" check_foreign
+    step "second host: Node with jco" check_jco
+    step "command and README: what is shown is what happens" check_readme
+    step "fuzz" check_fuzz
+    close
+}
+
+# ---- The steps. Exit code 77 means: could not run here, and said why.
+
+check_format() {
+    local folder
+    for folder in "${workspaces[@]}"; do
+        (cd "$folder" && cargo fmt --all --check)
+    done
+}
+
+check_rust_version() {
+    local declared
+    declared=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    [ "$(rust_channel)" = "$declared.0" ] ||
+        { say "Cargo.toml promises Rust $declared and rust-toolchain.toml tests $(rust_channel)"; return 1; }
+}
+
+check_reference_reader() {
+    local original=${SECURE_LOG_PUBLIC_VECTORS:-}/../reference/secure_log_ref.py
+    [ -f "$original" ] || not_run "SECURE_LOG_PUBLIC_VECTORS does not point at vectors with the reference reader beside them"
+    cmp "$original" tools/secure_log_ref.py
+}
+
+check_clippy() {
+    local folder
+    for folder in "${workspaces[@]}"; do
+        [ "$folder" = fuzz ] || (cd "$folder" && cargo clippy --quiet --locked --workspace --all-targets -- -D warnings)
+    done
+}
+
+check_features() {
+    cargo check --quiet --locked --no-default-features
+    cargo check --quiet --locked --all-features
+}
+
+check_documentation() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps
+}
+
+check_advisories() {
+    cargo-deny fetch db || not_run "the advisory database is out of reach"
+    cargo-deny --locked check --hide-inclusion-graph advisories
+}
+
+check_cargo_component() {
+    cargo-component component build --release --target "$wasm_target" --locked --workspace --exclude secure-log-testkit
+}
+
+harness() {
+    local stack
+    stack=$(realpath "$1")
+    (cd verify && cargo run --release --locked --quiet -- "$stack" "$2")
+}
+
+# With keys that were made outside, so that the reference reader can be told whom to trust.
+harness_file_stack() {
+    tests/reference_reader.py make-keys "$work/keys"
+    export SECURE_LOG_KEYSTORE_DIR=$work/keys SECURE_LOG_KEYSTORE_PASSPHRASE=test
+    harness dist/secure-log-file.wasm "$work/audit.jsonl"
+}
+
+read_composed_log() {
+    tests/reference_reader.py verify "$work/audit.jsonl" "$work/keys"
+}
+
+check_foreign() {
+    (cd tests/foreign && cargo build --release --locked --target "$wasm_target" --target-dir "$target")
+    wac plug dist/secure-log-core.wasm --plug "$target/$wasm_target/release/foreign_store.wasm" \
+        --plug "$target/$wasm_target/release/foreign_keystore.wasm" -o "$work/foreign.wasm"
+    harness "$work/foreign.wasm" :memory:
+}
+
+check_jco() {
+    node_is_recent || not_run "there is no Node $node_major or newer"
+    (cd tests/jco && node host.mjs)
+}
+
+check_readme() {
+    scripts/check-readme.py README.md
+}
+
+check_fuzz() {
+    have rustup && rustup "+$nightly" component list --installed >/dev/null 2>&1 ||
+        not_run "$nightly, which fuzzing needs, is not installed"
+    local fuzz_target
+    for fuzz_target in $(cd fuzz && RUSTUP_TOOLCHAIN=$nightly cargo-fuzz fuzz list); do
+        RUSTUP_TOOLCHAIN=$nightly cargo-fuzz fuzz run "$fuzz_target" -- -max_total_time="${SECURE_LOG_FUZZ_SECONDS:-5}" -verbosity=0
+        say "$fuzz_target: nothing found in ${SECURE_LOG_FUZZ_SECONDS:-5} s"
+    done
+}
+
+# ---- How a step runs.
+
+passed=0
+failed=()
+skipped=()
+
+step() {
+    local name=$1 word wanted=${#words[@]} began=$SECONDS status
+    shift
+    for word in "${words[@]}"; do
+        [[ $name != *"$word"* ]] || wanted=0
+    done
+    [ "$wanted" = 0 ] || return 0
+    printf '\n=== %s\n' "$name"
+    # In a subshell of its own, not in a condition, so that its first failing command ends it.
+    set +e
+    (set -e; "$@") </dev/null
+    status=$?
+    set -e
+    case $status in
+        0) passed=$((passed + 1)); printf '=== passed: %s (%d s)\n' "$name" $((SECONDS - began)) ;;
+        77) skipped+=("$name") ;;
+        *) failed+=("$name"); printf '=== FAILED: %s (%d s)\n' "$name" $((SECONDS - began)) ;;
+    esac
+}
+
+not_run() {
+    say "NOT RUN: $*"
+    exit 77
+}
+
+close() {
+    printf '\n'
+    local name
+    for name in "${skipped[@]}"; do say "NOT RUN: $name"; done
+    for name in "${failed[@]}"; do say "FAILED: $name"; done
+    say "in $SECONDS s:"
+    say "$passed passed, ${#failed[@]} failed"
+    [ ${#failed[@]} = 0 ]
+}
+
+main
