@@ -1,0 +1,338 @@
+//! A store that keeps its rows in a `Vec` and answers every question by walking it.
+//!
+//! It is written against wit/store.wit alone, so it also shows whether what the WIT says is enough to write a store by.
+//! It indexes nothing: it is for small logs, and for reading.
+
+use std::cell::RefCell;
+
+mod bindings {
+    wit_bindgen::generate!({
+        world: "secure-log:log/store-provider",
+        path: ["../../../wit/keys", "../../../wit"],
+        additional_derives: [PartialEq],
+    });
+    export!(Component);
+
+    use super::Component;
+}
+
+use bindings::exports::secure_log::log::store::*;
+
+/// The prefix of the event types that only the log itself writes, and that are never pruned.
+const CONTROL: &str = "secure-log.";
+
+thread_local! {
+    static STORE: RefCell<Store> = RefCell::default();
+}
+
+struct Component;
+
+#[derive(Default)]
+struct Store {
+    /// All rows in commit order. A row that is dropped leaves its place empty, so that cursors stay what they are.
+    rows: Vec<Option<Row>>,
+    nodes: Vec<Node>,
+    aside: Vec<Option<Row>>,
+}
+
+impl Store {
+    fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        self.rows.iter().flatten()
+    }
+
+    fn heads(&self) -> impl Iterator<Item = &HeadRow> {
+        self.rows().filter_map(|row| if let Row::Head(head) = row { Some(head) } else { None })
+    }
+
+    fn segments(&self) -> impl Iterator<Item = &SegmentRow> {
+        self.rows().filter_map(|row| if let Row::Segment(segment) = row { Some(segment) } else { None })
+    }
+
+    /// Entries and pruned rows: (seqno, stream, hash, row), ascending.
+    fn entries(&self) -> impl Iterator<Item = (u64, &str, &Vec<u8>, &Row)> {
+        self.rows().filter_map(|row| match row {
+            Row::Entry(entry) => Some((entry.seqno, entry.stream_id.as_str(), &entry.hash, row)),
+            Row::Pruned(pruned) => Some((pruned.seqno, pruned.stream_id.as_str(), &pruned.hash, row)),
+            _ => None,
+        })
+    }
+
+    /// The leaves of a tree, in order: seqno and hash.
+    fn leaves(&self, tree: TreeId) -> Vec<(u64, Vec<u8>)> {
+        let segment = match tree {
+            TreeId::Log => None,
+            TreeId::Segment(id) => match self.segments().find(|segment| segment.id == id) {
+                Some(segment) => Some(segment),
+                None => return Vec::new(),
+            },
+        };
+        self.entries()
+            .filter(|(seqno, stream, ..)| {
+                segment.is_none_or(|s| s.stream_id == *stream && (s.first..=s.last).contains(seqno))
+            })
+            .map(|(seqno, _, hash, _)| (seqno, hash.clone()))
+            .collect()
+    }
+
+    /// Each stream once, at the place of its first row and with what its last row says.
+    fn streams(&self) -> Vec<StreamState> {
+        let mut streams: Vec<StreamState> = Vec::new();
+        for row in self.rows() {
+            match row {
+                Row::Stream(stream) => match streams.iter_mut().find(|state| state.stream.name == stream.name) {
+                    Some(state) => state.stream = stream.clone(),
+                    None => streams.push(StreamState {
+                        stream: stream.clone(),
+                        number: streams.len() as u64 + 1,
+                        first: None,
+                        last: None,
+                        segment: None,
+                    }),
+                },
+                Row::Entry(EntryRow { seqno, stream_id, .. }) | Row::Pruned(PrunedRow { seqno, stream_id, .. }) => {
+                    if let Some(state) = streams.iter_mut().find(|state| state.stream.name == *stream_id) {
+                        state.first = state.first.or(Some(*seqno));
+                        state.last = Some(*seqno);
+                    }
+                }
+                Row::Segment(segment) => {
+                    if let Some(state) = streams.iter_mut().find(|state| state.stream.name == segment.stream_id) {
+                        state.segment = Some(segment.id);
+                    }
+                }
+                _ => {}
+            }
+        }
+        streams
+    }
+
+    fn insert(&mut self, commit: Commit) -> Result<(), StoreError> {
+        let found = self.heads().last().map(|head| (head.size, &head.root, self.segments().count() as u64));
+        let expected = commit.expected.as_ref().map(|expected| (expected.size, &expected.root, expected.segments));
+        if found != expected {
+            let newest: Vec<HeadRow> = self.heads().cloned().collect();
+            return Err(StoreError::Conflict(newest.into_iter().rev().take(16).collect()));
+        }
+        self.rows.extend(commit.rows.into_iter().map(Some));
+        self.nodes.extend(commit.nodes);
+        Ok(())
+    }
+
+    fn prune(&mut self, stream_id: &str, last: u64) -> u64 {
+        let mut count = 0;
+        for row in self.rows.iter_mut().flatten() {
+            if let Row::Entry(entry) = row
+                && entry.stream_id == stream_id
+                && entry.seqno <= last
+                && !event_type(&entry.bytes).starts_with(CONTROL)
+            {
+                *row = Row::Pruned(PrunedRow {
+                    seqno: entry.seqno,
+                    stream_id: entry.stream_id.clone(),
+                    hash: entry.hash.clone(),
+                });
+                count += 1;
+            }
+        }
+        count
+    }
+
+    fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {
+        let mut heads = 0;
+        let head_at = self.rows.iter().position(|row| {
+            heads += u64::from(matches!(row, Some(Row::Head(_))));
+            heads == after_head
+        });
+        let Some(head_at) = head_at else {
+            return Err(StoreError::Config(format!("there is no head {after_head}")));
+        };
+        self.aside.extend(self.rows.drain(head_at + 1..));
+        let size = self.heads().last().map_or(0, |head| head.size);
+        let segments = self.segments().count() as u64;
+        self.nodes.retain(|node| match node.id.tree {
+            TreeId::Log => (node.id.index + 1) << node.id.level <= size,
+            TreeId::Segment(id) => id <= segments,
+        });
+        Ok("another Vec".into())
+    }
+}
+
+/// Item 6 of an entry's canonical form, an array of twelve (docs/format.md s.2). Empty where the bytes are something else.
+fn event_type(bytes: &[u8]) -> String {
+    let mut rest = bytes.get(1..).unwrap_or_default();
+    for item in 0..=6 {
+        let Some((major, value, after)) = cbor_head(rest) else { return String::new() };
+        let length = if matches!(major, 2 | 3) { usize::try_from(value).unwrap_or(usize::MAX) } else { 0 };
+        let Some((content, after)) = after.split_at_checked(length) else { return String::new() };
+        if item == 6 {
+            return String::from_utf8_lossy(content).into_owned();
+        }
+        rest = after;
+    }
+    String::new()
+}
+
+/// The major type and value that a CBOR item begins with, and what follows.
+fn cbor_head(bytes: &[u8]) -> Option<(u8, u64, &[u8])> {
+    let (first, rest) = bytes.split_first()?;
+    let (major, info) = (first >> 5, first & 31);
+    if info < 24 {
+        return Some((major, info.into(), rest));
+    }
+    let (value, rest) = rest.split_at_checked(1 << info.checked_sub(24).filter(|shift| *shift < 4)?)?;
+    Some((major, value.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)), rest))
+}
+
+fn with<T>(use_store: impl FnOnce(&Store) -> T) -> T {
+    STORE.with_borrow(use_store)
+}
+
+/// As many as a caller asked for, as a number of items.
+fn count(limit: u32) -> usize {
+    limit as usize
+}
+
+impl Guest for Component {
+    fn init(config: String) -> Result<Option<Torn>, StoreError> {
+        match config.as_str() {
+            ":memory:" => Ok(None),
+            _ => Err(StoreError::Config("the foreign store keeps everything in memory: its config is :memory:".into())),
+        }
+    }
+
+    fn secure_log_read_log() -> Result<Option<LogRow>, StoreError> {
+        Ok(with(|store| store.rows().find_map(|row| if let Row::Log(log) = row { Some(log.clone()) } else { None })))
+    }
+
+    fn secure_log_insert(commit: Commit) -> Result<(), StoreError> {
+        STORE.with_borrow_mut(|store| store.insert(commit))
+    }
+
+    fn secure_log_heads(below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {
+        let mut heads: Vec<NumberedHead> = with(|store| {
+            store.heads().zip(1..).map(|(head, number)| NumberedHead { number, head: head.clone() }).collect()
+        });
+        heads.retain(|head| below.is_none_or(|below| head.number < below));
+        Ok(heads.into_iter().rev().take(count(limit)).collect())
+    }
+
+    fn secure_log_segment_count() -> Result<u64, StoreError> {
+        Ok(with(|store| store.segments().count() as u64))
+    }
+
+    fn secure_log_entries(range: EntryRange) -> Result<Vec<Row>, StoreError> {
+        Ok(with(|store| {
+            store
+                .entries()
+                .filter(|(seqno, stream, ..)| {
+                    (range.from_seqno..=range.to_seqno).contains(seqno)
+                        && range.stream_id.as_ref().is_none_or(|wanted| wanted == stream)
+                })
+                .take(count(range.limit))
+                .map(|(.., row)| row.clone())
+                .collect()
+        }))
+    }
+
+    fn secure_log_hashes(tree: TreeId, first: u64, count: u32) -> Result<Vec<Vec<u8>>, StoreError> {
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        let leaves = with(|store| store.leaves(tree));
+        Ok(leaves.into_iter().skip(first).take(self::count(count)).map(|(_, hash)| hash).collect())
+    }
+
+    fn secure_log_nodes(ids: Vec<NodeId>) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let find = |store: &Store, id: &NodeId| store.nodes.iter().find(|n| n.id == *id).map(|node| node.hash.clone());
+        Ok(with(|store| ids.iter().map(|id| find(store, id)).collect()))
+    }
+
+    fn secure_log_stream(name: String) -> Result<Option<StreamState>, StoreError> {
+        Ok(with(Store::streams).into_iter().find(|state| state.stream.name == name))
+    }
+
+    fn secure_log_streams(after: u64, limit: u32) -> Result<Vec<StreamState>, StoreError> {
+        let streams = with(Store::streams).into_iter();
+        Ok(streams.filter(|state| state.number > after).take(count(limit)).collect())
+    }
+
+    fn secure_log_segment(id: u64) -> Result<Option<SegmentRow>, StoreError> {
+        Ok(with(|store| store.segments().find(|segment| segment.id == id).cloned()))
+    }
+
+    fn secure_log_segments(stream_id: String, after: u64, limit: u32) -> Result<Vec<SegmentRow>, StoreError> {
+        let wanted = |segment: &&SegmentRow| segment.stream_id == stream_id && segment.id > after;
+        Ok(with(|store| store.segments().filter(wanted).take(count(limit)).cloned().collect()))
+    }
+
+    fn secure_log_segment_of(stream_id: String, seqno: u64) -> Result<Option<SegmentRow>, StoreError> {
+        let wanted = |s: &&SegmentRow| s.stream_id == stream_id && (s.first..=s.last).contains(&seqno);
+        Ok(with(|store| store.segments().find(wanted).cloned()))
+    }
+
+    fn secure_log_leaf_index(segment: u64, seqno: u64) -> Result<Option<u64>, StoreError> {
+        let leaves = with(|store| store.leaves(TreeId::Segment(segment)));
+        Ok(leaves.iter().position(|(leaf, _)| *leaf == seqno).map(|index| index as u64))
+    }
+
+    fn secure_log_signatures(of: Subject) -> Result<Vec<SignatureRow>, StoreError> {
+        Ok(with(|store| {
+            let signatures = store.rows().filter_map(|row| match row {
+                Row::Signature(signature) if signature.subject == of => Some(signature.clone()),
+                _ => None,
+            });
+            signatures.collect()
+        }))
+    }
+
+    fn secure_log_data_keys(stream_id: String) -> Result<Vec<DataKeyRow>, StoreError> {
+        Ok(with(|store| {
+            let keys = store.rows().filter_map(|row| match row {
+                Row::DataKey(key) if key.stream_id == stream_id => Some(key.clone()),
+                _ => None,
+            });
+            keys.collect()
+        }))
+    }
+
+    fn secure_log_witnesses(from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
+        Ok(with(|store| {
+            let witnesses = store.rows().filter_map(|row| match row {
+                Row::Witness(witness) if witness.size >= from_size => Some(witness.clone()),
+                _ => None,
+            });
+            witnesses.take(count(limit)).collect()
+        }))
+    }
+
+    /// A cursor is a place among the rows. A page of this store is a number of rows, each of which is taken to be small.
+    fn secure_log_scan(cursor: u64, max_bytes: u32) -> Result<ScanPage, StoreError> {
+        let page = count(max_bytes / 1024).max(1);
+        Ok(with(|store| {
+            let first = usize::try_from(cursor).unwrap_or(usize::MAX).min(store.rows.len());
+            let end = first.saturating_add(page).min(store.rows.len());
+            let rows = store.rows[first..end].iter().flatten().cloned().collect();
+            ScanPage { rows, next: (end < store.rows.len()).then_some(end as u64) }
+        }))
+    }
+
+    fn secure_log_prune(stream_id: String, last: u64) -> Result<u64, StoreError> {
+        Ok(STORE.with_borrow_mut(|store| store.prune(&stream_id, last)))
+    }
+
+    fn secure_log_drop_data_keys(ids: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        STORE.with_borrow_mut(|store| {
+            for place in &mut store.rows {
+                place.take_if(|row| matches!(row, Row::DataKey(key) if ids.contains(&key.id)));
+            }
+        });
+        Ok(())
+    }
+
+    fn secure_log_set_aside(after_head: u64) -> Result<String, StoreError> {
+        STORE.with_borrow_mut(|store| store.set_aside(after_head))
+    }
+
+    /// Nothing here is derived from the rows.
+    fn secure_log_reindex() -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+// Drives dist/secure-log-file.wasm from Node: a second host beside wasmtime, with another implementation of WASI.
+//
+// jco transpiles the stack; a fresh instance then opens a log in a temporary folder, appends, reads, closes, signs and
+// verifies, a second one continues it, and a third is shown a copy with one letter changed.
+
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+import { transpile } from "@bytecodealliance/jco";
+import { WASIShim } from "@bytecodealliance/preview2-shim/instantiation";
+
+const STACK = fileURLToPath(new URL("../../dist/secure-log-file.wasm", import.meta.url));
+const IDENTITY = "checkpoint-ed25519";
+// The key protects nothing: the log is deleted below.
+const SEED = "07".repeat(32);
+
+const work = await mkdtemp(join(tmpdir(), "secure-log-jco-"));
+try {
+  const instantiate = await prepare(await readFile(STACK), join(work, "transpiled"));
+  await write(await instantiate());
+  await goOn(await instantiate());
+  await tamper(join(work, "logs", "audit.jsonl"), join(work, "logs", "tampered.jsonl"));
+  await findOut(await instantiate());
+} finally {
+  await rm(work, { recursive: true });
+}
+
+async function write({ log, checkpoint, writer }) {
+  assert.equal(errorOf(() => log.append("door", "opened", "info", "sensor", bytes("early"))).tag, "not-open");
+  log.open("/logs/audit.jsonl");
+  const first = log.append("door", "opened", "info", "sensor", bytes("by Ann"));
+  assert.equal(first.seqno, 1n);
+  assert.equal(first.entryHash.length, 32);
+  log.append("door", "closed", "warning", "sensor", bytes("by Bob"));
+  say("opened and appended");
+
+  const entry = log.read(1n);
+  assert.equal(entry.streamId, "door");
+  assert.deepEqual(entry.payload, bytes("by Ann"));
+  assert.equal(errorOf(() => log.read(99n)).tag, "entry-not-found");
+  say("read");
+
+  const segment = log.closeSegment("door");
+  assert.deepEqual([segment.seqStart, segment.seqEnd], [1n, 2n]);
+  const [signature, key] = checkpoint.signSegment(IDENTITY, segment.segmentId);
+  assert.deepEqual([signature.length, key.length], [64, 32]);
+  assert.deepEqual(checkpoint.verifySegmentSignature(segment.segmentId), key);
+  say("closed and signed");
+
+  assert.equal(checkpoint.verifyCheckpointChain("door"), 1);
+  log.verifyChain("door", 1n, 3n);
+  const proof = log.buildInclusionProof(2n);
+  log.verifyInclusionProof(proof, segment.merkleRoot);
+  writer.signHead();
+  verifiesWith(writer, 3n);
+  say("verified");
+}
+
+async function goOn({ log, writer }) {
+  log.open("/logs/audit.jsonl");
+  assert.equal(log.head("door"), 3n);
+  assert.equal(log.append("door", "opened", "info", "sensor", bytes("by Cem")).seqno, 4n);
+  writer.signHead();
+  verifiesWith(writer, 4n);
+  say("opened again and continued");
+}
+
+async function tamper(from, to) {
+  const text = await readFile(from, "utf8");
+  const changed = text.replace("by Bob", "by Rob");
+  assert.notEqual(changed, text);
+  await writeFile(to, changed);
+}
+
+async function findOut({ log }) {
+  const error = errorOf(() => {
+    log.open("/logs/tampered.jsonl");
+    log.verifyChain("door", 1n, 4n);
+  });
+  assert.equal(error.tag, "chain-broken");
+  assert.equal(error.val.seqno, 2n);
+  say("found the letter that was changed, at entry 2");
+}
+
+function verifiesWith(writer, size) {
+  const report = writer.verifyLog();
+  assert.equal(report.size, size);
+  assert.equal(report.completeTo, size);
+  return report;
+}
+
+// Transpiles the component, and answers a function that makes a fresh instance of it.
+async function prepare(component, folder) {
+  const { files } = await transpile(component, { name: "stack", instantiation: "async" });
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), content);
+  }
+  // The generated module is an ES module by its place below this file.
+  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+  await mkdir(join(work, "logs"));
+  const { instantiate } = await import(pathToFileURL(join(folder, "stack.js")));
+  const coreModule = async (name) => WebAssembly.compile(await readFile(join(folder, name)));
+  return () => {
+    const wasi = new WASIShim({
+      sandbox: {
+        preopens: { "/logs": join(work, "logs") },
+        env: { SECURE_LOG_KEYSTORE_SEED: SEED },
+        enableNetwork: false,
+      },
+    });
+    return instantiate(coreModule, wasi.getImportObject());
+  };
+}
+
+// The variant of log-error that a call ends with.
+function errorOf(call) {
+  try {
+    call();
+  } catch (error) {
+    if (error.payload === undefined) throw error;
+    return error.payload;
+  }
+  assert.fail("the call was expected to fail");
+}
+
+function bytes(text) {
+  return new TextEncoder().encode(text);
+}
+
+function say(what) {
+  console.log(`node ${process.version}, jco: ${what}`);
+}
