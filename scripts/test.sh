@@ -172,6 +172,7 @@ close() {
     local name
     for name in "${skipped[@]}"; do say "NOT RUN: $name"; done
     for name in "${failed[@]}"; do say "FAILED: $name"; done
+    [ $((passed + ${#failed[@]} + ${#skipped[@]})) -gt 0 ] || fail "no step has such a name: ${words[*]}"
     say "in $SECONDS s:"
     say "$passed passed, ${#failed[@]} failed"
     [ ${#failed[@]} = 0 ]
