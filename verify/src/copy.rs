@@ -1,0 +1,157 @@
+//! A copy of the log under test, edited as somebody would who controls the disk, and what an instance says of it.
+
+use std::fs;
+
+use serde_json::Value;
+use wasmtime::error::Context;
+use wasmtime::{Result, ensure};
+
+use crate::host::writer::{Report, Verdict};
+use crate::host::{Instance, LogError};
+use crate::jsonl::Lines;
+use crate::session::Session;
+
+/// The name under which copies lie, one after the other.
+pub const NAME: &str = "copy";
+
+/// The lines of the log, and the streams of this run that are tampered with.
+#[derive(Clone)]
+pub struct Copy {
+    /// What an edit changes.
+    pub lines: Lines,
+    /// A stream with default rules: a batch of five entries, a closed segment, one more entry.
+    pub plain: String,
+    /// The same with signed segments.
+    pub signed: String,
+    /// The same with signed entries.
+    pub signed_entries: String,
+}
+
+impl Copy {
+    /// The log as it lies; none where it is not kept as JSON lines.
+    pub fn of_the_log(session: &Session) -> Result<Option<Copy>> {
+        let Some(file) = session.file() else { return Ok(None) };
+        if !fs::read(&file).is_ok_and(|bytes| bytes.starts_with(b"{\"t\":\"log\"")) {
+            return Ok(None);
+        }
+        Ok(Some(Copy {
+            lines: Lines::read(&file)?,
+            plain: session.stream("tampered"),
+            signed: session.stream("tampered-signed"),
+            signed_entries: session.stream("tampered-entries"),
+        }))
+    }
+
+    /// The line of the plain stream's second entry, which stands in the middle of a commit.
+    pub fn entry(&self) -> Result<usize> {
+        self.find("entry", &self.plain).and_then(|first| {
+            self.lines.find(first + 1, |line| line["t"] == "entry" && line["stream"] == self.plain.as_str())
+        })
+    }
+
+    /// The line of the first segment of the stream that signs segments; its signature is the next line.
+    pub fn signed_segment(&self) -> Result<usize> {
+        self.find("segment", &self.signed)
+    }
+
+    /// The line of the signature of that segment.
+    pub fn segment_signature(&self) -> Result<usize> {
+        self.lines.find(self.signed_segment()?, |line| line["t"] == "signature" && line["of"] == "segment")
+    }
+
+    /// The line of the signature of the first entry of the stream that signs entries.
+    pub fn entry_signature(&self) -> Result<usize> {
+        let first = self.find("entry", &self.signed_entries)?;
+        self.lines.find(first, |line| line["t"] == "signature" && line["of"] == "entry")
+    }
+
+    /// The line of the last head.
+    pub fn last_head(&self) -> Result<usize> {
+        self.lines.of_type("head")?.pop().context("the log has a head")
+    }
+
+    /// Changes a field of that entry.
+    pub fn edit_entry(&mut self, field: &str, value: Value) -> Result<()> {
+        self.lines.edit(self.entry()?, |line| line[field] = value)
+    }
+
+    /// Changes the segment of the plain stream.
+    pub fn edit_segment(&mut self, change: impl FnOnce(&mut Value)) -> Result<()> {
+        self.lines.edit(self.find("segment", &self.plain)?, change)
+    }
+
+    /// Changes the head after that entry.
+    pub fn edit_head(&mut self, change: impl FnOnce(&mut Value)) -> Result<()> {
+        let head = self.lines.find(self.entry()?, |line| line["t"] == "head")?;
+        self.lines.edit(head, change)
+    }
+
+    /// The line of the stream that signs segments.
+    pub fn stream(&self) -> Result<usize> {
+        self.lines.find(0, |line| line["t"] == "stream" && line["name"] == self.signed.as_str())
+    }
+
+    /// Changes the rules of that stream.
+    pub fn edit_stream(&mut self, field: &str, value: Value) -> Result<()> {
+        self.lines.edit(self.stream()?, |line| line[field] = value)
+    }
+
+    /// Changes the bytes of that entry's line.
+    pub fn edit_bytes(&mut self, change: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        let at = self.entry()?;
+        self.lines.edit_bytes(at, change);
+        Ok(())
+    }
+
+    fn find(&self, kind: &str, stream: &str) -> Result<usize> {
+        self.lines.find(0, |line| line["t"] == kind && line["stream"] == stream)
+    }
+}
+
+/// What a fresh instance says of a file of these bytes: `valid`, `incomplete`, the code of a finding, or the error of
+/// `open`. It may not change the file.
+pub fn examine(session: &Session, bytes: &[u8]) -> Result<(String, Option<Report>)> {
+    let (mut log, config) = lay(session, bytes)?;
+    let said = open_and_verify(&mut log, &config)?;
+    let unchanged = fs::read(session.elsewhere_file(NAME))? == bytes;
+    ensure!(unchanged, "the copy was changed by opening and verifying it, which said: {}", said.0);
+    Ok(said)
+}
+
+/// Puts a file of these bytes where a fresh instance finds it, with nothing beside it; answers instance and config.
+pub fn lay(session: &Session, bytes: &[u8]) -> Result<(Instance, String)> {
+    let place = session.elsewhere(NAME)?.context("a file store has a place for a copy")?;
+    session.clear_elsewhere(NAME)?;
+    fs::write(session.elsewhere_file(NAME), bytes)?;
+    Ok(place)
+}
+
+fn open_and_verify(log: &mut Instance, config: &str) -> Result<(String, Option<Report>)> {
+    let report = match log.open(config)? {
+        Ok(()) => log.verify_log()?,
+        Err(error) => return Ok((error_name(error), None)),
+    };
+    Ok(match report {
+        Err(error) => (error_name(error), None),
+        Ok(report) => match &report.verdict {
+            Verdict::Valid => ("valid".into(), Some(report)),
+            Verdict::Incomplete => ("incomplete".into(), Some(report)),
+            Verdict::Invalid(finding) => (finding.code.clone(), None),
+        },
+    })
+}
+
+/// The word that an error has in the contract or, for a finding, its code.
+fn error_name(error: LogError) -> String {
+    match error {
+        LogError::InvalidRecord(finding) => finding.code,
+        LogError::ChainBroken(_) => "chain-broken".into(),
+        LogError::Corrupt(_) => "corrupt".into(),
+        LogError::Fork(_) => "fork".into(),
+        LogError::KeyNotFound(_) => "key-not-found".into(),
+        LogError::PolicyMismatch(_) => "policy-mismatch".into(),
+        LogError::Rollback(_) => "rollback".into(),
+        LogError::Unattested(_) => "unattested".into(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,172 @@
+//! A stack, loaded once and instantiated as often as needed, and the world around each instance.
+//!
+//! Nothing here knows what is tested: a benchmark can use it as well.
+
+use std::path::{Path, PathBuf};
+
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Result, Store};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+/// What `wit/` says, as Rust; its documentation stands there.
+#[allow(missing_docs)]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: ["../wit/keys", "../wit"],
+        world: "secure-log:log/secure-log-host@0.1.0",
+        additional_derives: [PartialEq],
+    });
+}
+
+/// The interfaces of the contract, by the names that they have in `wit/log.wit`.
+pub use bindings::exports::secure_log::log::{checkpoint, encoder, log, types, writer};
+use bindings::{SecureLogHost, SecureLogHostPre};
+pub use types::LogError;
+
+/// What a function of the log answers.
+pub type Answer<T> = std::result::Result<T, LogError>;
+
+/// A composed stack, compiled.
+pub struct Stack {
+    engine: Engine,
+    prepared: SecureLogHostPre<Guest>,
+}
+
+/// What one instance can see of this machine, and nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    folders: Vec<(PathBuf, String)>,
+    variables: Vec<(String, String)>,
+}
+
+/// A running instance with the functions of all its interfaces.
+pub struct Instance {
+    store: Store<Guest>,
+    stack: SecureLogHost,
+}
+
+struct Guest {
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl Stack {
+    /// Compiles the component in `file` and resolves its imports.
+    pub fn load(file: &Path) -> Result<Stack> {
+        let engine = Engine::new(&Config::new())?;
+        let component = Component::from_file(&engine, file)?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        let prepared = SecureLogHostPre::new(linker.instantiate_pre(&component)?)?;
+        Ok(Stack { engine, prepared })
+    }
+
+    /// A fresh instance: it has no memory of any other.
+    pub fn instantiate(&self, surroundings: &Surroundings) -> Result<Instance> {
+        let mut store = Store::new(&self.engine, Guest { wasi: surroundings.build()?, table: ResourceTable::new() });
+        let stack = self.prepared.instantiate(&mut store)?;
+        Ok(Instance { store, stack })
+    }
+}
+
+impl Surroundings {
+    /// Lets the guest read and write `folder` under the name `name`.
+    pub fn folder(mut self, folder: impl Into<PathBuf>, name: impl Into<String>) -> Surroundings {
+        self.folders.push((folder.into(), name.into()));
+        self
+    }
+
+    /// Sets an environment variable of the guest; the last value counts.
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Surroundings {
+        let name = name.into();
+        self.variables.retain(|(known, _)| *known != name);
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Takes back every variable whose name begins with `prefix`.
+    pub fn without(mut self, prefix: &str) -> Surroundings {
+        self.variables.retain(|(name, _)| !name.starts_with(prefix));
+        self
+    }
+
+    fn build(&self) -> Result<WasiCtx> {
+        let mut wasi = WasiCtxBuilder::new();
+        // Calls are synchronous anyway, and a hand-over to another thread costs more than a small write.
+        wasi.inherit_stderr().allow_blocking_current_thread(true);
+        for (name, value) in &self.variables {
+            wasi.env(name, value);
+        }
+        for (folder, name) in &self.folders {
+            wasi.preopened_dir(folder, name, FsPerms::ReadWrite)?;
+        }
+        Ok(wasi.build())
+    }
+}
+
+/// One method a function of the contract. The outer result is the host's (a trap), the inner one the log's answer.
+macro_rules! functions {
+    ($($interface:ident { $($function:ident = $call:ident($($argument:ident: $type:ty),*) -> $answer:ty;)* })*) => {
+        /// The functions of the contract: a trap is the outer error, what the log answers stands inside.
+        impl Instance {
+            $($(
+                #[doc = concat!("`", stringify!($interface), ".", stringify!($function), "` of the contract.")]
+                pub fn $function(&mut self $(, $argument: $type)*) -> Result<$answer> {
+                    self.stack.$interface().$call(&mut self.store $(, $argument)*)
+                }
+            )*)*
+        }
+    };
+}
+
+functions! {
+    secure_log_log_encoder {
+        encode_entry = call_encode_entry(fields: &encoder::EntryFields) -> Vec<u8>;
+        encode_checkpoint = call_encode_checkpoint(fields: &encoder::CheckpointFields) -> Vec<u8>;
+        encoding_name = call_name() -> String;
+    }
+    secure_log_log_log {
+        open = call_open(config: &str) -> Answer<()>;
+        append = call_append(stream: &str, event: &str, severity: encoder::Severity, producer: &str, payload: &[u8])
+            -> Answer<log::AppendResult>;
+        append_with_encoding = call_append_with_encoding(stream: &str, event: &str, severity: encoder::Severity,
+            producer: &str, payload: &[u8], encoding: &str) -> Answer<log::AppendResult>;
+        read = call_read(seqno: u64) -> Answer<encoder::EntryFields>;
+        head = call_head(stream: &str) -> Answer<Option<u64>>;
+        verify_chain = call_verify_chain(stream: &str, from: u64, to: u64) -> Answer<()>;
+        close_segment = call_close_segment(stream: &str) -> Answer<log::SegmentInfo>;
+        list_segments = call_list_segments(stream: &str) -> Answer<Vec<log::SegmentInfo>>;
+        read_segment = call_read_segment(id: u64) -> Answer<log::SegmentInfo>;
+        build_inclusion_proof = call_build_inclusion_proof(seqno: u64) -> Answer<log::InclusionProof>;
+        verify_inclusion_proof = call_verify_inclusion_proof(proof: &log::InclusionProof, root: &[u8]) -> Answer<()>;
+        create_stream = call_create_stream(stream: &str, tier: types::Tier, description: Option<&str>) -> Answer<()>;
+        list_streams = call_list_streams() -> Answer<Vec<log::StreamInfo>>;
+        deprecate_stream = call_deprecate_stream(stream: &str) -> Answer<()>;
+    }
+    secure_log_log_checkpoint {
+        sign_segment = call_sign_segment(identity: &str, segment: u64) -> Answer<(Vec<u8>, Vec<u8>)>;
+        verify_segment_signature = call_verify_segment_signature(segment: u64) -> Answer<Vec<u8>>;
+        verify_checkpoint_chain = call_verify_checkpoint_chain(stream: &str) -> Answer<u32>;
+    }
+    secure_log_log_writer {
+        append_batch = call_append_batch(entries: &[writer::NewEntry]) -> Answer<writer::BatchResult>;
+        create_stream_with = call_create_stream_with(stream: &str, rules: &writer::StreamRules)
+            -> Answer<writer::CommitInfo>;
+        change_suite = call_change_suite(stream: &str, suite: writer::HashSuite) -> Answer<writer::CommitInfo>;
+        set_ids = call_set_ids(session: &str, boot: &str) -> Answer<()>;
+        last_hash = call_last_hash(stream: &str) -> Answer<Option<Vec<u8>>>;
+        list_streams_page = call_list_streams_page(after: u64, limit: u32) -> Answer<writer::StreamPage>;
+        read_page = call_read_page(stream: Option<&str>, from: u64, to: u64, limit: u32)
+            -> Answer<Vec<encoder::EntryFields>>;
+        sign_head = call_sign_head() -> Answer<String>;
+        verify_log = call_verify_log() -> Answer<writer::Report>;
+        recover = call_recover(config: &str, choice: writer::UnattestedChoice) -> Answer<()>;
+        status = call_status() -> Answer<writer::LogStatus>;
+    }
+}

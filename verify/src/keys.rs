@@ -1,0 +1,139 @@
+//! Where the stack under test has its keys from: a configured keystore or, without one, throw-away keys of our own.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, DirBuilder};
+use std::hash::{Hash, Hasher};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::EncodePrivateKey;
+use pkcs8::LineEnding;
+use wasmtime::error::Context;
+use wasmtime::{Result, ensure, format_err};
+
+use crate::host::Surroundings;
+
+/// Who signs heads when nobody says otherwise.
+const HEAD_IDENTITY: &str = "checkpoint-ed25519";
+/// The second signer of segments, among the keys that we make.
+const SECOND_IDENTITY: &str = "segment-signer";
+/// Our keys protect nothing, so their passphrase is no secret. It is here so that the encrypted form is what is read.
+const PASSPHRASE: &str = "throw-away";
+/// The guest's name for the folder of our keys.
+const GUEST_FOLDER: &str = "/secure-log-keys";
+
+/// The keys of a run.
+pub struct Keys {
+    /// One line for the person at the terminal.
+    pub summary: String,
+    /// Signs heads.
+    pub head_identity: String,
+    /// Another identity with a key of its own, if there is one.
+    pub second_identity: Option<String>,
+    folder: Option<(PathBuf, String)>,
+    variables: Vec<(String, String)>,
+}
+
+impl Keys {
+    /// Takes the keystore that the environment configures, or makes one for the log at `config`. The same log gets the
+    /// same keys the next time: without them it could not be continued.
+    pub fn find_or_make(config: &str) -> Result<Keys> {
+        let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let head_identity = environment("SECURE_LOG_HEAD_IDENTITY").unwrap_or_else(|| HEAD_IDENTITY.into());
+        if environment("SECURE_LOG_KEYSTORE_SEED").is_some() {
+            return Ok(Keys {
+                summary: "keys are derived from the configured SECURE_LOG_KEYSTORE_SEED".into(),
+                head_identity,
+                second_identity: Some(SECOND_IDENTITY.into()),
+                folder: None,
+                variables: Vec::new(),
+            });
+        }
+        if let Some(folder) = environment("SECURE_LOG_KEYSTORE_DIR") {
+            let second = Path::new(&folder).join(format!("{SECOND_IDENTITY}.p8")).exists();
+            return Ok(Keys {
+                summary: format!("keys are those of the configured SECURE_LOG_KEYSTORE_DIR={folder}"),
+                head_identity,
+                second_identity: second.then(|| SECOND_IDENTITY.into()),
+                folder: Some((folder.clone().into(), folder)),
+                variables: Vec::new(),
+            });
+        }
+        let folder = own_folder(config)?;
+        let mut made = false;
+        for label in [head_identity.as_str(), SECOND_IDENTITY] {
+            made |= make_missing(&folder, label)?;
+        }
+        Ok(Keys {
+            summary: format!(
+                "{} throw-away keys: SECURE_LOG_KEYSTORE_DIR={} SECURE_LOG_KEYSTORE_PASSPHRASE={PASSPHRASE}",
+                if made { "made" } else { "using the earlier run's" },
+                folder.display()
+            ),
+            head_identity,
+            second_identity: Some(SECOND_IDENTITY.into()),
+            folder: Some((folder, GUEST_FOLDER.into())),
+            variables: vec![
+                ("SECURE_LOG_KEYSTORE_DIR".into(), GUEST_FOLDER.into()),
+                ("SECURE_LOG_KEYSTORE_PASSPHRASE".into(), PASSPHRASE.into()),
+            ],
+        })
+    }
+
+    /// Shows these keys to a guest.
+    pub fn give_to(&self, mut surroundings: Surroundings) -> Surroundings {
+        if let Some((folder, name)) = &self.folder {
+            surroundings = surroundings.folder(folder, name);
+        }
+        for (name, value) in &self.variables {
+            surroundings = surroundings.variable(name, value);
+        }
+        surroundings
+    }
+}
+
+/// A folder of the temporary folder that belongs to this log and that nobody else can look into.
+fn own_folder(config: &str) -> Result<PathBuf> {
+    let mut name = DefaultHasher::new();
+    std::path::absolute(config).unwrap_or_else(|_| config.into()).hash(&mut name);
+    let folder = std::env::temp_dir().join(format!("secure-log-verify-keys-{:016x}", name.finish()));
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(format_err!("the key folder {} cannot be made: {error}", folder.display()));
+        }
+        _ => {}
+    }
+    let found = fs::symlink_metadata(&folder)?;
+    ensure!(
+        found.is_dir() && found.mode() & 0o077 == 0,
+        "{} is not a folder of ours: move it away, or set SECURE_LOG_KEYSTORE_DIR",
+        folder.display()
+    );
+    Ok(folder)
+}
+
+/// Makes `<label>.p8` as `openssl genpkey` would, encrypted and in PEM; answers whether it was missing.
+fn make_missing(folder: &Path, label: &str) -> Result<bool> {
+    let file = folder.join(format!("{label}.p8"));
+    if file.exists() {
+        return Ok(false);
+    }
+    let key = SigningKey::from_bytes(&random());
+    let plain = key.to_pkcs8_der().map_err(|error| format_err!("the key cannot be encoded: {error}"))?;
+    let info = pkcs8::PrivateKeyInfoRef::try_from(plain.as_bytes())
+        .map_err(|error| format_err!("the key cannot be encoded: {error}"))?;
+    let encrypted = info.encrypt(PASSPHRASE).map_err(|error| format_err!("the key cannot be encrypted: {error}"))?;
+    let pem = encrypted
+        .to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF)
+        .map_err(|error| format_err!("the key cannot be encoded: {error}"))?;
+    fs::write(&file, pem.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
+    Ok(true)
+}
+
+/// Fresh random bytes.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has a source of randomness");
+    bytes
+}

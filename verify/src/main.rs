@@ -1,0 +1,115 @@
+//! Drives every function of a composed secure-log stack from outside, under wasmtime.
+//!
+//! `cargo run --release -- ../dist/secure-log-file.wasm audit.jsonl` opens the log, calls everything that it exports,
+//! checks what it answers and what it refuses, tampers with copies of the file and sees each edit found, and leaves
+//! behind a log that verifies. In scope: the contract of `wit/log.wit` as a host sees it. Out of scope: crashes, speed
+//! and the inside of the engine, which the tests of the crates and `scripts/bench.sh` look at.
+
+pub mod copy;
+pub mod expect;
+pub mod forging;
+pub mod host;
+pub mod jsonl;
+pub mod keys;
+pub mod merkle;
+pub mod session;
+pub mod steps;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use wasmtime::Result;
+use wasmtime::error::Context;
+
+use host::Stack;
+use keys::Keys;
+use session::Session;
+use steps::{Done, GROUPS};
+
+const HELP: &str = "\
+Drives every exported function of a composed secure-log stack and checks what it answers.
+
+usage: secure-log-verify STACK.wasm CONFIG    run all steps on the log at CONFIG, which is made if it is not there
+       secure-log-verify --list               name the steps
+       secure-log-verify --help               this text
+
+CONFIG is what the stack's store opens: for the file stack the path of a .jsonl file, whose folder the stack may then
+read and write. A log that is there already is continued; every run writes to streams of its own.
+
+Variables that begin with SECURE_LOG_ are passed to the stack. With neither SECURE_LOG_KEYSTORE_DIR nor
+SECURE_LOG_KEYSTORE_SEED set, throw-away keys are made in the temporary folder, and used again for the same CONFIG.
+
+Exit codes: 0 every step did what it should, 1 a step failed (the last line says which, what was expected and what was
+found), 2 the run could not begin.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--help" | "-h"] => println!("{HELP}"),
+        ["--list"] => list(),
+        [stack, config] if !stack.starts_with('-') => return run(Path::new(stack), config),
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn list() {
+    for group in GROUPS {
+        println!("{}: {}", group.name, group.about);
+        for step in group.steps {
+            println!("    {}", step.name);
+        }
+    }
+}
+
+fn run(stack: &Path, config: &str) -> ExitCode {
+    let started = Instant::now();
+    let mut session = match prepare(stack, config) {
+        Ok(session) => session,
+        Err(error) => {
+            eprintln!("cannot begin: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    let (mut done, mut not_applicable) = (0, 0);
+    for group in GROUPS {
+        for step in group.steps {
+            let begun = Instant::now();
+            let outcome = (step.run)(&mut session);
+            let time = format!("{:9.1} ms", begun.elapsed().as_secs_f64() * 1e3);
+            match outcome {
+                Ok(Done::Checked(said)) => {
+                    done += 1;
+                    println!("{time}  ok      {:<10} {}: {said}", group.name, step.name);
+                }
+                Ok(Done::NotApplicable(why)) => {
+                    not_applicable += 1;
+                    println!("{time}  NOT RUN {:<10} {}: DOES NOT APPLY HERE: {why}", group.name, step.name);
+                }
+                Err(error) => {
+                    println!("{time}  FAILED  {:<10} {}: {error:#}", group.name, step.name);
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+    }
+    println!(
+        "{done} steps did what they should, {not_applicable} did not apply, in {:.1} s; {} verifies",
+        started.elapsed().as_secs_f64(),
+        session.config()
+    );
+    ExitCode::SUCCESS
+}
+
+fn prepare(stack: &Path, config: &str) -> Result<Session> {
+    let keys = Keys::find_or_make(config)?;
+    println!("{}", keys.summary);
+    let begun = Instant::now();
+    let loaded = Stack::load(stack).with_context(|| format!("the stack {} cannot be used", stack.display()))?;
+    println!("compiled {} in {:.1} s", stack.display(), begun.elapsed().as_secs_f64());
+    Session::new(loaded, config.into(), keys)
+}

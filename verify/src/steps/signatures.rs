@@ -1,0 +1,144 @@
+//! Signatures of segments and of heads, checked here by our own reading of the bytes that they cover.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ed25519_dalek::{Signature, VerifyingKey};
+use wasmtime::error::Context;
+use wasmtime::{Result, bail, ensure, format_err};
+
+use super::segments::checkpoint_hash;
+use super::{Done, Group, Step, checked, not_applicable, rules};
+use crate::expect::{equal, holds, refused};
+use crate::host::LogError;
+use crate::host::encoder::Severity;
+use crate::host::writer::{HashSuite, SigningRule};
+use crate::merkle::sha256;
+use crate::session::Session;
+
+pub const GROUP: Group = Group {
+    name: "signatures",
+    about: "sign-segment, verify-segment-signature, verify-checkpoint-chain, sign-head",
+    steps: &[
+        Step { name: "a segment is unsigned until it is signed", run: sign },
+        Step { name: "a second identity signs beside the first", run: second },
+        Step { name: "a stream that requires signatures has them without being asked", run: required },
+        Step { name: "keys, segments and streams that are not there", run: not_there },
+        Step { name: "a signed head is a note that anybody can check", run: head },
+    ],
+};
+
+fn sign(session: &mut Session) -> Result<Done> {
+    let (stream, identity) = (session.stream("segments"), session.keys.head_identity.clone());
+    let log = session.log()?;
+    let segments = log.list_segments(&stream)??;
+    let id = segments[0].segment_id;
+    equal("signed segments of the stream", log.verify_checkpoint_chain(&stream)??, 0)?;
+    let unsigned = log.verify_segment_signature(id)?;
+    refused!("an unsigned segment", unsigned, LogError::InvalidRecord(finding) if finding.code == "unsigned")?;
+
+    let (signature, key) = log.sign_segment(&identity, id)??;
+    equal("the key that verifies", &log.verify_segment_signature(id)??, &key)?;
+    equal("signed segments of the stream", log.verify_checkpoint_chain(&stream)??, 1)?;
+    let signed = log.read_segment(id)??;
+    equal("the signature in read-segment", signed.signature.as_ref(), Some(&signature))?;
+    equal("the identity in read-segment", signed.signer_identity.as_ref(), Some(&identity))?;
+    let message = [&b"secure-log/v1/checkpoint\n"[..], &checkpoint_hash(log, &signed)?].concat();
+    let how = if key.len() == 32 {
+        verify(&key, &message, &signature)?;
+        "checked here as well"
+    } else {
+        "NOT checked here: this harness knows Ed25519 only"
+    };
+    checked(format!("segment {id} by {identity}, {how}"))
+}
+
+fn second(session: &mut Session) -> Result<Done> {
+    let Some(identity) = session.keys.second_identity.clone() else {
+        return not_applicable("the configured keystore has no key 'segment-signer'");
+    };
+    let (stream, first) = (session.stream("segments"), session.keys.head_identity.clone());
+    let log = session.log()?;
+    let id = log.list_segments(&stream)??[0].segment_id;
+    let before = log.read_segment(id)??;
+    let (_, key) = log.sign_segment(&identity, id)??;
+    holds("it has a key of its own", key != log.verify_segment_signature(id)??)?;
+    let after = log.read_segment(id)??;
+    equal("the first signature", (after.signature, after.signer_identity), (before.signature, Some(first)))?;
+    equal("signed segments of the stream", log.verify_checkpoint_chain(&stream)??, 1)?;
+    checked(format!("segment {id} by {identity}"))
+}
+
+fn required(session: &mut Session) -> Result<Done> {
+    let (segments, entries) = (session.stream("signed"), session.stream("signed-entries"));
+    let log = session.log()?;
+    log.create_stream_with(&entries, &rules(HashSuite::Sha256, SigningRule::Entries))??;
+    for stream in [&segments, &entries] {
+        for n in 1..=2 {
+            log.append(stream, "e", Severity::Warning, "verify", b"must be signed")??;
+            let closed = log.close_segment(stream)??;
+            ensure!(closed.signature.is_some(), "a segment of {stream} was closed without a signature");
+            log.verify_segment_signature(closed.segment_id)??;
+            equal("signed segments of the stream", log.verify_checkpoint_chain(stream)??, n)?;
+        }
+    }
+    checked("2 segments of a stream that signs segments, 2 of one that signs entries")
+}
+
+fn not_there(session: &mut Session) -> Result<Done> {
+    let (stream, identity) = (session.stream("segments"), session.keys.head_identity.clone());
+    let log = session.log()?;
+    let id = log.list_segments(&stream)??[1].segment_id;
+    if std::env::var_os("SECURE_LOG_KEYSTORE_SEED").is_none() {
+        let answer = log.sign_segment("verify-no-such-key", id)?;
+        refused!("an unknown key", answer, LogError::KeyNotFound(text) if text.contains("verify-no-such-key"))?;
+    }
+    for id in [0, u64::MAX] {
+        refused!("sign-segment", log.sign_segment(&identity, id)?, LogError::SegmentNotFound(found) if found == id)?;
+        let answer = log.verify_segment_signature(id)?;
+        refused!("verify-segment-signature", answer, LogError::SegmentNotFound(found) if found == id)?;
+    }
+    let answer = log.verify_checkpoint_chain("verify-no-such-stream")?;
+    refused!("verify-checkpoint-chain", answer, LogError::StreamNotFound(_))?;
+    checked("key-, segment- and stream-not-found")
+}
+
+fn head(session: &mut Session) -> Result<Done> {
+    let log = session.log()?;
+    let note = log.sign_head()??;
+    let status = log.status()??;
+    let (text, signatures) = note.split_once("\n\n").context("a note has a blank line")?;
+    let text = format!("{text}\n");
+    let expected = format!("{}\n{}\n{}\n", status.origin, status.size, BASE64_STANDARD.encode(&status.root));
+    equal("the text of the note", &text, &expected)?;
+    let head_key = status.head_key.context("the log has a key")?;
+    let (name, id, key) = verifier_key(&head_key)?;
+    equal("the name of the key", name, status.origin.as_str())?;
+    let line = signatures.lines().find_map(|line| line.strip_prefix(&format!("— {name} ")));
+    let blob = BASE64_STANDARD.decode(line.context("the note has a signature by the log's key")?)?;
+    let (found_id, signature) = blob.split_at_checked(4).context("a signature begins with a key id")?;
+    equal("the key id of the signature", found_id, &id[..])?;
+    let Some((1, key)) = key.split_first() else {
+        return not_applicable("the head is signed, and this harness checks Ed25519 only");
+    };
+    verify(key, text.as_bytes(), signature)?;
+    checked(format!("size {}, signed by {head_key}", status.size))
+}
+
+/// Name, key id, and type byte with key of `<name>+<hex key-id>+<base64>`.
+fn verifier_key(text: &str) -> Result<(&str, Vec<u8>, Vec<u8>)> {
+    let mut parts = text.splitn(3, '+');
+    let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        bail!("'{text}' is no verifier key");
+    };
+    let (id, key) = (const_hex::decode(id)?, BASE64_STANDARD.decode(key)?);
+    if key.first() == Some(&1) {
+        equal("the key id", &id[..], &sha256(&[name.as_bytes(), b"\n", &key].concat())[..4])?;
+    }
+    Ok((name, id, key))
+}
+
+fn verify(key: &[u8], message: &[u8], signature: &[u8]) -> Result<()> {
+    let key = VerifyingKey::from_bytes(key.try_into()?)?;
+    key.verify_strict(message, &Signature::from_slice(signature)?)
+        .map_err(|_| format_err!("the signature does not verify by Ed25519"))
+}

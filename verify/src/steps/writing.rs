@@ -1,0 +1,125 @@
+//! What a careful writer uses: batches, ids, pages, and the state after each commit.
+
+use wasmtime::Result;
+
+use super::{Done, Group, Step, checked, entry};
+use crate::expect::{equal, holds, refused};
+use crate::host::LogError;
+use crate::host::encoder::Severity;
+use crate::host::writer::NewEntry;
+use crate::session::Session;
+
+pub const GROUP: Group = Group {
+    name: "writer",
+    about: "append-batch, set-ids, read-page, status",
+    steps: &[
+        Step { name: "a batch is stored as a whole, in order", run: batch },
+        Step { name: "a batch with one bad entry is refused as a whole", run: bad_batch },
+        Step { name: "session and boot are the caller's", run: ids },
+        Step { name: "pages of a stream and of the log", run: pages },
+        Step { name: "two writers never fork the log and lose nothing", run: two_writers },
+    ],
+};
+
+fn batch(session: &mut Session) -> Result<Done> {
+    let streams = [session.stream("batch"), session.stream("batch-too")];
+    let log = session.log()?;
+    let before = log.status()??;
+    let batch: Vec<NewEntry> = (0..100).map(|n| entry(&streams[n % 2], &format!("entry {n}"))).collect();
+    let stored = log.append_batch(&batch)??;
+    equal("entries", stored.entries.len(), batch.len())?;
+    for (place, (appended, given)) in (1..).zip(stored.entries.iter().zip(&batch)) {
+        equal("the seqno", appended.seqno, before.size + place)?;
+        let read = log.read(appended.seqno)??;
+        equal("the entry", (&read.stream_id, &read.payload), (&given.stream_id, &given.payload))?;
+    }
+    let after = log.status()??;
+    equal("size and root of the commit", (stored.commit.size, &stored.commit.root), (after.size, &after.root))?;
+    holds("its head is signed", stored.commit.signed)?;
+    equal("it is anchored only if there is an anchor", stored.commit.anchored, after.anchor)?;
+    let nothing = log.append_batch(&[])?;
+    refused!("an empty batch", nothing, LogError::Invalid(_))?;
+    checked("100 entries on 2 streams, in one commit with a signed head")
+}
+
+fn bad_batch(session: &mut Session) -> Result<Done> {
+    let new = session.stream("never-made");
+    let log = session.log()?;
+    let before = log.status()??;
+    let breaches: [fn(&mut NewEntry); 4] = [
+        |entry| entry.stream_id.clear(),
+        |entry| entry.event_type = "secure-log.created".into(),
+        |entry| entry.producer = "\u{1b}".into(),
+        |entry| entry.payload = vec![0; (16 << 20) + 1],
+    ];
+    for breach in breaches {
+        let mut batch = vec![entry(&new, "good"), entry(&new, "bad"), entry(&new, "good")];
+        breach(&mut batch[1]);
+        refused!("append-batch", log.append_batch(&batch)?, LogError::Invalid(_))?;
+    }
+    equal("the log afterwards", log.status()??, before)?;
+    refused!("the stream of the good entries", log.head(&new)?, LogError::StreamNotFound(_))?;
+    checked("4 batches refused, nothing of them was written")
+}
+
+fn ids(session: &mut Session) -> Result<Done> {
+    let stream = session.stream("ids");
+    let log = session.log()?;
+    let before = log.status()??;
+    for (given_session, boot) in [("session-7", "boot-3"), ("", ""), (&before.session_id, &before.boot_id)] {
+        log.set_ids(given_session, boot)??;
+        let appended = log.append(&stream, "e", Severity::Info, "verify", b"")??;
+        let read = log.read(appended.seqno)??;
+        equal("the ids of the entry", (read.session_id.as_str(), read.boot_id.as_str()), (given_session, boot))?;
+        let status = log.status()??;
+        equal("the ids in status", (status.session_id.as_str(), status.boot_id.as_str()), (given_session, boot))?;
+    }
+    checked("given, empty, and the first ones again")
+}
+
+fn pages(session: &mut Session) -> Result<Done> {
+    let stream = session.stream("batch");
+    let log = session.log()?;
+    let size = log.status()??.size;
+    let all = log.read_page(Some(&stream), 1, u64::MAX, 1000)??;
+    equal("entries of the stream", all.len(), 50)?;
+    let mut paged = Vec::new();
+    while paged.len() < all.len() {
+        let from = paged.last().map_or(1, |last: &crate::host::encoder::EntryFields| last.seqno + 1);
+        let page = log.read_page(Some(&stream), from, u64::MAX, 7)??;
+        holds("a page has 1 to 7 entries", (1..=7).contains(&page.len()))?;
+        paged.extend(page);
+    }
+    equal("the pages together", &paged, &all)?;
+    let tail = log.read_page(None, size - 9, size, 1000)??;
+    let seqnos: Vec<u64> = tail.iter().map(|entry| entry.seqno).collect();
+    equal("the last entries of the log", seqnos, (size - 9..=size).collect())?;
+    equal("a page after the end", log.read_page(None, size + 1, u64::MAX, 10)??, Vec::new())?;
+    checked("50 entries by sevens, and the last 10 of the log")
+}
+
+/// Both instances have opened the log, and each believes that it knows where the log ends.
+fn two_writers(session: &mut Session) -> Result<Done> {
+    let (stream, config) = (session.stream("two-writers"), session.config());
+    let mut other = session.instance()?;
+    other.open(&config)??;
+    let (mut acknowledged, mut told_to_retry) = (Vec::new(), 0);
+    for n in 0..10 {
+        let writer = if n % 2 == 0 { session.log()? } else { &mut other };
+        let payload = format!("entry {n}");
+        match writer.append(&stream, "e", Severity::Info, "verify", payload.as_bytes())? {
+            Ok(appended) => acknowledged.push((appended.seqno, payload)),
+            Err(LogError::Conflict | LogError::Locked(_)) => told_to_retry += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    drop(other);
+    holds("somebody could write", !acknowledged.is_empty())?;
+    let log = session.log()?;
+    for (seqno, payload) in &acknowledged {
+        equal("an acknowledged entry", log.read(*seqno)??.payload.as_slice(), payload.as_bytes())?;
+    }
+    equal("entries of the stream", log.read_page(Some(&stream), 1, u64::MAX, 100)??.len(), acknowledged.len())?;
+    log.verify_chain(&stream, 1, u64::MAX)??;
+    checked(format!("{} entries acknowledged and there, {told_to_retry} calls told to come again", acknowledged.len()))
+}
