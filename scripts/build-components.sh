@@ -24,11 +24,8 @@ main() {
 
 # Plain cargo, and cargo-component builds the same bytes. The flags for wasm stand in .cargo/config.toml.
 build() {
-    local packages=() manifest
-    for manifest in components/*/Cargo.toml; do
-        packages+=(-p "$(sed -n '0,/^name = "\(.*\)"/s//\1/p' "$manifest")")
-    done
-    cargo build --release --locked --target "$wasm_target" "${packages[@]}"
+    # shellcheck disable=SC2046 # several arguments are meant
+    cargo build --release --locked --target "$wasm_target" $(component_packages)
     cargo build --release --locked -p secure-log-composition-check
 }
 

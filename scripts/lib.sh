@@ -35,6 +35,9 @@ say() { printf '%s\n' "$*"; }
 fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# component_packages: the arguments that name every component to cargo.
+component_packages() { sed -n 's/^name = "\(.*\)"/-p \1/p' components/*/Cargo.toml; }
+
 # rust_channel: the compiler that rust-toolchain.toml pins.
 rust_channel() { sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml; }
 

@@ -53,18 +53,33 @@ require_system() {
 }
 
 rust_toolchain() {
-    local channel
+    local channel installed part targets=("$wasm_target")
     channel=$(rust_channel)
+    # cargo-component builds for this target too, whatever it is told, and would add it itself.
+    [ "$purpose" = run ] || targets+=(wasm32-wasip1)
     if ! have rustup; then
-        [ -d "$(rustc --print sysroot)/lib/rustlib/$wasm_target" ] ||
-            fail "this Rust has no target $wasm_target and there is no rustup to add it; install Rust with rustup"
+        for part in "${targets[@]}"; do
+            [ -d "$(rustc --print sysroot)/lib/rustlib/$part" ] ||
+                fail "this Rust has no target $part and there is no rustup to add it; install Rust with rustup"
+        done
         return
     fi
-    if ! rustup "+$channel" target list --installed 2>/dev/null | grep -qx "$wasm_target" ||
-        ! rustup "+$channel" component list --installed 2>/dev/null | grep -q '^clippy'; then
-        say "setup: Rust $channel with $wasm_target (about 1 minute)"
-        rustup toolchain install "$channel" --profile minimal --component clippy,rustfmt --target "$wasm_target"
+    if ! installed=$(rustup "+$channel" component list --installed 2>/dev/null); then
+        say "setup: Rust $channel (about 1 minute)"
+        rustup toolchain install "$channel" --profile minimal --no-self-update
     fi
+    for part in clippy rustfmt; do
+        if [[ $installed != *"$part"* ]]; then
+            say "setup: $part for Rust $channel (some seconds)"
+            rustup component add --toolchain "$channel" "$part"
+        fi
+    done
+    for part in "${targets[@]}"; do
+        if [[ $installed != *"rust-std-$part"* ]]; then
+            say "setup: the target $part for Rust $channel (some seconds)"
+            rustup target add --toolchain "$channel" "$part"
+        fi
+    done
 }
 
 # cargo_tool <command> <version> <how long> <crate> [options of cargo install]
@@ -114,7 +129,7 @@ node_packages() {
 fuzz_toolchain() {
     if have rustup && ! rustup "+$nightly" component list --installed >/dev/null 2>&1; then
         say "setup: Rust $nightly for the fuzz targets (about 1 minute)"
-        rustup toolchain install "$nightly" --profile minimal ||
+        rustup toolchain install "$nightly" --profile minimal --no-self-update ||
             say "setup: $nightly could not be installed, so the fuzz targets will not run"
     fi
 }
