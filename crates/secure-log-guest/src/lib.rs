@@ -1,1 +1,41 @@
-//! Bindings and conversions shared by the store components of secure-log.
+//! What the components around the log's `store` interface share: bindings, conversions, and nothing else.
+//!
+//! **In scope**: [`StoreProvider`] and [`export_store!`], with which a store of any crate becomes a component in a few
+//! lines; [`ImportedStore`], with which a component uses whatever store it was composed with.
+//! **Out of scope**: logic. A store's is in its own crate, the log's in `secure_log`.
+//!
+//! `wit/store.wit` is the contract that both sides follow.
+//!
+//! ```
+//! use secure_log::memory::MemoryStore;
+//! use secure_log::store::{SecureLogStore, StoreError};
+//! use secure_log_guest::StoreProvider;
+//!
+//! struct Memory;
+//!
+//! impl StoreProvider for Memory {
+//!     fn open(_config: &str) -> Result<Box<dyn SecureLogStore>, StoreError> {
+//!         Ok(Box::new(MemoryStore::new()))
+//!     }
+//! }
+//!
+//! secure_log_guest::export_store!(Memory);
+//! ```
+
+#[macro_use]
+mod convert;
+pub mod imported;
+pub mod provided;
+
+pub use imported::ImportedStore;
+pub use provided::{Served, StoreProvider};
+
+/// Makes a component's exports of the store that this [`StoreProvider`] opens.
+#[macro_export]
+macro_rules! export_store {
+    ($provider:ty) => {
+        #[doc(hidden)]
+        type ServedStore = $crate::Served<$provider>;
+        $crate::provided::bindings::export!(ServedStore with_types_in $crate::provided::bindings);
+    };
+}

@@ -1,0 +1,260 @@
+//! The side of the log: the imported interface as a native store.
+
+use bindings::secure_log::log::store as wire;
+use secure_log::entry::StreamRules;
+use secure_log::hash::{Hash, Suite};
+use secure_log::record::{
+    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject,
+    WitnessResult, WitnessRow,
+};
+use secure_log::store::{
+    Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+};
+
+use crate::convert;
+
+pub mod bindings {
+    #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
+    // What is passed to the store is borrowed: a batch is copied once, when it crosses.
+    wit_bindgen::generate!({
+        inline: "
+            package secure-log:guest;
+
+            world store-user {
+                import secure-log:log/store@0.1.0;
+            }
+        ",
+        world: "secure-log:guest/store-user",
+        path: ["../../wit/keys", "../../wit"],
+        ownership: Borrowing { duplicate_if_necessary: true },
+        generate_all,
+    });
+}
+
+/// What the store answers.
+mod answer {
+    pub(super) use super::wire::{
+        DataKeyRowResult as DataKeyRow, HeadRowResult as HeadRow, LogRowResult as LogRow, RowResult as Row,
+        SegmentRowResult as SegmentRow, SignatureRowResult as SignatureRow, StreamRowResult as StreamRow, Subject,
+        WitnessResult, WitnessRowResult as WitnessRow,
+    };
+}
+
+/// What it is given.
+mod given {
+    pub(super) use super::wire::{
+        DataKeyRowParam as DataKeyRow, EntryRowParam as EntryRow, HeadRowParam as HeadRow, LogRowParam as LogRow,
+        PrunedRowParam as PrunedRow, RowParam as Row, SegmentRowParam as SegmentRow, SignatureRowParam as SignatureRow,
+        StreamRowParam as StreamRow, Subject, WitnessResult, WitnessRowParam as WitnessRow,
+    };
+
+    /// The signature lines of a head.
+    pub(super) type Lines<'a> = &'a [&'a str];
+}
+
+/// The store that this component was composed with.
+///
+/// What it answers is checked for its form only: a hash of another length than 32, or a word that the format does not
+/// know, is [`StoreError::Corrupt`].
+#[derive(Debug)]
+pub struct ImportedStore {
+    torn: Option<Torn>,
+}
+
+impl ImportedStore {
+    /// Has the store open what `config` names. There is one store a component: another `ImportedStore` is the same.
+    pub fn open(config: &str) -> Result<ImportedStore, StoreError> {
+        let torn = wire::init(config).map_err(error_from_wire)?;
+        Ok(ImportedStore { torn: torn.map(|torn| Torn { bytes: torn.bytes, kept_as: torn.kept_as }) })
+    }
+}
+
+impl SecureLogStore for ImportedStore {
+    fn log(&mut self) -> Result<Option<LogRow>, StoreError> {
+        optional(wire::secure_log_read_log(), log_row)
+    }
+
+    fn torn(&mut self) -> Option<Torn> {
+        self.torn.clone()
+    }
+
+    fn insert(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        let records: Vec<Record<'_>> = commit.records().collect();
+        let mut lines: Vec<Vec<&str>> = Vec::new();
+        for record in &records {
+            if let Record::Head(head) = record {
+                lines.push(head.sigs.iter().map(String::as_str).collect());
+            }
+        }
+        let mut lines = lines.iter();
+        let rows: Vec<given::Row<'_>> = records
+            .iter()
+            .map(|record| row_to_wire(record, |_| lines.next().expect("each head's lines were collected")))
+            .collect();
+        let nodes: Vec<wire::NodeParam<'_>> = commit
+            .nodes
+            .iter()
+            .map(|node| wire::NodeParam { id: node_id_to_wire(&node.id), hash: &node.hash.0 })
+            .collect();
+        let expected = commit.expected.as_ref().map(|expected| wire::ExpectedParam {
+            size: expected.size,
+            root: &expected.root.0,
+            segments: expected.segments,
+        });
+        wire::secure_log_insert(wire::CommitParam { expected, rows: &rows, nodes: &nodes }).map_err(error_from_wire)
+    }
+
+    fn heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {
+        list(wire::secure_log_heads(below, limit), |row| {
+            Ok(NumberedHead { number: row.number, head: head_row(row.head)? })
+        })
+    }
+
+    fn segment_count(&mut self) -> Result<u64, StoreError> {
+        wire::secure_log_segment_count().map_err(error_from_wire)
+    }
+
+    fn entries(&mut self, range: EntryRange<'_>, visit: &mut dyn FnMut(Record<'_>)) -> Result<(), StoreError> {
+        let range = wire::EntryRangeParam {
+            stream_id: range.stream,
+            from_seqno: range.from,
+            to_seqno: range.to,
+            limit: range.limit,
+        };
+        let rows = wire::secure_log_entries(range).map_err(error_from_wire)?;
+        rows.into_iter().try_for_each(|row| with_record(row, &mut *visit))
+    }
+
+    fn hashes(&mut self, tree: TreeId, first: u64, count: u32) -> Result<Vec<Hash>, StoreError> {
+        list(wire::secure_log_hashes(tree_to_wire(tree), first, count), |hash| leaf(&hash))
+    }
+
+    fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
+        let ids: Vec<wire::NodeId> = ids.iter().map(node_id_to_wire).collect();
+        list(wire::secure_log_nodes(&ids), |hash| {
+            hash.map(|hash| convert::hash(&hash, "an interior tree hash")).transpose()
+        })
+    }
+
+    fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
+        optional(wire::secure_log_stream(name), stream_state)
+    }
+
+    fn streams(&mut self, after: u64, limit: u32) -> Result<Vec<StreamState>, StoreError> {
+        list(wire::secure_log_streams(after, limit), stream_state)
+    }
+
+    fn segment(&mut self, id: u64) -> Result<Option<SegmentRow>, StoreError> {
+        optional(wire::secure_log_segment(id), segment_row)
+    }
+
+    fn segments(&mut self, stream: &str, after: u64, limit: u32) -> Result<Vec<SegmentRow>, StoreError> {
+        list(wire::secure_log_segments(stream, after, limit), segment_row)
+    }
+
+    fn segment_of(&mut self, stream: &str, seqno: u64) -> Result<Option<SegmentRow>, StoreError> {
+        optional(wire::secure_log_segment_of(stream, seqno), segment_row)
+    }
+
+    fn leaf_index(&mut self, segment: u64, seqno: u64) -> Result<Option<u64>, StoreError> {
+        wire::secure_log_leaf_index(segment, seqno).map_err(error_from_wire)
+    }
+
+    fn signatures(&mut self, of: Subject) -> Result<Vec<SignatureRow>, StoreError> {
+        list(wire::secure_log_signatures(subject_to_wire(of)), |row| Ok(signature_row(row)))
+    }
+
+    fn data_keys(&mut self, stream: &str) -> Result<Vec<DataKeyRow>, StoreError> {
+        list(wire::secure_log_data_keys(stream), data_key_row)
+    }
+
+    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
+        list(wire::secure_log_witnesses(from_size, limit), |row| Ok(witness_row(row)))
+    }
+
+    fn scan(
+        &mut self,
+        cursor: u64,
+        max_bytes: usize,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<Option<u64>, StoreError> {
+        let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
+        let page = wire::secure_log_scan(cursor, max_bytes).map_err(error_from_wire)?;
+        page.rows.into_iter().try_for_each(|row| with_record(row, &mut *visit))?;
+        Ok(page.next)
+    }
+
+    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
+        wire::secure_log_prune(stream, last).map_err(error_from_wire)
+    }
+
+    fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
+        let ids: Vec<&[u8]> = ids.iter().map(|id| id.0.as_slice()).collect();
+        wire::secure_log_drop_data_keys(&ids).map_err(error_from_wire)
+    }
+
+    fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {
+        wire::secure_log_set_aside(after_head).map_err(error_from_wire)
+    }
+
+    fn reindex(&mut self) -> Result<(), StoreError> {
+        wire::secure_log_reindex().map_err(error_from_wire)
+    }
+}
+
+incoming!(answer);
+outgoing!(given);
+
+/// Converts an answer that may hold one row.
+fn optional<W, T>(
+    answer: Result<Option<W>, wire::StoreError>,
+    convert: impl FnOnce(W) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    answer.map_err(error_from_wire)?.map(convert).transpose()
+}
+
+/// Converts an answer of many rows.
+fn list<W, T>(
+    answer: Result<Vec<W>, wire::StoreError>,
+    convert: impl FnMut(W) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    answer.map_err(error_from_wire)?.into_iter().map(convert).collect()
+}
+
+fn leaf(hash: &[u8]) -> Result<Hash, StoreError> {
+    convert::hash(hash, "the hash of a leaf")
+}
+
+fn stream_state(state: wire::StreamState) -> Result<StreamState, StoreError> {
+    Ok(StreamState {
+        row: stream_row(state.stream)?,
+        number: state.number,
+        first: state.first,
+        last: state.last,
+        segment: state.segment,
+    })
+}
+
+fn node_id_to_wire(id: &NodeId) -> wire::NodeId {
+    wire::NodeId { tree: tree_to_wire(id.tree), level: id.level, index: id.index }
+}
+
+fn tree_to_wire(tree: TreeId) -> wire::TreeId {
+    match tree {
+        TreeId::Log => wire::TreeId::Log,
+        TreeId::Segment(id) => wire::TreeId::Segment(id),
+    }
+}
+
+fn error_from_wire(error: wire::StoreError) -> StoreError {
+    match error {
+        wire::StoreError::Conflict(heads) => match heads.into_iter().map(head_row).collect() {
+            Ok(heads) => StoreError::Conflict { heads },
+            Err(malformed) => malformed,
+        },
+        wire::StoreError::Locked(detail) => StoreError::Locked { detail },
+        wire::StoreError::Corrupt(wire::Corruption { at, detail }) => StoreError::Corrupt { at, detail },
+        wire::StoreError::Config(detail) => StoreError::Config(detail),
+        wire::StoreError::Io(wire::IoFailure { operation, detail }) => StoreError::Io { operation, detail },
+    }
+}

@@ -1,0 +1,264 @@
+//! The side of the store: a native store behind the exported interface.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+use bindings::exports::secure_log::log::store as wire;
+use secure_log::entry::StreamRules;
+use secure_log::hash::Suite;
+use secure_log::record::{
+    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject,
+    WitnessResult, WitnessRow,
+};
+use secure_log::store::{
+    Commit, EntryRange, Expected, Node, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, TreeId,
+};
+
+use crate::convert;
+
+pub mod bindings {
+    #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
+    wit_bindgen::generate!({
+        world: "secure-log:log/store-provider",
+        path: ["../../wit/keys", "../../wit"],
+        pub_export_macro: true,
+        default_bindings_module: "secure_log_guest::provided::bindings",
+    });
+}
+
+/// The same types with the lifetimes that those of the other side have.
+mod answer {
+    use super::wire;
+
+    pub(super) use wire::{Subject, WitnessResult};
+
+    pub(super) type Row<'a> = wire::Row;
+    pub(super) type LogRow<'a> = wire::LogRow;
+    pub(super) type StreamRow<'a> = wire::StreamRow;
+    pub(super) type DataKeyRow<'a> = wire::DataKeyRow;
+    pub(super) type EntryRow<'a> = wire::EntryRow;
+    pub(super) type PrunedRow<'a> = wire::PrunedRow;
+    pub(super) type SignatureRow<'a> = wire::SignatureRow;
+    pub(super) type SegmentRow<'a> = wire::SegmentRow;
+    pub(super) type WitnessRow<'a> = wire::WitnessRow;
+    pub(super) type HeadRow<'a> = wire::HeadRow;
+    /// The signature lines of a head.
+    pub(super) type Lines<'a> = Vec<String>;
+}
+
+/// What makes a native store a component.
+pub trait StoreProvider {
+    /// Opens what `config` names, or gets ready to make it. Writes nothing.
+    fn open(config: &str) -> Result<Box<dyn SecureLogStore>, StoreError>;
+
+    /// Opens `config` again after an `init` with the same succeeded: a log that could not be opened may be tried again.
+    /// The earlier store is closed first, so that it locks nothing.
+    fn reopen(earlier: Box<dyn SecureLogStore>, config: &str) -> Result<Box<dyn SecureLogStore>, StoreError> {
+        drop(earlier);
+        Self::open(config)
+    }
+}
+
+/// The component's exports over the store that `P` opens.
+pub struct Served<P>(PhantomData<P>);
+
+struct Opened {
+    config: String,
+    store: Box<dyn SecureLogStore>,
+}
+
+thread_local! {
+    /// The one store of this component instance, which has one thread.
+    static OPENED: RefCell<Option<Opened>> = const { RefCell::new(None) };
+}
+
+fn with_store<R>(call: impl FnOnce(&mut dyn SecureLogStore) -> Result<R, StoreError>) -> Result<R, wire::StoreError> {
+    let not_open = || StoreError::Config("init has not succeeded yet: call it before anything else".into());
+    OPENED.with_borrow_mut(|opened| call(opened.as_mut().ok_or_else(not_open)?.store.as_mut())).map_err(error_to_wire)
+}
+
+impl<P: StoreProvider> wire::Guest for Served<P> {
+    fn init(config: String) -> Result<Option<wire::Torn>, wire::StoreError> {
+        let store = match OPENED.take() {
+            Some(earlier) if earlier.config == config => P::reopen(earlier.store, &config),
+            earlier => {
+                drop(earlier);
+                P::open(&config)
+            }
+        };
+        let mut store = store.map_err(error_to_wire)?;
+        let torn = store.torn().map(|torn| wire::Torn { bytes: torn.bytes, kept_as: torn.kept_as });
+        OPENED.set(Some(Opened { config, store }));
+        Ok(torn)
+    }
+
+    fn secure_log_read_log() -> Result<Option<wire::LogRow>, wire::StoreError> {
+        with_store(|store| Ok(store.log()?.as_ref().map(log_to_wire)))
+    }
+
+    fn secure_log_insert(commit: wire::Commit) -> Result<(), wire::StoreError> {
+        with_store(|store| store.insert(&commit_from_wire(commit)?))
+    }
+
+    fn secure_log_heads(below: Option<u64>, limit: u32) -> Result<Vec<wire::NumberedHead>, wire::StoreError> {
+        with_store(|store| {
+            let numbered = |row: &NumberedHead| wire::NumberedHead { number: row.number, head: whole_head(&row.head) };
+            Ok(store.heads(below, limit)?.iter().map(numbered).collect())
+        })
+    }
+
+    fn secure_log_segment_count() -> Result<u64, wire::StoreError> {
+        with_store(|store| store.segment_count())
+    }
+
+    fn secure_log_entries(range: wire::EntryRange) -> Result<Vec<wire::Row>, wire::StoreError> {
+        let range = EntryRange {
+            stream: range.stream_id.as_deref(),
+            from: range.from_seqno,
+            to: range.to_seqno,
+            limit: range.limit,
+        };
+        with_store(|store| {
+            let mut rows = Vec::new();
+            store.entries(range, &mut |record| rows.push(owned(&record)))?;
+            Ok(rows)
+        })
+    }
+
+    fn secure_log_hashes(tree: wire::TreeId, first: u64, count: u32) -> Result<Vec<Vec<u8>>, wire::StoreError> {
+        with_store(|store| {
+            Ok(store.hashes(tree_from_wire(tree), first, count)?.iter().map(|hash| hash.0.to_vec()).collect())
+        })
+    }
+
+    fn secure_log_nodes(ids: Vec<wire::NodeId>) -> Result<Vec<Option<Vec<u8>>>, wire::StoreError> {
+        let ids: Vec<NodeId> = ids.into_iter().map(node_id_from_wire).collect();
+        with_store(|store| Ok(store.nodes(&ids)?.iter().map(|hash| hash.map(|hash| hash.0.to_vec())).collect()))
+    }
+
+    fn secure_log_stream(name: String) -> Result<Option<wire::StreamState>, wire::StoreError> {
+        with_store(|store| Ok(store.stream(&name)?.as_ref().map(stream_state)))
+    }
+
+    fn secure_log_streams(after: u64, limit: u32) -> Result<Vec<wire::StreamState>, wire::StoreError> {
+        with_store(|store| Ok(store.streams(after, limit)?.iter().map(stream_state).collect()))
+    }
+
+    fn secure_log_segment(id: u64) -> Result<Option<wire::SegmentRow>, wire::StoreError> {
+        with_store(|store| Ok(store.segment(id)?.as_ref().map(segment_to_wire)))
+    }
+
+    fn secure_log_segments(stream: String, after: u64, limit: u32) -> Result<Vec<wire::SegmentRow>, wire::StoreError> {
+        with_store(|store| Ok(store.segments(&stream, after, limit)?.iter().map(segment_to_wire).collect()))
+    }
+
+    fn secure_log_segment_of(stream: String, seqno: u64) -> Result<Option<wire::SegmentRow>, wire::StoreError> {
+        with_store(|store| Ok(store.segment_of(&stream, seqno)?.as_ref().map(segment_to_wire)))
+    }
+
+    fn secure_log_leaf_index(segment: u64, seqno: u64) -> Result<Option<u64>, wire::StoreError> {
+        with_store(|store| store.leaf_index(segment, seqno))
+    }
+
+    fn secure_log_signatures(of: wire::Subject) -> Result<Vec<wire::SignatureRow>, wire::StoreError> {
+        with_store(|store| Ok(store.signatures(subject_from_wire(of))?.iter().map(signature_to_wire).collect()))
+    }
+
+    fn secure_log_data_keys(stream: String) -> Result<Vec<wire::DataKeyRow>, wire::StoreError> {
+        with_store(|store| Ok(store.data_keys(&stream)?.iter().map(data_key_to_wire).collect()))
+    }
+
+    fn secure_log_witnesses(from_size: u64, limit: u32) -> Result<Vec<wire::WitnessRow>, wire::StoreError> {
+        with_store(|store| Ok(store.witnesses(from_size, limit)?.iter().map(witness_to_wire).collect()))
+    }
+
+    fn secure_log_scan(cursor: u64, max_bytes: u32) -> Result<wire::ScanPage, wire::StoreError> {
+        with_store(|store| {
+            let mut rows = Vec::new();
+            let next = store.scan(cursor, max_bytes as usize, &mut |record| rows.push(owned(&record)))?;
+            Ok(wire::ScanPage { rows, next })
+        })
+    }
+
+    fn secure_log_prune(stream: String, last: u64) -> Result<u64, wire::StoreError> {
+        with_store(|store| store.prune(&stream, last))
+    }
+
+    fn secure_log_drop_data_keys(ids: Vec<Vec<u8>>) -> Result<(), wire::StoreError> {
+        with_store(|store| {
+            let ids = ids.iter().map(|id| convert::hash(id, "the id of a data key")).collect::<Result<Vec<_>, _>>()?;
+            store.drop_data_keys(&ids)
+        })
+    }
+
+    fn secure_log_set_aside(after_head: u64) -> Result<String, wire::StoreError> {
+        with_store(|store| store.set_aside(after_head))
+    }
+
+    fn secure_log_reindex() -> Result<(), wire::StoreError> {
+        with_store(|store| store.reindex())
+    }
+}
+
+incoming!(wire);
+outgoing!(answer);
+
+fn commit_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
+    let expected = wire.expected.map(|expected| {
+        let root = convert::hash(&expected.root, "the expected root")?;
+        Ok(Expected { size: expected.size, root, segments: expected.segments })
+    });
+    let mut commit = Commit::new(expected.transpose()?);
+    for row in wire.rows {
+        if matches!(row, wire::Row::Pruned(_)) {
+            return Err(convert::malformed("a commit", "an entry is pruned after it was committed"));
+        }
+        with_record(row, |record| commit.push(record))?;
+    }
+    for node in wire.nodes {
+        let hash = convert::hash(&node.hash, "a tree hash")?;
+        commit.nodes.push(Node { id: node_id_from_wire(node.id), hash });
+    }
+    Ok(commit)
+}
+
+fn node_id_from_wire(id: wire::NodeId) -> NodeId {
+    NodeId { tree: tree_from_wire(id.tree), level: id.level, index: id.index }
+}
+
+fn tree_from_wire(tree: wire::TreeId) -> TreeId {
+    match tree {
+        wire::TreeId::Log => TreeId::Log,
+        wire::TreeId::Segment(id) => TreeId::Segment(id),
+    }
+}
+
+fn owned(record: &Record<'_>) -> wire::Row {
+    row_to_wire(record, |head| head.sigs.clone())
+}
+
+fn whole_head(row: &HeadRow) -> wire::HeadRow {
+    head_to_wire(row, row.sigs.clone())
+}
+
+fn stream_state(state: &StreamState) -> wire::StreamState {
+    wire::StreamState {
+        stream: stream_to_wire(&state.row),
+        number: state.number,
+        first: state.first,
+        last: state.last,
+        segment: state.segment,
+    }
+}
+
+fn error_to_wire(error: StoreError) -> wire::StoreError {
+    match error {
+        StoreError::Conflict { heads } => wire::StoreError::Conflict(heads.iter().map(whole_head).collect()),
+        StoreError::Locked { detail } => wire::StoreError::Locked(detail),
+        StoreError::Corrupt { at, detail } => wire::StoreError::Corrupt(wire::Corruption { at, detail }),
+        StoreError::Config(detail) => wire::StoreError::Config(detail),
+        StoreError::Io { operation, detail } => wire::StoreError::Io(wire::IoFailure { operation, detail }),
+        // A case that this crate does not know yet says at least that a write may have happened.
+        other => wire::StoreError::Io(wire::IoFailure { operation: "use the store".into(), detail: other.to_string() }),
+    }
+}
