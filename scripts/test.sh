@@ -135,10 +135,13 @@ check_readme() {
 check_fuzz() {
     have rustup && rustup "+$nightly" component list --installed >/dev/null 2>&1 ||
         not_run "$nightly, which fuzzing needs, is not installed"
-    local fuzz_target
-    for fuzz_target in $(cd fuzz && RUSTUP_TOOLCHAIN=$nightly cargo-fuzz fuzz list); do
-        RUSTUP_TOOLCHAIN=$nightly cargo-fuzz fuzz run "$fuzz_target" -- -max_total_time="${SECURE_LOG_FUZZ_SECONDS:-5}" -verbosity=0
-        say "$fuzz_target: nothing found in ${SECURE_LOG_FUZZ_SECONDS:-5} s"
+    export RUSTUP_TOOLCHAIN=$nightly
+    local names name seconds=${SECURE_LOG_FUZZ_SECONDS:-5}
+    names=$(cargo-fuzz fuzz list --fuzz-dir fuzz)
+    [ -n "$names" ] || { say "fuzz/ has no target"; return 1; }
+    for name in $names; do
+        cargo-fuzz fuzz run --fuzz-dir fuzz "$name" -- -max_total_time="$seconds" -verbosity=0
+        say "$name: nothing found in $seconds s"
     done
 }
 
