@@ -108,15 +108,19 @@ impl Session {
 
     /// Takes away everything that `elsewhere` keeps for this name: the log, and what the store put beside it.
     pub fn clear_elsewhere(&self, name: &str) -> Result<()> {
-        for file in self.beside(name)?.into_iter().chain([self.elsewhere_file(name)]) {
-            if file.exists() {
-                fs::remove_file(&file).with_context(|| format!("{} stays", file.display()))?;
+        for path in self.beside(name)?.into_iter().chain([self.elsewhere_file(name)]) {
+            let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            match gone {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(format_err!("{} cannot be taken away: {error}", path.display()));
+                }
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// The files that the store put beside the log of this name, sorted.
+    /// The files and folders that the store put beside the log of this name, sorted.
     pub fn beside(&self, name: &str) -> Result<Vec<PathBuf>> {
         let log = self.elsewhere_file(name);
         let mut found = Vec::new();

@@ -8,7 +8,7 @@ use crate::expect::shown;
 use crate::host::Instance;
 use crate::host::encoder::Severity;
 use crate::host::types::Tier;
-use crate::host::writer::{HashSuite, NewEntry, Report, SigningRule, StreamRules, Verdict};
+use crate::host::writer::{HashSuite, LogStatus, NewEntry, Report, SigningRule, StreamRules, Verdict};
 use crate::session::Session;
 
 mod encoding;
@@ -108,4 +108,10 @@ fn is_valid(log: &mut Instance) -> Result<Report> {
     let report = log.verify_log()??;
     ensure!(matches!(report.verdict, Verdict::Valid), "verify-log: expected valid, found {}", shown(&report));
     Ok(report)
+}
+
+/// The state of the log under test and the bytes of its file, if it is one: equal before and after what writes nothing.
+fn state(session: &mut Session) -> Result<(LogStatus, Option<u64>)> {
+    let bytes = session.file().and_then(|file| file.metadata().ok()).map(|file| file.len());
+    Ok((session.log()?.status()??, bytes))
 }

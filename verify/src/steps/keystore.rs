@@ -25,7 +25,9 @@ pub const GROUP: Group = Group {
 const KEYSTORE: &str = "SECURE_LOG_KEYSTORE";
 
 fn keyless(session: &mut Session) -> Result<Done> {
-    let Some((mut log, config)) = session.elsewhere_with("keyless", |_, around| around.without(KEYSTORE))? else {
+    let Some((mut log, config)) =
+        session.elsewhere_with("keyless", |_, around| around.without(KEYSTORE).without("SECURE_LOG_MAC_LABEL"))?
+    else {
         return no_place();
     };
     log.open(&config)??;
@@ -37,6 +39,9 @@ fn keyless(session: &mut Session) -> Result<Done> {
     refused!("sign-segment", answer, LogError::KeyNotFound(text) if text.contains(KEYSTORE))?;
     let answer = log.create_stream_with("signed", &rules(HashSuite::Sha256, SigningRule::Segments))?;
     refused!("a stream that must be signed", answer, LogError::KeyNotFound(_))?;
+    refused!("sign-head", log.sign_head()?, LogError::KeyNotFound(_))?;
+    let answer = log.create_stream_with("keyed", &rules(HashSuite::HmacSha256, SigningRule::None))?;
+    refused!("a keyed stream", answer, LogError::KeyNotFound(text) if text.contains("SECURE_LOG_MAC_LABEL"))?;
     let report = log.verify_log()??;
     let Verdict::Incomplete = report.verdict else {
         bail!("the verdict on a keyless log: expected incomplete, found {}", shown(&report));

@@ -6,7 +6,7 @@ use serde_json::json;
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure};
 
-use super::{Done, Group, Step, checked, is_valid, no_file};
+use super::{Done, Group, Step, checked, is_valid, no_file, not_applicable};
 use crate::copy::{self, Copy, examine, lay};
 use crate::expect::{equal, holds, refused, shown};
 use crate::host::encoder::Severity;
@@ -50,26 +50,30 @@ fn index(session: &mut Session) -> Result<Done> {
     let mut log = open(session, &copy.lines.bytes())?;
     log.append("indexed", "e", Severity::Info, "verify", b"")??;
     drop(log);
-    let sidecars: Vec<_> = session
-        .beside(copy::NAME)?
-        .into_iter()
-        .filter(|file| file.extension().is_none_or(|end| end != "lock"))
-        .collect();
-    let now = fs::read(session.elsewhere_file(copy::NAME))?;
-    for garbage in [&b""[..], b"garbage", &[0xff; 100_000]] {
-        for sidecar in &sidecars {
-            fs::write(sidecar, garbage)?;
+    let Some(index) =
+        session.beside(copy::NAME)?.into_iter().find(|path| path.extension().is_some_and(|end| end == "idx"))
+    else {
+        return not_applicable("this store keeps no index beside the log, or not yet for one as short as this");
+    };
+    let (shorter, longer) = (copy.lines.bytes(), fs::read(session.elsewhere_file(copy::NAME))?);
+    let files = fs::read_dir(&index)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    let genuine = files.iter().map(|file| Ok(fs::read(file)?)).collect::<Result<Vec<_>>>()?;
+    let forgeries: [fn(&[u8]) -> Vec<u8>; 4] =
+        [|_| Vec::new(), |_| b"garbage".to_vec(), |genuine| vec![0xff; genuine.len()], <[u8]>::to_vec];
+    for forgery in forgeries {
+        let (mut log, config) = lay(session, &shorter)?;
+        fs::create_dir(&index)?;
+        for (file, genuine) in files.iter().zip(&genuine) {
+            fs::write(file, forgery(genuine))?;
         }
-        let (mut log, config) = session.elsewhere(copy::NAME)?.context("a file store has a place for a copy")?;
         log.open(&config)??;
         is_valid(&mut log)?;
-        let appended = log.append("indexed", "e", Severity::Info, "verify", b"and goes on")??;
-        equal("the entry", log.read(appended.seqno)??.payload.as_slice(), b"and goes on")?;
-        drop(log);
-        fs::write(session.elsewhere_file(copy::NAME), &now)?;
+        let appended = log.append("indexed", "e", Severity::Info, "verify", b"goes on")??;
+        equal("the entry", log.read(appended.seqno)??.payload.as_slice(), b"goes on")?;
+        is_valid(&mut log)?;
     }
-    let names: Vec<_> = sidecars.iter().filter_map(|file| file.file_name()).collect();
-    checked(format!("beside the log: {}; emptied, overwritten, and of a longer log", shown(&names)))
+    ensure!(longer.len() > shorter.len(), "an append did not make the file longer");
+    checked(format!("{} files: emptied, garbage, all bits set, and those of a longer log", files.len()))
 }
 
 fn set_aside(session: &mut Session) -> Result<Done> {
