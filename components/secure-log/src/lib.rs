@@ -1,1 +1,15 @@
-//! The core component: integrity logic over an imported store and keystore.
+//! The core component: the engine of `secure_log` behind the interfaces of wit/log.wit.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `bindings` | what `wit-bindgen` generates |
+//! | `config` | the environment |
+//! | `providers` | the imported keystore and anchor as the engine's |
+//! | `convert` | types and errors, one function a direction |
+//! | `exports` | the exported functions: convert and forward |
+
+mod bindings;
+mod config;
+mod convert;
+mod exports;
+mod providers;

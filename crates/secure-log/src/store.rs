@@ -83,6 +83,11 @@ impl Commit {
         Commit { expected, ..Commit::default() }
     }
 
+    /// Whether nothing was pushed yet.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// The records, in the order in which they were pushed.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.items.iter().map(|item| match item {

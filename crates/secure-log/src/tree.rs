@@ -163,6 +163,21 @@ impl ProofPlan {
     }
 }
 
+/// On which side of the path each hash of an inclusion proof stands, leaf first: `true` on the right. `index` is
+/// smaller than `size`.
+pub fn sides(index: u64, size: u64) -> Vec<bool> {
+    let (mut low, mut high) = (0, size);
+    let mut sides = Vec::new();
+    while high - low > 1 {
+        let middle = low + split(high - low);
+        let right = index < middle;
+        sides.push(right);
+        if right { high = middle } else { low = middle }
+    }
+    sides.reverse();
+    sides
+}
+
 /// Checks that the leaf with this hash stands at `index` in the tree of `size` leaves (RFC 9162 s.2.1.3.2).
 ///
 /// ```
@@ -417,6 +432,10 @@ mod tests {
                 assert_eq!(proof, naive_inclusion(some, index as usize));
                 let leaf = &all[index as usize];
                 assert_eq!(verify_inclusion(leaf, index, size, &proof, &root), Ok(()));
+                let folded = proof.iter().zip(sides(index, size)).fold(*leaf, |hash, (sibling, right)| {
+                    if right { node_hash(&hash, sibling) } else { node_hash(sibling, &hash) }
+                });
+                assert_eq!(folded, root);
                 // A proof is for one place only.
                 for other in 0..size {
                     assert_eq!(verify_inclusion(leaf, other, size, &proof, &root).is_ok(), other == index);

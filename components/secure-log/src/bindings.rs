@@ -1,0 +1,17 @@
+#![allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "generated code is the only unsafe code here, and has no comments"
+)]
+
+wit_bindgen::generate!({
+    world: "secure-log:log/secure-log-core",
+    path: ["../../wit/keys", "../../wit"],
+    with: { "secure-log:log/store@0.1.0": secure_log_guest::imported::bindings::secure_log::log::store },
+    generate_all,
+});
+
+use crate::exports::Component;
+
+export!(Component);

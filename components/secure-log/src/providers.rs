@@ -1,0 +1,111 @@
+//! The imported keystore and anchor, as the engine sees them.
+
+use secure_log::engine::Providers;
+use secure_log::hash::Hash;
+use secure_log::providers::{Anchor, AnchorError, AnchorView, CheckpointSigner, KeyError, Keystore, MacKey};
+use secure_log::sign::Algorithm;
+use secure_log::system::{SystemClock, SystemRandom};
+
+use crate::bindings::keys::keystore::{mac, signer};
+use crate::bindings::secure_log::log::anchor;
+
+/// What the composition gives the engine.
+pub(crate) fn imported() -> Providers {
+    Providers {
+        keystore: Box::new(ImportedKeystore),
+        anchor: Box::new(ImportedAnchor),
+        clock: Box::new(SystemClock),
+        random: Box::new(SystemRandom),
+    }
+}
+
+struct ImportedKeystore;
+
+struct ImportedKey {
+    key: signer::Key,
+    algorithm: Algorithm,
+    public_key: Vec<u8>,
+}
+
+struct ImportedMac(mac::MacKey);
+
+impl Keystore for ImportedKeystore {
+    fn signer(&self, label: &str) -> Result<Box<dyn CheckpointSigner + Send>, KeyError> {
+        let key = signer::get_key(label).map_err(key_error)?;
+        let named = key.algorithm();
+        let algorithm = Algorithm::from_name(&named)
+            .ok_or_else(|| KeyError::UnsupportedAlgorithm(format!("'{label}' signs with {named:?}")))?;
+        let public_key = key.public_key();
+        Ok(Box::new(ImportedKey { key, algorithm, public_key }))
+    }
+
+    fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError> {
+        Ok(Box::new(ImportedMac(mac::get_mac_key(label).map_err(mac_error)?)))
+    }
+}
+
+impl CheckpointSigner for ImportedKey {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.key.sign(message).map_err(key_error)
+    }
+}
+
+impl MacKey for ImportedMac {
+    fn mac(&self, message: &[u8]) -> Result<[u8; 32], KeyError> {
+        let computed = self.0.compute(message).map_err(mac_error)?;
+        let length = computed.len();
+        computed
+            .try_into()
+            .map_err(|_| KeyError::Backend(format!("it answered an HMAC of {length} bytes and not of 32")))
+    }
+}
+
+struct ImportedAnchor;
+
+impl Anchor for ImportedAnchor {
+    fn latest(&mut self, origin: Option<&str>) -> Result<AnchorView, AnchorError> {
+        Ok(match anchor::latest(origin).map_err(anchor_error)? {
+            anchor::View::NotConfigured => AnchorView::NotConfigured,
+            anchor::View::Unknown => AnchorView::Unknown,
+            anchor::View::Head(note) => AnchorView::Head(note),
+        })
+    }
+
+    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
+        let proof: Vec<Vec<u8>> = proof.iter().map(|hash| hash.0.to_vec()).collect();
+        anchor::publish(note, old_size, &proof).map_err(anchor_error)
+    }
+}
+
+fn key_error(error: signer::Error) -> KeyError {
+    match error {
+        signer::Error::KeyNotFound(detail) => KeyError::NotFound(detail),
+        signer::Error::UnsupportedAlgorithm(detail) => KeyError::UnsupportedAlgorithm(detail),
+        signer::Error::AccessDenied(detail) => KeyError::AccessDenied(detail),
+        signer::Error::Backend(detail) => KeyError::Backend(detail),
+    }
+}
+
+fn mac_error(error: mac::MacError) -> KeyError {
+    match error {
+        mac::MacError::KeyNotFound(detail) => KeyError::NotFound(detail),
+        mac::MacError::Unsupported => KeyError::UnsupportedAlgorithm("this keystore has no keyed hashing".into()),
+        mac::MacError::AccessDenied(detail) => KeyError::AccessDenied(detail),
+        mac::MacError::Backend(detail) => KeyError::Backend(detail),
+    }
+}
+
+fn anchor_error(error: anchor::AnchorError) -> AnchorError {
+    match error {
+        anchor::AnchorError::Refused(note) => AnchorError::Refused(note),
+        anchor::AnchorError::Unavailable(detail) => AnchorError::Unavailable(detail),
+    }
+}

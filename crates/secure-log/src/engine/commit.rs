@@ -1,0 +1,321 @@
+//! Building a commit, signing its head, handing it to the store.
+
+use crate::control;
+use crate::engine::options::Every;
+use crate::engine::proof::suite_hash;
+use crate::engine::stream::{OpenSegment, Tip, Written};
+use crate::engine::{Appended, CommitInfo, HeadKey, LoadedMac, SecureLog, Settings, State};
+use crate::entry::{CONTROL_PRODUCER, EntryRef, Severity, SigningRule, entry_message};
+use crate::error::LogError;
+use crate::hash::Hash;
+use crate::note;
+use crate::providers::KeyError;
+use crate::record::{HeadRow, LogRow, Record, SignatureRow, StreamRow, Subject};
+use crate::store::{Commit, Node, NodeId, STORED_LEVEL, SecureLogStore, StoreError, TreeId};
+use crate::time::Timestamp;
+use crate::tree::leaf_hash;
+
+/// So often is a commit built anew when another writer was faster.
+const ATTEMPTS: usize = 8;
+
+/// A clock that stands so little before the last entry's time is taken to have stood still.
+const CLOCK_SLACK_NANOS: i128 = 60_000_000_000;
+
+/// Whether a commit's head is signed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signing {
+    /// As often as the options say.
+    WhenDue,
+    /// In any case: it closes, adopts or is asked for.
+    Now,
+}
+
+/// Writes rows into a commit, and keeps what they lead to.
+pub(super) struct Pen<'a> {
+    pub(super) commit: &'a mut Commit,
+    pub(super) next: &'a mut State,
+    pub(super) log: &'a LogRow,
+    mac: Option<&'a LoadedMac>,
+    key: Option<&'a HeadKey>,
+    settings: &'a Settings,
+    /// Time of everything in this commit.
+    pub(super) time: &'a str,
+}
+
+/// What differs from entry to entry.
+pub(super) struct Say<'a> {
+    pub(super) event: &'a str,
+    pub(super) severity: Severity,
+    pub(super) producer: &'a str,
+    pub(super) encoding: &'a str,
+    pub(super) payload: &'a [u8],
+}
+
+impl<'a> Say<'a> {
+    pub(super) fn control(event: &'a str, payload: &'a str) -> Say<'a> {
+        Say {
+            event,
+            severity: Severity::Notice,
+            producer: CONTROL_PRODUCER,
+            encoding: control::ENCODING,
+            payload: payload.as_bytes(),
+        }
+    }
+}
+
+impl Pen<'_> {
+    /// Appends an entry to a stream, with a signature where the stream's rules call for one.
+    pub(super) fn entry(&mut self, tip: &mut Tip, say: &Say<'_>) -> Result<Appended, LogError> {
+        let seqno = self.next.tree.size() + 1;
+        let entry = EntryRef {
+            version: tip.suite.version(),
+            stream: &tip.row.name,
+            session: &self.settings.session,
+            boot: &self.settings.boot,
+            seqno,
+            time: self.time,
+            event: say.event,
+            severity: say.severity.as_str(),
+            producer: say.producer,
+            encoding: say.encoding,
+            payload: say.payload,
+            prev: &tip.prev.0,
+        };
+        let (suite, mac) = (tip.suite, self.mac);
+        let hash = self.commit.push_entry(
+            seqno,
+            &tip.row.name,
+            |out| entry.encode_into(out),
+            |bytes| suite_hash(suite, bytes, mac, &tip.row.name),
+        )?;
+        let leaf = leaf_hash(&hash);
+        let nodes = &mut self.commit.nodes;
+        self.next.tree.push_with(leaf, |subtree, hash| {
+            if subtree.level >= STORED_LEVEL {
+                let id = NodeId { tree: TreeId::Log, level: subtree.level, index: subtree.index };
+                nodes.push(Node { id, hash: *hash });
+            }
+        });
+        tip.prev = hash;
+        tip.last = Some(seqno);
+        if let OpenSegment::Written(open) = &mut tip.open {
+            open.note(seqno, leaf, say.event, (&self.settings.boot, &self.settings.session));
+        }
+        if tip.row.rules.sign == SigningRule::Entries {
+            let row = self.signature(Subject::Entry(seqno), &entry_message(&hash))?;
+            self.commit.push(Record::Signature(&row));
+        }
+        Ok(Appended { seqno, hash })
+    }
+
+    /// Makes a stream: its row and, where its rules are not the defaults, the entry that binds them.
+    pub(super) fn stream(&mut self, row: StreamRow) -> Result<Tip, LogError> {
+        let policy = row.policy_hash(self.log);
+        self.commit.push(Record::Stream(&row));
+        let mut tip = Tip {
+            suite: row.rules.suite,
+            prev: policy,
+            policy,
+            last: None,
+            deprecated: false,
+            open: OpenSegment::Written(Written::default()),
+            row,
+        };
+        if !tip.row.rules.is_default() {
+            self.entry(&mut tip, &Say::control(control::CREATED, ""))?;
+        }
+        Ok(tip)
+    }
+
+    /// Signs with the log's key under its identity.
+    pub(super) fn signature(&self, of: Subject, message: &[u8]) -> Result<SignatureRow, LogError> {
+        let identity = &self.settings.identity;
+        let key = self.key.ok_or_else(|| {
+            KeyError::NotFound(format!("'{identity}': this stream requires signatures, and the log has no key"))
+        })?;
+        Ok(SignatureRow {
+            of,
+            identity: identity.clone(),
+            alg: key.signer.algorithm().as_str().into(),
+            key: key.signer.public_key().into(),
+            sig: key.signer.sign(message)?,
+        })
+    }
+}
+
+impl Written {
+    /// Takes in an entry that the store already had.
+    pub(super) fn note_read(&mut self, seqno: u64, leaf: Hash, entry: &EntryRef<'_>) {
+        self.note(seqno, leaf, entry.event, (entry.boot, entry.session));
+    }
+
+    fn note(&mut self, seqno: u64, leaf: Hash, event: &str, (boot, session): (&str, &str)) {
+        if self.tree.size() == 0 {
+            self.first = seqno;
+        }
+        self.last = seqno;
+        self.worth_closing |= event != control::SEGMENT_CLOSED;
+        for (kept, now) in [(&mut self.boot, boot), (&mut self.session, session)] {
+            if kept != now {
+                *kept = now.into();
+            }
+        }
+        let nodes = &mut self.nodes;
+        self.tree.push_with(leaf, |subtree, hash| {
+            if subtree.level >= STORED_LEVEL {
+                nodes.push((subtree, *hash));
+            }
+        });
+    }
+}
+
+impl<S: SecureLogStore> SecureLog<S> {
+    /// Builds a commit and makes it durable. `build` loads what it needs, checks it, and only then writes rows; it is
+    /// called again when another writer was faster, on the state that then holds.
+    pub(super) fn commit<T>(
+        &mut self,
+        signing: Signing,
+        mut build: impl FnMut(&mut Self, &mut Commit, &str) -> Result<T, LogError>,
+    ) -> Result<(T, CommitInfo), LogError> {
+        self.refresh()?;
+        self.may_write()?;
+        for _ in 0..ATTEMPTS {
+            let now = self.entry_time();
+            let time = now.to_string();
+            let mut commit = Commit::new(Some(self.accepted.expected()));
+            let sealed = build(self, &mut commit, &time).and_then(|built| {
+                if commit.is_empty() && signing == Signing::WhenDue {
+                    return Ok((built, false));
+                }
+                self.seal(&mut commit, signing, now).map(|()| (built, true))
+            });
+            let built = match sealed {
+                Ok((built, true)) => built,
+                Ok((built, false)) => return Ok((built, self.info())),
+                Err(error) => {
+                    self.abandon(&commit);
+                    return Err(error);
+                }
+            };
+            match self.store.insert(&commit) {
+                Ok(()) => {
+                    self.next.last_time = Some(now);
+                    self.accepted = self.next.clone();
+                    self.streams.rotate();
+                    self.publish_when_due(signing, now)?;
+                    return Ok((built, self.info()));
+                }
+                Err(StoreError::Conflict { heads }) => {
+                    self.abandon(&commit);
+                    self.check_conflict(&heads)?;
+                    self.reload()?;
+                }
+                Err(error) => {
+                    self.abandon(&commit);
+                    // Nothing was written by a store that is locked or not configured; of all else it is unknown.
+                    self.stale = !matches!(error, StoreError::Locked { .. } | StoreError::Config(_));
+                    return Err(error.into());
+                }
+            }
+        }
+        Err(LogError::Conflict)
+    }
+
+    /// The parts of the engine that writing rows needs, beside the streams.
+    pub(super) fn pen<'a>(
+        &'a mut self,
+        commit: &'a mut Commit,
+        time: &'a str,
+    ) -> (Pen<'a>, &'a mut crate::engine::stream::StreamCache) {
+        let pen = Pen {
+            commit,
+            next: &mut self.next,
+            log: &self.log,
+            mac: self.mac.as_ref(),
+            key: self.key.as_ref(),
+            settings: &self.settings,
+            time,
+        };
+        (pen, &mut self.streams)
+    }
+
+    /// The state after the last commit.
+    pub(super) fn info(&self) -> CommitInfo {
+        let head = &self.accepted.head;
+        CommitInfo {
+            size: head.size,
+            root: head.root,
+            signed: !head.sigs.is_empty(),
+            anchored: self.anchor.configured && self.anchor.last.is_some_and(|(size, _)| size >= head.size),
+        }
+    }
+
+    /// A log with signed heads is not continued without its key.
+    fn may_write(&self) -> Result<(), LogError> {
+        if self.key.is_some() || self.keyless {
+            return Ok(());
+        }
+        let identity = &self.settings.identity;
+        Err(KeyError::NotFound(format!("'{identity}', which signs this log's heads: it can be read and not continued"))
+            .into())
+    }
+
+    /// Ends the commit with a head over everything in it.
+    pub(super) fn seal(&mut self, commit: &mut Commit, signing: Signing, now: Timestamp) -> Result<(), LogError> {
+        let (size, root) = (self.next.tree.size(), self.next.tree.root());
+        let mut sigs = Vec::new();
+        if let Some(key) = &self.key {
+            let due = signing == Signing::Now || {
+                let entries = size - self.next.signed_size;
+                is_due(self.settings.head_every, entries, self.next.signed_at, now)
+            };
+            if due {
+                let text = note::text(&self.log.origin, size, &root);
+                let signature = key.signer.sign(text.as_bytes())?;
+                let line =
+                    note::signature_line(&self.log.origin, key.signer.algorithm(), key.signer.public_key(), &signature);
+                sigs.push(
+                    line.map_err(|error| KeyError::Backend(format!("it made a signature that is none: {error}")))?,
+                );
+                self.next.signed_size = size;
+                self.next.signed_at = Some(now);
+            }
+        }
+        let head = HeadRow { size, root, sigs };
+        commit.push(Record::Head(&head));
+        self.next.head = head;
+        Ok(())
+    }
+
+    /// Forgets what a commit that was not stored would have led to.
+    fn abandon(&mut self, commit: &Commit) {
+        self.next = self.accepted.clone();
+        if !commit.is_empty() {
+            // Its streams have moved; they are proven again from the store.
+            self.streams.clear();
+        }
+    }
+
+    /// The later of the clock and the last entry's time, if that is at most a minute later; a clock that was set back
+    /// further is followed, and counted.
+    fn entry_time(&mut self) -> Timestamp {
+        let now = self.providers.clock.now();
+        match self.accepted.last_time {
+            Some(last) if last > now && last.nanos_since(now) <= CLOCK_SLACK_NANOS => last,
+            Some(last) if last > now => {
+                self.clock_jumps += 1;
+                now
+            }
+            _ => now,
+        }
+    }
+}
+
+/// Whether something that is done so often is due.
+pub(super) fn is_due(every: Every, entries: u64, since: Option<Timestamp>, now: Timestamp) -> bool {
+    match every {
+        Every::Commit => true,
+        Every::Entries(n) => entries >= n,
+        Every::Millis(ms) => since.is_none_or(|since| now.nanos_since(since) >= i128::from(ms) * 1_000_000),
+    }
+}

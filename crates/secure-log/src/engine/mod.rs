@@ -1,0 +1,210 @@
+//! The engine: everything that the log decides, over a store that it does not trust (trust.md rule 8).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `options` | how a log is opened, and what it needs |
+//! | `open` | making, opening and re-reading a log: which head may be continued |
+//! | `anchoring` | comparing with the anchor, and publishing |
+//! | `commit` | building a commit, signing its head, handing it to the store |
+//! | `write` | what a caller can write |
+//! | `stream` | what is proven of a stream before it is used |
+//! | `segment` | closing and proving segments, and their signatures |
+//! | `proof` | proving against the log tree |
+//! | `read` | reading and verifying |
+
+mod anchoring;
+mod commit;
+mod open;
+mod options;
+mod proof;
+mod read;
+mod segment;
+mod stream;
+mod write;
+
+use crate::error::LogError;
+use crate::hash::{Hash, KeyId};
+use crate::note::VerifierKey;
+use crate::providers::{CheckpointSigner, MacKey};
+use crate::record::{HeadRow, LogRow};
+use crate::store::{Expected, SecureLogStore, Torn};
+use crate::time::Timestamp;
+use crate::tree::CompactTree;
+use crate::verify::Trust;
+
+pub use crate::engine::options::{AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
+pub use crate::engine::proof::SegmentProof;
+pub use crate::engine::read::{MAX_PAGE, NumberedStream};
+pub use crate::engine::segment::SignedSegment;
+use crate::engine::stream::StreamCache;
+pub use crate::engine::write::NewEntry;
+
+/// A log over a store, for one writer. To share it between threads, see [`crate::shared::SharedLog`].
+///
+/// Every method that reads from the store proves what it read against the last head that this log signed or
+/// accepted; every method that writes returns after the store has made the commit durable.
+pub struct SecureLog<S> {
+    store: S,
+    providers: Providers,
+    trust: Trust,
+    settings: Settings,
+    /// The key that signs heads, required segments and required entries; `None` in a keyless log.
+    key: Option<HeadKey>,
+    /// The log has no signed head, and it was opened without a key.
+    keyless: bool,
+    mac: Option<LoadedMac>,
+    log: LogRow,
+    /// What was last signed and acknowledged, or accepted.
+    accepted: State,
+    /// What the commit in the making leads to. Equal to `accepted` between calls.
+    next: State,
+    streams: StreamCache,
+    /// A write had an unknown outcome: read the state again before anything else.
+    stale: bool,
+    anchor: AnchorState,
+    torn: Option<Torn>,
+    set_aside: Option<String>,
+    clock_jumps: u64,
+}
+
+/// What the engine keeps of its options once it is open.
+struct Settings {
+    identity: String,
+    session: String,
+    boot: String,
+    head_every: Every,
+    anchor_every: AnchorEvery,
+}
+
+/// The signing key of a log.
+struct HeadKey {
+    signer: Box<dyn CheckpointSigner + Send>,
+    verifier: VerifierKey,
+}
+
+/// The key of the keyed suite, and its public name.
+struct LoadedMac {
+    label: String,
+    key: Box<dyn MacKey + Send>,
+    id: KeyId,
+}
+
+/// How far the log has come.
+#[derive(Clone, Debug)]
+struct State {
+    tree: CompactTree,
+    head: HeadRow,
+    segments: u64,
+    /// Size of the last head that was signed; entries after it are attested by nobody yet.
+    signed_size: u64,
+    /// When that was.
+    signed_at: Option<Timestamp>,
+    /// Time of the last entry, which the next one does not precede by little.
+    last_time: Option<Timestamp>,
+}
+
+impl State {
+    fn expected(&self) -> Expected {
+        Expected { size: self.head.size, root: self.head.root, segments: self.segments }
+    }
+}
+
+/// What is known of the anchor.
+#[derive(Clone, Debug, Default)]
+struct AnchorState {
+    configured: bool,
+    /// Size and root of the last head that it has.
+    last: Option<(u64, Hash)>,
+    published_at: Option<Timestamp>,
+}
+
+/// An acknowledged entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its place in the log.
+    pub seqno: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// The state after a commit, and who else knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// Entries in the log.
+    pub size: u64,
+    /// Root of the log tree.
+    pub root: Hash,
+    /// The head carries a signature of the log's key.
+    pub signed: bool,
+    /// The anchor has a head that covers this commit.
+    pub anchored: bool,
+}
+
+/// What is known of an open log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogStatus {
+    /// The log's identity.
+    pub log: LogRow,
+    /// Entries in it.
+    pub size: u64,
+    /// Root of its tree.
+    pub root: Hash,
+    /// Verifier key of the key that signs heads; `None` in a keyless log.
+    pub head_key: Option<String>,
+    /// An anchor is configured.
+    pub anchor: bool,
+    /// Session id of the entries written now.
+    pub session: String,
+    /// Boot id of the entries written now.
+    pub boot: String,
+    /// The unfinished commit found when the log was opened.
+    pub torn: Option<Torn>,
+    /// Where entries are kept that were set aside when it was opened.
+    pub set_aside: Option<String>,
+    /// How often the clock stood before the last entry's time by more than a minute.
+    pub clock_jumps: u64,
+}
+
+impl<S: SecureLogStore> SecureLog<S> {
+    /// What is known of the log.
+    pub fn status(&self) -> LogStatus {
+        LogStatus {
+            log: self.log.clone(),
+            size: self.accepted.head.size,
+            root: self.accepted.head.root,
+            head_key: self.key.as_ref().map(|key| key.verifier.to_string()),
+            anchor: self.anchor.configured,
+            session: self.settings.session.clone(),
+            boot: self.settings.boot.clone(),
+            torn: self.torn.clone(),
+            set_aside: self.set_aside.clone(),
+            clock_jumps: self.clock_jumps,
+        }
+    }
+
+    /// How many entries the log has.
+    pub fn size(&self) -> u64 {
+        self.accepted.head.size
+    }
+
+    /// Session and boot ids of the entries from now on.
+    pub fn set_ids(&mut self, session: &str, boot: &str) -> Result<(), LogError> {
+        crate::limits::check_text("session", session)?;
+        crate::limits::check_text("boot", boot)?;
+        self.settings.session = session.into();
+        self.settings.boot = boot.into();
+        Ok(())
+    }
+
+    /// Lets go of the log and gives back the store. Heads that are signed less often than every commit are signed
+    /// by [`SecureLog::sign_head`], which is called before.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// The store, for a test that plays the attacker.
+    #[doc(hidden)]
+    pub fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+}

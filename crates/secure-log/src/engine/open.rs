@@ -1,0 +1,379 @@
+//! Making, opening and re-reading a log: from which head it may be continued (trust.md rule 8).
+
+use crate::engine::anchoring::anchored_head;
+use crate::engine::commit::Signing;
+use crate::engine::options::{Every, LogOptions, Providers, Unattested};
+use crate::engine::proof::{Checked, load_tree, prove_consistency};
+use crate::engine::stream::StreamCache;
+use crate::engine::{AnchorState, HeadKey, LoadedMac, SecureLog, Settings, State};
+use crate::error::LogError;
+use crate::hash::KeyId;
+use crate::note::{self, VerifierKey};
+use crate::providers::{AnchorView, KeyError, Keystore, Random};
+use crate::record::{HeadRow, LogRow, Record};
+use crate::store::{Commit, NumberedHead, SecureLogStore, StoreError};
+use crate::tree::{CompactTree, empty_root, leaf_hash};
+use crate::verify::{Finding, FindingCode, Place};
+
+/// Heads read at once while a signed one is looked for.
+const HEADS_PAGE: u32 = 256;
+
+/// So far back is a signed head looked for in a log that was made without a key.
+const KEYLESS_SEARCH: u64 = 4096;
+
+impl<S: SecureLogStore> SecureLog<S> {
+    /// Opens the log in the store, or makes a new one where the store is empty and the anchor knows of none.
+    ///
+    /// The anchor is asked first, then the store is read. What is there is continued only from a head that a trusted
+    /// key signed, that is no smaller than the anchor's and consistent with it; see trust.md rule 8. A log made where the
+    /// keystore has no key of the configured identity is keyless: its heads are unsigned and every verdict says so.
+    pub fn open(mut store: S, mut providers: Providers, options: LogOptions) -> Result<SecureLog<S>, LogError> {
+        options.check()?;
+        let view = providers.anchor.latest(options.origin.as_deref())?;
+        let mac = options.mac_label.as_deref().map(|label| load_mac(&*providers.keystore, label)).transpose()?;
+        let session = id_or_random(options.session, &mut *providers.random)?;
+        let boot = id_or_random(options.boot, &mut *providers.random)?;
+        let existing = store.log()?;
+        let is_new = existing.is_none();
+        let log = match existing {
+            Some(log) => check_origin(log, options.origin.as_deref())?,
+            None => new_identity(&view, options.origin, &mut providers)?,
+        };
+        let key = load_key(&*providers.keystore, &options.identity, &log.origin)?;
+        let head = HeadRow { size: 0, root: empty_root(), sigs: Vec::new() };
+        let start =
+            State { tree: CompactTree::new(), head, segments: 0, signed_size: 0, signed_at: None, last_time: None };
+        let mut this = SecureLog {
+            torn: store.torn(),
+            store,
+            trust: options.trust,
+            settings: Settings {
+                identity: options.identity,
+                session,
+                boot,
+                head_every: options.head_every,
+                anchor_every: options.anchor_every,
+            },
+            keyless: false,
+            key,
+            mac,
+            log,
+            next: start.clone(),
+            accepted: start,
+            streams: StreamCache::default(),
+            stale: false,
+            anchor: AnchorState { configured: view != AnchorView::NotConfigured, ..AnchorState::default() },
+            set_aside: None,
+            clock_jumps: 0,
+            providers,
+        };
+        if is_new && this.create()? {
+            this.meet_anchor(view)?;
+            return Ok(this);
+        }
+        let adopted = this.accept_stored(options.unattested)?;
+        this.meet_anchor(view)?;
+        if let Some((first, last)) = adopted {
+            this.record_recovered(first, last)?;
+        }
+        Ok(this)
+    }
+
+    /// Makes the log: a commit of its own, with a head of size 0. `false` when somebody else made one meanwhile.
+    fn create(&mut self) -> Result<bool, LogError> {
+        self.keyless = self.key.is_none();
+        let now = self.providers.clock.now();
+        let mut commit = Commit::new(None);
+        commit.push(Record::Log(&self.log));
+        self.seal(&mut commit, Signing::Now, now)?;
+        match self.store.insert(&commit) {
+            Ok(()) => {
+                self.accepted = self.next.clone();
+                Ok(true)
+            }
+            Err(StoreError::Conflict { .. }) => {
+                let found = self.store.log()?.ok_or(LogError::Conflict)?;
+                if found.origin != self.log.origin {
+                    self.key = load_key(&*self.providers.keystore, &self.settings.identity, &found.origin)?;
+                }
+                self.log = found;
+                self.next = self.accepted.clone();
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads the state again where a write had an unknown outcome.
+    pub(super) fn refresh(&mut self) -> Result<(), LogError> {
+        if self.stale { self.reload() } else { Ok(()) }
+    }
+
+    /// Reads the state again, and goes on from it if it extends what was signed or accepted here.
+    pub(super) fn reload(&mut self) -> Result<(), LogError> {
+        self.streams.clear();
+        if self.store.log()?.as_ref() != Some(&self.log) {
+            return Err(LogError::PolicyMismatch("the identity of the log changed under way".into()));
+        }
+        let adopted = self.accept_stored(Unattested::Refuse)?;
+        self.stale = false;
+        match adopted {
+            Some((first, last)) => self.record_recovered(first, last),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether heads that a store shows after a conflict can be an extension of what is known here. Only a first look: what
+    /// is gone on from is read and proven by [`SecureLog::reload`].
+    pub(super) fn check_conflict(&self, heads: &[HeadRow]) -> Result<(), LogError> {
+        let known = &self.accepted.head;
+        let Some(newest) = heads.first() else {
+            return Err(LogError::Rollback { expected: known.size, found: 0 });
+        };
+        if newest.size < known.size || (newest.size == known.size && newest.root != known.root) {
+            return Err(LogError::Fork { expected: known.size, found: newest.size });
+        }
+        Ok(())
+    }
+
+    /// Finds the head to go on from, proves it against what was accepted before, and accepts it. Answers the entries under
+    /// no signed head that were chosen to be kept, which have to be recorded before anything else is written.
+    fn accept_stored(&mut self, choice: Unattested) -> Result<Option<(u64, u64)>, LogError> {
+        let newest = self.newest_head()?;
+        if (newest.head.size, newest.head.root) == (self.accepted.head.size, self.accepted.head.root)
+            && self.accepted.head.size > 0
+        {
+            // What this log wrote itself needs no signature to be recognised.
+            self.accepted.segments = self.store.segment_count()?;
+            self.next = self.accepted.clone();
+            return Ok(None);
+        }
+        let attested = self.attested_head(&newest)?;
+        let (base, keyless_entries) = match attested {
+            Some(base) => (base, false),
+            None => (self.unsigned_base(&newest)?, true),
+        };
+        let found = newest.head.size;
+        // Between signed heads, what this log was acknowledged itself is further than what anybody attested.
+        let own = self.accepted.head.size > base.head.size;
+        let start = if own { self.accepted.head.clone() } else { base.head.clone() };
+        if found < start.size {
+            return Err(LogError::Rollback { expected: start.size, found });
+        }
+        if found == start.size && newest.head.root != start.root {
+            return Err(LogError::Fork { expected: start.size, found });
+        }
+        let mut tree =
+            if own { self.accepted.tree.clone() } else { load_tree(&mut self.store, start.size, &start.root)? };
+        let (size, mut head, mut adopted) = (start.size, start, None);
+        if keyless_entries && self.key.is_some() && size > 0 {
+            // A keyless log gets its first key: nobody has attested what is there.
+            adopted = Some((1, size));
+        } else if found > size {
+            match self.choose(choice) {
+                Unattested::Refuse => return Err(LogError::Unattested { first: size + 1, last: found }),
+                Unattested::SetAside => self.set_aside = Some(self.store.set_aside(base.number)?),
+                Unattested::Adopt => {
+                    self.extend(&mut tree, size + 1, &newest.head)?;
+                    head = newest.head;
+                    adopted = Some((size + 1, found));
+                }
+            }
+        }
+        let known = self.accepted.head.clone();
+        prove_consistency(&mut self.store, (known.size, &known.root), (head.size, &head.root))?;
+        let segments = self.store.segment_count()?;
+        self.accepted = State { tree, segments, signed_size: base.head.size, signed_at: None, last_time: None, head };
+        self.accepted.last_time = self.last_time()?;
+        self.next = self.accepted.clone();
+        Ok(adopted)
+    }
+
+    fn newest_head(&mut self) -> Result<NumberedHead, LogError> {
+        self.store.heads(None, 1)?.into_iter().next().ok_or_else(|| {
+            let detail = "a log has at least the head of size 0 that it was made with";
+            StoreError::Corrupt { at: "the last head".into(), detail: detail.into() }.into()
+        })
+    }
+
+    /// The newest head that a trusted key of the log signed.
+    fn attested_head(&mut self, newest: &NumberedHead) -> Result<Option<NumberedHead>, LogError> {
+        let keys = self.log_keys();
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        if self.is_attested(&newest.head, &keys)? {
+            return Ok(Some(newest.clone()));
+        }
+        let first = self.store.heads(Some(2), 1)?;
+        let first_attested = match first.first() {
+            Some(first) => self.is_attested(&first.head, &keys)?,
+            None => false,
+        };
+        let mut below = newest.number;
+        while below > 1 && (first_attested || newest.number - below < KEYLESS_SEARCH) {
+            for head in self.store.heads(Some(below), HEADS_PAGE)? {
+                if head.number >= below {
+                    return Err(LogError::Fork { expected: below, found: head.number });
+                }
+                below = head.number;
+                if self.is_attested(&head.head, &keys)? {
+                    return Ok(Some(head));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where to stand in a log without a head by a trusted key: on its newest head if it is keyless, and nowhere if somebody
+    /// signed it.
+    fn unsigned_base(&mut self, newest: &NumberedHead) -> Result<NumberedHead, LogError> {
+        let first = self.store.heads(Some(2), 1)?;
+        let prefix = format!("{} ", self.log.origin);
+        let signed = |head: &HeadRow| head.sigs.iter().any(|line| line.starts_with(&prefix));
+        if !signed(&newest.head) && !first.iter().any(|first| signed(&first.head)) {
+            self.keyless = self.key.is_none();
+            return Ok(newest.clone());
+        }
+        let identity = &self.settings.identity;
+        Err(match self.key {
+            None => KeyError::NotFound(format!(
+                "'{identity}': this log's heads are signed, and without its key it can be neither checked nor continued"
+            )),
+            Some(_) => KeyError::AccessDenied(format!(
+                "this log's heads are signed by another key than '{identity}', and no policy trusts that key"
+            )),
+        }
+        .into())
+    }
+
+    pub(super) fn log_keys(&self) -> Vec<VerifierKey> {
+        let own = self.key.iter().map(|key| key.verifier.clone());
+        let trusted = self.trust.log_keys().iter().filter(|key| key.name() == self.log.origin).cloned();
+        own.chain(trusted).collect()
+    }
+
+    /// Whether one of these keys signed this head. A signature by one of them that does not verify is a finding.
+    pub(super) fn is_attested(&self, head: &HeadRow, keys: &[VerifierKey]) -> Result<bool, LogError> {
+        let text = note::text(&self.log.origin, head.size, &head.root);
+        let mut attested = false;
+        for line in &head.sigs {
+            for key in keys {
+                attested |= key.check_line(line, &text).map_err(|error| {
+                    LogError::InvalidRecord(Box::new(Finding::new(
+                        FindingCode::SignatureInvalid,
+                        Place::Head(head.size),
+                        error.to_string(),
+                    )))
+                })?;
+            }
+        }
+        Ok(attested)
+    }
+
+    fn choose(&self, choice: Unattested) -> Unattested {
+        match (choice, self.settings.head_every) {
+            // Who signs less often than every commit has chosen to adopt what stands in between.
+            (Unattested::Refuse, Every::Entries(_) | Every::Millis(_)) => Unattested::Adopt,
+            _ => choice,
+        }
+    }
+
+    /// Re-hashes the entries from `first` on and appends them to the tree, which then must have the head's root.
+    fn extend(&mut self, tree: &mut CompactTree, first: u64, head: &HeadRow) -> Result<(), LogError> {
+        let (mut expected, mut hashes) = (first, tree.clone());
+        self.walk(None, first, head.size, |seqno, _, checked| {
+            if seqno != expected {
+                return Err(LogError::ChainBroken { seqno: expected, reason: "the store does not have this entry" });
+            }
+            let (Checked::Entry(_, hash) | Checked::Pruned(hash)) = checked;
+            hashes.push(leaf_hash(&hash));
+            expected += 1;
+            Ok(true)
+        })?;
+        if hashes.root() != head.root || expected != head.size + 1 {
+            return Err(LogError::ChainBroken {
+                seqno: first,
+                reason: "the entries from here on do not lead to their head",
+            });
+        }
+        *tree = hashes;
+        Ok(())
+    }
+
+    /// Time of the last entry, if it can be read and is one.
+    fn last_time(&mut self) -> Result<Option<crate::time::Timestamp>, LogError> {
+        let size = self.accepted.head.size;
+        if size == 0 {
+            return Ok(None);
+        }
+        let mut last = None;
+        let walked = self.walk(None, size, size, |_, _, checked| {
+            if let Checked::Entry(entry, hash) = checked {
+                last = Some((hash, entry.time.parse().ok()));
+            }
+            Ok(true)
+        });
+        match (walked, last) {
+            // Without the stream's key its time cannot be trusted, and the clock alone decides.
+            (Err(LogError::MacKeyMissing { .. }), _) => Ok(None),
+            (Err(error), _) => Err(error),
+            (Ok(()), Some((hash, time))) => {
+                self.prove_entry(size, &hash)?;
+                Ok(time)
+            }
+            (Ok(()), None) => {
+                Err(LogError::ChainBroken { seqno: size, reason: "the store does not have the last entry" })
+            }
+        }
+    }
+}
+
+fn new_identity(view: &AnchorView, origin: Option<String>, providers: &mut Providers) -> Result<LogRow, LogError> {
+    if let AnchorView::Head(note) = view {
+        return Err(LogError::Rollback { expected: anchored_head(note)?.1, found: 0 });
+    }
+    let mut id = [0; 16];
+    providers.random.fill(&mut id)?;
+    let origin = origin.unwrap_or_else(|| format!("secure-log/{}", const_hex::encode(id)));
+    Ok(LogRow { id, origin, created: providers.clock.now().to_string() })
+}
+
+fn check_origin(log: LogRow, wanted: Option<&str>) -> Result<LogRow, LogError> {
+    match wanted {
+        Some(wanted) if wanted != log.origin => Err(LogError::PolicyMismatch(format!(
+            "the store holds the log {:?}, and {wanted:?} was asked for",
+            log.origin
+        ))),
+        _ => Ok(log),
+    }
+}
+
+fn load_key(keystore: &dyn Keystore, identity: &str, origin: &str) -> Result<Option<HeadKey>, LogError> {
+    match keystore.signer(identity) {
+        Ok(signer) => {
+            let verifier = VerifierKey::new(origin, signer.algorithm(), signer.public_key())
+                .map_err(|error| KeyError::Backend(format!("'{identity}' has a public key that is none: {error}")))?;
+            Ok(Some(HeadKey { signer, verifier }))
+        }
+        Err(KeyError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn load_mac(keystore: &dyn Keystore, label: &str) -> Result<LoadedMac, LogError> {
+    let key = keystore.mac(label)?;
+    let id = KeyId::from_mac(&key.mac(KeyId::LABEL)?);
+    Ok(LoadedMac { label: label.into(), key, id })
+}
+
+fn id_or_random(id: Option<String>, random: &mut dyn Random) -> Result<String, LogError> {
+    match id {
+        Some(id) => Ok(id),
+        None => {
+            let mut bytes = [0; 16];
+            random.fill(&mut bytes)?;
+            Ok(const_hex::encode(bytes))
+        }
+    }
+}

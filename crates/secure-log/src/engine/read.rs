@@ -1,0 +1,292 @@
+//! Reading and verifying.
+
+use std::collections::HashSet;
+
+use crate::control;
+use crate::engine::SecureLog;
+use crate::engine::proof::Checked;
+use crate::entry::Entry;
+use crate::error::LogError;
+use crate::hash::{Hash, Suite};
+use crate::record::{Record, StreamRow};
+use crate::store::{SecureLogStore, StoreError};
+use crate::tree::{CompactTree, leaf_hash};
+use crate::verify::{Finding, FindingCode, Place, Report, Signer, Trust, Verdict, Verifier};
+
+/// Entries that one page holds at most.
+pub const MAX_PAGE: u32 = 1000;
+
+/// A stream, and its number: the cursor of pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedStream {
+    /// Its place among the streams in the order in which they were made, from 1.
+    pub number: u64,
+    /// Its name and rules.
+    pub row: StreamRow,
+}
+
+impl<S: SecureLogStore> SecureLog<S> {
+    /// Reads an entry, re-hashes it and proves it under the head.
+    pub fn read(&mut self, seqno: u64) -> Result<Entry, LogError> {
+        self.read_hashed(seqno).map(|(entry, _)| entry)
+    }
+
+    /// The same, with the entry's hash.
+    pub fn read_hashed(&mut self, seqno: u64) -> Result<(Entry, Hash), LogError> {
+        self.refresh()?;
+        if seqno == 0 || seqno > self.accepted.head.size {
+            return Err(LogError::EntryNotFound(seqno));
+        }
+        let mut found = None;
+        self.walk(None, seqno, seqno, |_, _, checked| {
+            found = Some(match checked {
+                Checked::Entry(entry, hash) => (Some(entry.to_entry()), hash),
+                Checked::Pruned(hash) => (None, hash),
+            });
+            Ok(false)
+        })?;
+        let (entry, hash) =
+            found.ok_or(LogError::ChainBroken { seqno, reason: "the store does not have this entry" })?;
+        self.prove_entry(seqno, &hash)?;
+        Ok((entry.ok_or(LogError::EntryNotFound(seqno))?, hash))
+    }
+
+    /// Entries in ascending order, of one stream or of the whole log, each re-hashed and proven under the head. Pruned ones
+    /// are left out. At most `limit` of them, and at most [`MAX_PAGE`].
+    pub fn read_page(&mut self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
+        self.refresh()?;
+        if let Some(name) = stream {
+            self.existing_tip(name)?;
+        }
+        let limit = limit.min(MAX_PAGE) as usize;
+        let mut page = Vec::new();
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let to = to.min(self.accepted.head.size);
+        self.walk(stream, from, to, |_, _, checked| {
+            if let Checked::Entry(entry, hash) = checked {
+                page.push((entry.to_entry(), hash));
+            }
+            Ok(page.len() < limit)
+        })?;
+        for (entry, hash) in &page {
+            self.prove_entry(entry.seqno, hash)?;
+        }
+        Ok(page.into_iter().map(|(entry, _)| entry).collect())
+    }
+
+    /// The stream's last seqno, control entries included; `None` when it has no entry.
+    pub fn head(&mut self, stream: &str) -> Result<Option<u64>, LogError> {
+        self.refresh()?;
+        Ok(self.existing_tip(stream)?.last)
+    }
+
+    /// Hash of the stream's last entry; `None` when it has no entry.
+    pub fn last_hash(&mut self, stream: &str) -> Result<Option<Hash>, LogError> {
+        self.refresh()?;
+        let tip = self.existing_tip(stream)?;
+        Ok(tip.last.map(|_| tip.prev))
+    }
+
+    /// A stream and its rules, proven.
+    pub fn stream(&mut self, name: &str) -> Result<StreamRow, LogError> {
+        self.refresh()?;
+        Ok(self.existing_tip(name)?.row.clone())
+    }
+
+    /// Streams with a number above `after`, in the order in which they were made, at most [`MAX_PAGE`]. They are as the store
+    /// has them: [`SecureLog::stream`] proves one, and a verification all.
+    pub fn streams(&mut self, after: u64, limit: u32) -> Result<Vec<NumberedStream>, LogError> {
+        self.refresh()?;
+        let states = self.store.streams(after, limit.min(MAX_PAGE))?;
+        Ok(states.into_iter().map(|state| NumberedStream { number: state.number, row: state.row }).collect())
+    }
+
+    /// Re-hashes the stream's entries in a range and checks that they are one chain, that its ends are under the head, and
+    /// that every segment that lies in the range has the root of its entries.
+    pub fn verify_chain(&mut self, stream: &str, from: u64, to: u64) -> Result<(), LogError> {
+        self.refresh()?;
+        let tip = self.existing_tip(stream)?;
+        let (policy, last, end, first_suite) = (tip.policy, tip.last, tip.prev, tip.row.rules.suite);
+        let Some(last) = last else { return Ok(()) };
+        let to = to.min(last);
+        let from_start = self.store.stream(stream)?.and_then(|state| state.first).is_none_or(|first| from <= first);
+        let mac = self.mac.as_ref().map(|mac| mac.id);
+        let mut suite = from_start.then_some(first_suite);
+        let mut prev = from_start.then_some(policy);
+        let (mut first_seen, mut last_seen) = (None, None);
+        let mut segments = SegmentWatch { whole: from_start, ..SegmentWatch::default() };
+        let walked = self.walk(Some(stream), from, to, |seqno, _, checked| {
+            let broken = |reason| LogError::ChainBroken { seqno, reason };
+            let hash = match &checked {
+                Checked::Entry(entry, hash) => {
+                    if prev.is_some_and(|prev| entry.prev != prev.as_bytes()) {
+                        return Err(broken("prev-entry-hash does not match"));
+                    }
+                    if suite.is_some_and(|suite| suite.version() != entry.version) {
+                        return Err(broken("the suite changed without an entry that says so"));
+                    }
+                    if entry.event == control::SUITE_CHANGED {
+                        suite = control::decode_suite(entry.payload);
+                    }
+                    if entry.event == control::SEGMENT_CLOSED {
+                        segments.close(control::decode_closed(entry.payload));
+                    }
+                    *hash
+                }
+                Checked::Pruned(hash) => {
+                    suite = None;
+                    *hash
+                }
+            };
+            segments.push(&hash);
+            first_seen.get_or_insert((seqno, hash));
+            (prev, last_seen) = (Some(hash), Some((seqno, hash)));
+            Ok(true)
+        });
+        walked.map_err(|error| match (error, suite, last_seen) {
+            // The stream's key is the configured one, so what it computes is the truth.
+            (LogError::MacKeyMissing { .. }, Some(Suite::HmacSha256(id)), seen) if Some(id) == mac => {
+                let seqno = seen.map_or(from, |(seqno, _)| seqno + 1);
+                LogError::ChainBroken { seqno, reason: "the content does not hash to the entry's hash" }
+            }
+            (error, ..) => error,
+        })?;
+        for (seqno, hash) in [first_seen, last_seen].into_iter().flatten() {
+            self.prove_entry(seqno, &hash)?;
+        }
+        if to == last && last_seen != Some((last, end)) && from <= last {
+            return Err(LogError::ChainBroken {
+                seqno: last,
+                reason: "the store does not have the stream's last entry",
+            });
+        }
+        for (id, checkpoint, root, count) in segments.closed {
+            let row = self.store.segment(id)?.ok_or(LogError::SegmentNotFound(id))?;
+            if row.checkpoint().hash() != checkpoint || root.is_some_and(|root| (root, count) != (row.root, row.count))
+            {
+                return Err(LogError::InvalidRecord(Box::new(Finding::new(
+                    FindingCode::SegmentMismatch,
+                    Place::Segment(id),
+                    "not what its entries and the entry that closed it say",
+                ))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Verifies the whole log in bounded memory: every entry re-hashed, every segment and head recomputed, every signature
+    /// checked by the keystore's keys and the policy's.
+    pub fn verify_log(&mut self) -> Result<Report, LogError> {
+        const CHUNK_BYTES: usize = 1 << 20;
+        self.refresh()?;
+        let mut verifier = Verifier::new(self.verifying_trust()?);
+        let mut asked = HashSet::new();
+        let (mut cursor, mut line) = (Some(0), 0);
+        let mut found: Result<Option<Finding>, LogError> = Ok(None);
+        while let Some(at) = cursor {
+            let keystore = &*self.providers.keystore;
+            let scanned = self.store.scan(at, CHUNK_BYTES, &mut |record| {
+                line += 1;
+                if !matches!(found, Ok(None)) {
+                    return;
+                }
+                if let Record::Signature(row) = record {
+                    if !asked.contains(&row.identity) {
+                        asked.insert(row.identity.clone());
+                        match own_signer(keystore, &row.identity) {
+                            Ok(Some(signer)) => verifier.trust_signer(signer),
+                            Ok(None) => {}
+                            Err(error) => {
+                                found = Err(error);
+                                return;
+                            }
+                        }
+                    }
+                }
+                found = Ok(verifier.record(record, line).err());
+            });
+            match scanned {
+                Ok(next) => cursor = next,
+                Err(StoreError::Corrupt { at, detail }) if matches!(found, Ok(None)) => {
+                    // What cannot be read as a record is a finding, and no failure of the check.
+                    let finding =
+                        Finding::new(FindingCode::Malformed, Place::Line(line + 1), format!("{at}: {detail}"));
+                    return Ok(verifier.invalid(finding));
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(finding) = core::mem::replace(&mut found, Ok(None))? {
+                return Ok(verifier.invalid(finding));
+            }
+        }
+        let report = verifier.finish(self.torn.as_ref().map_or(0, |torn| torn.bytes));
+        Ok(self.not_behind(report))
+    }
+
+    /// What was signed or accepted here must be in what was verified.
+    fn not_behind(&self, mut report: Report) -> Report {
+        let known = &self.accepted.head;
+        if report.verdict != Verdict::Valid && report.verdict != Verdict::Incomplete {
+            return report;
+        }
+        let detail = format!("this log was acknowledged up to {}, and {} entries are there", known.size, report.size);
+        if report.size < known.size {
+            report.verdict = Verdict::Invalid(Finding::new(FindingCode::Truncated, Place::Head(known.size), detail));
+        } else if report.size == known.size && report.root != known.root {
+            let detail = "not the root that was acknowledged";
+            report.verdict = Verdict::Invalid(Finding::new(FindingCode::HeadMismatch, Place::Head(known.size), detail));
+        }
+        report
+    }
+
+    /// The policy, and the keys that this log has.
+    fn verifying_trust(&self) -> Result<Trust, LogError> {
+        let mut trust = self.trust.clone();
+        trust.set_origin(&self.log.origin);
+        if let Some(key) = &self.key {
+            trust.add_log_key(key.verifier.clone());
+        }
+        if let Some(mac) = &self.mac {
+            trust.add_mac(mac.id, self.providers.keystore.mac(&mac.label)?);
+        }
+        Ok(trust)
+    }
+}
+
+/// The key that a keystore has for an identity now.
+fn own_signer(keystore: &dyn crate::providers::Keystore, identity: &str) -> Result<Option<Signer>, LogError> {
+    match keystore.signer(identity) {
+        Ok(signer) => Ok(Some(
+            Signer::new(identity, signer.algorithm(), signer.public_key(), 1..=u64::MAX)
+                .map_err(|error| crate::providers::KeyError::Backend(error.to_string()))?,
+        )),
+        Err(crate::providers::KeyError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Recomputes the segments that a walk over a stream passes.
+#[derive(Default)]
+struct SegmentWatch {
+    tree: CompactTree,
+    /// The walk began at the stream's start or has passed a close: the tree begins where a segment does.
+    whole: bool,
+    /// Id and checkpoint hash that the closing entry names; root and count where the whole segment was walked.
+    closed: Vec<(u64, Hash, Option<Hash>, u64)>,
+}
+
+impl SegmentWatch {
+    fn push(&mut self, hash: &Hash) {
+        self.tree.push(leaf_hash(hash));
+    }
+
+    fn close(&mut self, named: Option<(u64, Hash)>) {
+        let tree = core::mem::take(&mut self.tree);
+        if let Some((id, checkpoint)) = named {
+            self.closed.push((id, checkpoint, self.whole.then(|| tree.root()), tree.size()));
+        }
+        self.whole = true;
+    }
+}

@@ -1,0 +1,317 @@
+//! Closing and proving segments, and their signatures.
+
+use crate::control;
+use crate::engine::commit::{Say, Signing};
+use crate::engine::proof::{Checked, SegmentProof, segment_path};
+use crate::engine::stream::{OpenSegment, Written};
+use crate::engine::{AnchorEvery, CommitInfo, SecureLog};
+use crate::entry::{SigningRule, checkpoint_message};
+use crate::error::LogError;
+use crate::hash::Hash;
+use crate::limits::{check_name, check_stream};
+use crate::providers::KeyError;
+use crate::record::{Record, SegmentRow, SignatureRow, Subject};
+use crate::sign::{Algorithm, PublicKey};
+use crate::store::{Node, NodeId, SecureLogStore, TreeId};
+use crate::tree::{CompactTree, leaf_hash};
+use crate::verify::{Finding, FindingCode, Place};
+
+/// A closed segment with the signatures that the store has of it. Who signed is for a verifier to judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedSegment {
+    /// The segment.
+    pub row: SegmentRow,
+    /// Its signatures, oldest first.
+    pub signatures: Vec<SignatureRow>,
+}
+
+impl<S: SecureLogStore> SecureLog<S> {
+    /// Closes the stream's open segment and, where the stream's rules say so, signs it in the same commit.
+    pub fn close_segment(&mut self, stream: &str) -> Result<(SignedSegment, CommitInfo), LogError> {
+        check_stream(stream)?;
+        let publish = self.anchor.configured && self.settings.anchor_every == AnchorEvery::Close;
+        let signing = if publish { Signing::Now } else { Signing::WhenDue };
+        self.commit(signing, |log, commit, time| {
+            if matches!(log.existing_tip(stream)?.open, OpenSegment::Unread) {
+                let open = log.read_open_segment(stream)?;
+                log.existing_tip(stream)?.open = OpenSegment::Written(open);
+            }
+            let sign = log.existing_tip(stream)?.row.rules.sign;
+            log.check_signing(stream, sign)?;
+            let id = log.accepted.segments + 1;
+            let (mut pen, streams) = log.pen(commit, time);
+            let tip = streams.tip(stream).expect("the tip was loaded just now");
+            let OpenSegment::Written(open) = &mut tip.open else { unreachable!("an unread segment was read just now") };
+            if !open.worth_closing {
+                return Err(LogError::EmptySegment(stream.into()));
+            }
+            let row = SegmentRow {
+                id,
+                stream: stream.into(),
+                first: open.first,
+                last: open.last,
+                count: open.tree.size(),
+                root: open.tree.root(),
+                last_hash: tip.prev,
+                prev: open.prev_checkpoint,
+                boot: core::mem::take(&mut open.boot),
+                session: core::mem::take(&mut open.session),
+                policy: tip.policy,
+                closed: time.into(),
+            };
+            let checkpoint = row.checkpoint().hash();
+            pen.commit.push(Record::Segment(&row));
+            pen.commit.nodes.extend(open.nodes.drain(..).map(|(subtree, hash)| Node {
+                id: NodeId { tree: TreeId::Segment(id), level: subtree.level, index: subtree.index },
+                hash,
+            }));
+            let mut signatures = Vec::new();
+            if sign != SigningRule::None {
+                signatures.push(pen.signature(Subject::Segment(id), &checkpoint_message(&checkpoint))?);
+                pen.commit.push(Record::Signature(&signatures[0]));
+            }
+            tip.open = OpenSegment::Written(Written::after(checkpoint));
+            pen.next.segments = id;
+            pen.entry(tip, &Say::control(control::SEGMENT_CLOSED, &control::encode_closed(id, &checkpoint)))?;
+            Ok(SignedSegment { row, signatures })
+        })
+    }
+
+    /// A closed segment and its signatures.
+    pub fn segment(&mut self, id: u64) -> Result<SignedSegment, LogError> {
+        self.refresh()?;
+        let row = self.store.segment(id)?.filter(|row| row.id == id).ok_or(LogError::SegmentNotFound(id))?;
+        self.prove_segment_row(&row)?;
+        let signatures = self.store.signatures(Subject::Segment(id))?;
+        Ok(SignedSegment { row, signatures })
+    }
+
+    /// Closed segments of a stream with an id above `after`, oldest first, at most `limit`.
+    pub fn segments(&mut self, stream: &str, after: u64, limit: u32) -> Result<Vec<SignedSegment>, LogError> {
+        self.refresh()?;
+        self.existing_tip(stream)?;
+        let rows = self.store.segments(stream, after, limit)?;
+        rows.into_iter()
+            .map(|row| {
+                self.prove_segment_row(&row)?;
+                let signatures = self.store.signatures(Subject::Segment(row.id))?;
+                Ok(SignedSegment { row, signatures })
+            })
+            .collect()
+    }
+
+    /// Shows that an entry is in its closed segment. Reads O(log n) hashes.
+    pub fn prove_in_segment(&mut self, seqno: u64) -> Result<SegmentProof, LogError> {
+        let (entry, hash) = self.read_hashed(seqno)?;
+        let row = self.store.segment_of(&entry.stream, seqno)?;
+        let row = row.filter(|row| row.stream == entry.stream && (row.first..=row.last).contains(&seqno));
+        let row = row.ok_or(LogError::SegmentNotFound(0))?;
+        self.prove_segment_row(&row)?;
+        let mut path = segment_path(&mut self.store, &row, seqno, &hash);
+        if path.is_err() {
+            // A wrong index is no damage to the log.
+            self.store.reindex()?;
+            path = segment_path(&mut self.store, &row, seqno, &hash);
+        }
+        Ok(SegmentProof { seqno, hash, segment: row.id, root: row.root, path: path? })
+    }
+
+    /// Reads the entry that the proof names, re-hashes it, and follows the path from it to `root`.
+    pub fn verify_in_segment(&mut self, proof: &SegmentProof, root: &Hash) -> Result<(), LogError> {
+        let (entry, hash) = self.read_hashed(proof.seqno)?;
+        let row = self.segment(proof.segment)?.row;
+        let in_range = row.stream == entry.stream && (row.first..=row.last).contains(&proof.seqno);
+        let proves = proof.hash == hash && proof.root == *root && row.root == *root && proof.folded() == Some(*root);
+        if in_range && proves {
+            Ok(())
+        } else {
+            Err(LogError::InclusionMismatch { seqno: proof.seqno, segment: proof.segment })
+        }
+    }
+
+    /// Signs a closed segment with any key of the keystore, and stores the signature.
+    pub fn sign_segment(&mut self, identity: &str, id: u64) -> Result<SignatureRow, LogError> {
+        check_name("identity", identity)?;
+        let message = checkpoint_message(&self.segment(id)?.row.checkpoint().hash());
+        let signer = self.providers.keystore.signer(identity)?;
+        let (algorithm, key) = (signer.algorithm(), signer.public_key().to_vec());
+        let sig = signer.sign(&message)?;
+        crate::sign::verify(algorithm, &key, &message, &sig)
+            .map_err(|error| KeyError::Backend(format!("'{identity}' made a signature that is none: {error}")))?;
+        let row = SignatureRow {
+            of: Subject::Segment(id),
+            identity: identity.into(),
+            alg: algorithm.as_str().into(),
+            key,
+            sig,
+        };
+        self.commit(Signing::WhenDue, |_, commit, _| {
+            commit.push(Record::Signature(&row));
+            Ok(())
+        })?;
+        Ok(row)
+    }
+
+    /// Recomputes a segment from its entries and checks its signatures by the keystore's keys and the policy's. Answers the
+    /// first that verifies.
+    pub fn verify_segment(&mut self, id: u64) -> Result<SignatureRow, LogError> {
+        let segment = self.segment(id)?;
+        self.recompute(&segment.row)?;
+        self.check_signatures(&segment)?
+            .ok_or_else(|| finding(FindingCode::Unsigned, id, "no signature by a key that is known here"))
+    }
+
+    /// Walks the stream's segments, recomputes each from its entries, and checks their chain and their signatures. Answers
+    /// how many carry a signature by a known key.
+    pub fn verify_checkpoints(&mut self, stream: &str) -> Result<u64, LogError> {
+        const PAGE: u32 = 64;
+        self.refresh()?;
+        let tip = self.existing_tip(stream)?;
+        let (policy, sign) = (tip.policy, tip.row.rules.sign);
+        let (mut after, mut prev, mut signed) = (0, Hash::ZERO, 0);
+        loop {
+            let rows = self.store.segments(stream, after, PAGE)?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows {
+                let id = row.id;
+                if id <= after || row.stream != stream {
+                    return Err(finding(FindingCode::SegmentMissing, id, "the store answered another segment"));
+                }
+                if row.prev != prev {
+                    return Err(finding(FindingCode::CheckpointBroken, id, "prev-checkpoint-hash does not match"));
+                }
+                if row.policy != policy {
+                    return Err(finding(FindingCode::PolicyMismatch, id, "not the stream's rules"));
+                }
+                self.recompute(&row)?;
+                self.prove_segment_row(&row)?;
+                (after, prev) = (id, row.checkpoint().hash());
+                let signatures = self.store.signatures(Subject::Segment(id))?;
+                if signatures.is_empty() && sign != SigningRule::None {
+                    return Err(finding(FindingCode::Unsigned, id, "the stream's rules require a signature"));
+                }
+                signed += u64::from(self.check_signatures(&SignedSegment { row, signatures })?.is_some());
+            }
+        }
+        // No segment is missing at the end: what follows the last one holds no close.
+        self.read_open_segment(stream)?;
+        Ok(signed)
+    }
+
+    /// Reads and proves the entries since the last close. They are one chain from the close, or from the stream's rules, to
+    /// the last entry, which was proven under the head: whoever slips one in breaks it.
+    fn read_open_segment(&mut self, stream: &str) -> Result<Written, LogError> {
+        let tip = self.existing_tip(stream)?;
+        let (end, last, policy) = (tip.prev, tip.last, tip.policy);
+        let Some(last) = last else { return Ok(Written::default()) };
+        let closed = self.store.stream(stream)?.and_then(|state| state.segment);
+        let closed = closed.map(|id| self.store.segment(id)?.ok_or(LogError::SegmentNotFound(id))).transpose()?;
+        let from = closed.as_ref().map_or(1, |row| row.last.saturating_add(1));
+        let closing = closed.as_ref().map(|row| (row.id, row.checkpoint().hash()));
+        let mut open = Written::after(closing.map_or(Hash::ZERO, |(_, checkpoint)| checkpoint));
+        let mut prev = None;
+        self.walk(Some(stream), from, last, |seqno, _, checked| {
+            let broken = |reason| LogError::ChainBroken { seqno, reason };
+            let Checked::Entry(entry, hash) = checked else {
+                return Err(broken("an entry of an open segment is never pruned"));
+            };
+            let is_closing = entry.event == control::SEGMENT_CLOSED;
+            let linked = match (prev, closing) {
+                (Some(prev), _) => entry.prev == Hash::as_bytes(&prev) && !is_closing,
+                (None, Some(closing)) => is_closing && control::decode_closed(entry.payload) == Some(closing),
+                (None, None) => entry.prev == policy.as_bytes(),
+            };
+            if !linked {
+                return Err(broken("it does not follow from the entries before it in its segment"));
+            }
+            open.note_read(seqno, leaf_hash(&hash), &entry);
+            prev = Some(hash);
+            Ok(true)
+        })?;
+        if prev == Some(end) && open.last == last {
+            Ok(open)
+        } else {
+            Err(LogError::ChainBroken {
+                seqno: last,
+                reason: "the entries of the open segment do not lead to the last one",
+            })
+        }
+    }
+
+    /// Re-hashes the entries of a segment and recomputes what its row says of them.
+    fn recompute(&mut self, row: &SegmentRow) -> Result<(), LogError> {
+        let mismatch = |what| finding(FindingCode::SegmentMismatch, row.id, what);
+        let mut tree = CompactTree::new();
+        let (mut first, mut last, mut ids_match) = (0, (0, Hash::ZERO), true);
+        self.walk(Some(&row.stream), row.first, row.last, |seqno, _, checked| {
+            let (hash, prev) = match &checked {
+                Checked::Entry(entry, hash) => {
+                    ids_match = (entry.boot, entry.session) == (&row.boot, &row.session);
+                    (*hash, Hash::try_from(entry.prev).ok())
+                }
+                Checked::Pruned(hash) => {
+                    ids_match = true;
+                    (*hash, None)
+                }
+            };
+            if tree.size() == 0 {
+                first = seqno;
+            } else if prev.is_some_and(|prev| prev != last.1) {
+                return Err(LogError::ChainBroken { seqno, reason: "prev-entry-hash does not match" });
+            }
+            tree.push(leaf_hash(&hash));
+            last = (seqno, hash);
+            Ok(true)
+        })?;
+        if (first, last.0, tree.size()) != (row.first, row.last, row.count) {
+            return Err(mismatch("range or count"));
+        }
+        if tree.root() != row.root {
+            return Err(mismatch("the root is not that of its entries"));
+        }
+        if last.1 != row.last_hash || !ids_match {
+            return Err(mismatch("last entry"));
+        }
+        Ok(())
+    }
+
+    /// The first signature of a segment that verifies by a known key. One by a known identity that does not is a finding.
+    fn check_signatures(&self, segment: &SignedSegment) -> Result<Option<SignatureRow>, LogError> {
+        let message = checkpoint_message(&segment.row.checkpoint().hash());
+        let mut verified = None;
+        for row in &segment.signatures {
+            let keys = self.known_keys(&row.identity, segment.row.last)?;
+            let Some(keys) = keys else { continue };
+            let named = Algorithm::from_name(&row.alg).and_then(|alg| PublicKey::new(alg, &row.key).ok());
+            let good = named.is_some_and(|key| keys.contains(&key) && key.verify(&message, &row.sig).is_ok());
+            if !good {
+                return Err(finding(FindingCode::SignatureInvalid, segment.row.id, &row.identity));
+            }
+            verified.get_or_insert_with(|| row.clone());
+        }
+        Ok(verified)
+    }
+
+    /// The keys that this identity may sign an entry or segment ending at `seqno` with: the policy's, and the one that the
+    /// keystore has now. `None` when nobody knows the identity.
+    pub(super) fn known_keys(&self, identity: &str, seqno: u64) -> Result<Option<Vec<PublicKey>>, LogError> {
+        let mut keys = self.trust.signer_keys(identity, seqno);
+        match self.providers.keystore.signer(identity) {
+            Ok(signer) => {
+                let key = PublicKey::new(signer.algorithm(), signer.public_key()).map_err(|error| {
+                    KeyError::Backend(format!("'{identity}' has a public key that is none: {error}"))
+                })?;
+                keys.get_or_insert_default().push(key);
+            }
+            Err(KeyError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(keys)
+    }
+}
+
+fn finding(code: FindingCode, segment: u64, detail: &str) -> LogError {
+    LogError::InvalidRecord(Box::new(Finding::new(code, Place::Segment(segment), detail)))
+}

@@ -1,0 +1,269 @@
+//! What a caller can write.
+
+use crate::control;
+use crate::engine::commit::{Say, Signing};
+use crate::engine::{Appended, CommitInfo, SecureLog};
+use crate::entry::{LOG_STREAM, Severity, SigningRule, StreamRules, Tier, is_reserved_stream};
+use crate::error::LogError;
+use crate::hash::Suite;
+use crate::limits::{
+    Invalid, check_batch, check_encoding, check_event, check_name, check_payload, check_stream, check_text,
+};
+use crate::providers::KeyError;
+use crate::record::{HeadRow, Record, StreamRow};
+use crate::store::{Commit, SecureLogStore};
+
+/// What a producer says of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewEntry<'a> {
+    /// The stream to append to. It is made with default rules when there is none.
+    pub stream: &'a str,
+    /// What happened.
+    pub event: &'a str,
+    /// How serious it is.
+    pub severity: Severity,
+    /// Who reports it.
+    pub producer: &'a str,
+    /// What the payload is, such as `text` or `application/json`.
+    pub encoding: &'a str,
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+impl NewEntry<'_> {
+    fn check(&self) -> Result<(), Invalid> {
+        check_stream(self.stream)?;
+        check_event(self.event)?;
+        check_text("producer", self.producer)?;
+        check_encoding(self.encoding)?;
+        check_payload(self.payload)
+    }
+}
+
+impl<S: SecureLogStore> SecureLog<S> {
+    /// Appends one entry, durably.
+    pub fn append(&mut self, entry: &NewEntry<'_>) -> Result<(Appended, CommitInfo), LogError> {
+        let (appended, info) = self.append_batch(core::slice::from_ref(entry))?;
+        Ok((appended[0], info))
+    }
+
+    /// Appends all entries or none, in one durable commit.
+    pub fn append_batch(&mut self, entries: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
+        let (mut outcomes, info) = self.append_batches(&[entries])?;
+        let appended = outcomes.pop().expect("one outcome for one batch")?;
+        Ok((appended, info))
+    }
+
+    /// Appends several batches in one durable commit. Each is all or nothing: one that is refused does not keep the others
+    /// from being written.
+    pub fn append_batches(
+        &mut self,
+        batches: &[&[NewEntry<'_>]],
+    ) -> Result<(Vec<Result<Vec<Appended>, LogError>>, CommitInfo), LogError> {
+        let checked: Vec<Result<(), LogError>> = batches.iter().map(|batch| check_batch_entries(batch)).collect();
+        self.commit(Signing::WhenDue, |log, commit, time| {
+            batches
+                .iter()
+                .zip(&checked)
+                .map(|(batch, checked)| {
+                    // A batch is refused before its first row is written; what fails later fails the whole commit.
+                    let allowed = checked.clone().and_then(|()| log.may_append(batch));
+                    Ok(match allowed {
+                        Ok(()) => Ok(log.push_batch(commit, time, batch)?),
+                        Err(refused) => Err(refused),
+                    })
+                })
+                .collect()
+        })
+    }
+
+    /// Makes a stream with rules that never change.
+    pub fn create_stream(&mut self, name: &str, rules: &StreamRules) -> Result<CommitInfo, LogError> {
+        check_stream(name)?;
+        if let Some(description) = &rules.description {
+            check_name("description", description)?;
+        }
+        if rules.tier != Tier::Public {
+            return Err(LogError::NotImplemented("seal payloads, which every stream that is not public needs"));
+        }
+        self.check_suite(name, rules.suite)?;
+        self.check_signing(name, rules.sign)?;
+        self.commit(Signing::WhenDue, |log, commit, time| {
+            if log.load_tip(name)? {
+                return Err(LogError::StreamExists(name.into()));
+            }
+            log.push_stream(commit, time, name, rules.clone())
+        })
+        .map(|((), info)| info)
+    }
+
+    /// Closes a stream to producers for ever.
+    pub fn deprecate_stream(&mut self, name: &str) -> Result<CommitInfo, LogError> {
+        check_stream(name)?;
+        self.commit(Signing::WhenDue, |log, commit, time| {
+            if log.existing_tip(name)?.deprecated {
+                return Err(LogError::StreamDeprecated(name.into()));
+            }
+            let (mut pen, streams) = log.pen(commit, time);
+            let tip = streams.tip(name).expect("the tip was loaded just now");
+            pen.entry(tip, &Say::control(control::DEPRECATED, ""))?;
+            tip.deprecated = true;
+            tip.row.deprecated = Some(time.into());
+            pen.commit.push(Record::Stream(&tip.row));
+            Ok(())
+        })
+        .map(|((), info)| info)
+    }
+
+    /// The stream's next entry uses another suite, and its chain says so.
+    pub fn change_suite(&mut self, name: &str, suite: Suite) -> Result<CommitInfo, LogError> {
+        check_stream(name)?;
+        self.check_suite(name, suite)?;
+        self.commit(Signing::WhenDue, |log, commit, time| {
+            let tip = log.existing_tip(name)?;
+            if tip.suite == suite {
+                return Err(Invalid::unusable("suite", format!("the stream uses {} already", suite.name())).into());
+            }
+            let (mut pen, streams) = log.pen(commit, time);
+            let tip = streams.tip(name).expect("the tip was loaded just now");
+            pen.entry(tip, &Say::control(control::SUITE_CHANGED, &control::encode_suite(suite)))?;
+            tip.suite = suite;
+            Ok(())
+        })
+        .map(|((), info)| info)
+    }
+
+    /// Signs the head as it stands now, publishes it, and answers it.
+    pub fn sign_head(&mut self) -> Result<HeadRow, LogError> {
+        self.refresh()?;
+        if self.key.is_none() {
+            let identity = &self.settings.identity;
+            return Err(KeyError::NotFound(format!("'{identity}': the log has no key that could sign its head")).into());
+        }
+        let signed = self.accepted.signed_size == self.accepted.head.size && !self.accepted.head.sigs.is_empty();
+        if signed {
+            let now = self.providers.clock.now();
+            self.publish_when_due(Signing::Now, now)?;
+        } else {
+            self.commit(Signing::Now, |_, _, _| Ok(()))?;
+        }
+        Ok(self.accepted.head.clone())
+    }
+
+    /// The name of the keyed suite's key, for streams that use it.
+    pub fn mac_suite(&self) -> Result<Suite, LogError> {
+        match &self.mac {
+            Some(mac) => Ok(Suite::HmacSha256(mac.id)),
+            None => {
+                Err(KeyError::NotFound("the suite hmac-sha-256 needs a key: set SECURE_LOG_MAC_LABEL".into()).into())
+            }
+        }
+    }
+
+    /// Records entries that no signed head attested and that an operator, or the options, chose to keep.
+    pub(super) fn record_recovered(&mut self, first: u64, last: u64) -> Result<(), LogError> {
+        self.commit(Signing::Now, |log, commit, time| {
+            if !log.load_tip(LOG_STREAM)? {
+                log.push_stream(commit, time, LOG_STREAM, StreamRules::default())?;
+            }
+            let (mut pen, streams) = log.pen(commit, time);
+            let tip = streams.tip(LOG_STREAM).expect("the tip was loaded just now");
+            pen.entry(tip, &Say::control(control::RECOVERED, &control::encode_recovered(first, last)))?;
+            Ok(())
+        })
+        .map(|_| ())
+    }
+
+    fn check_suite(&self, stream: &str, suite: Suite) -> Result<(), LogError> {
+        match suite.key_id() {
+            Some(id) if self.mac.as_ref().is_none_or(|mac| mac.id != id) => {
+                Err(LogError::MacKeyMissing { stream: stream.into(), configured: self.mac.as_ref().map(|mac| mac.id) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A stream that requires signatures takes nothing from who cannot sign.
+    pub(super) fn check_signing(&self, stream: &str, sign: SigningRule) -> Result<(), LogError> {
+        if sign == SigningRule::None || self.key.is_some() {
+            return Ok(());
+        }
+        let identity = &self.settings.identity;
+        Err(KeyError::NotFound(format!("'{identity}': stream {stream:?} requires signatures")).into())
+    }
+
+    /// Loads the streams of a batch and checks that they take entries.
+    fn may_append(&mut self, batch: &[NewEntry<'_>]) -> Result<(), LogError> {
+        for run in runs(batch) {
+            let name = run[0].stream;
+            if !self.load_tip(name)? {
+                continue;
+            }
+            let tip = self.existing_tip(name)?;
+            if tip.deprecated {
+                return Err(LogError::StreamDeprecated(name.into()));
+            }
+            if tip.row.rules.tier != Tier::Public {
+                return Err(LogError::NotImplemented("seal payloads, which this stream requires"));
+            }
+            let (suite, sign) = (tip.suite, tip.row.rules.sign);
+            self.check_suite(name, suite)?;
+            self.check_signing(name, sign)?;
+        }
+        Ok(())
+    }
+
+    fn push_batch(
+        &mut self,
+        commit: &mut Commit,
+        time: &str,
+        batch: &[NewEntry<'_>],
+    ) -> Result<Vec<Appended>, LogError> {
+        let mut appended = Vec::with_capacity(batch.len());
+        for run in runs(batch) {
+            let name = run[0].stream;
+            if self.streams.tip(name).is_none() {
+                self.push_stream(commit, time, name, StreamRules::default())?;
+            }
+            let (mut pen, streams) = self.pen(commit, time);
+            let tip = streams.tip(name).expect("the tip was loaded or made just now");
+            for entry in run {
+                let say = Say {
+                    event: entry.event,
+                    severity: entry.severity,
+                    producer: entry.producer,
+                    encoding: entry.encoding,
+                    payload: entry.payload,
+                };
+                appended.push(pen.entry(tip, &say)?);
+            }
+        }
+        Ok(appended)
+    }
+
+    fn push_stream(&mut self, commit: &mut Commit, time: &str, name: &str, rules: StreamRules) -> Result<(), LogError> {
+        debug_assert!(!is_reserved_stream(name) || rules.is_default());
+        let row = StreamRow { name: name.into(), rules, created: time.into(), deprecated: None };
+        let (mut pen, streams) = self.pen(commit, time);
+        let tip = pen.stream(row)?;
+        streams.insert(tip);
+        Ok(())
+    }
+}
+
+/// Entries of one stream that follow each other.
+fn runs<'b, 'e>(batch: &'b [NewEntry<'e>]) -> impl Iterator<Item = &'b [NewEntry<'e>]> {
+    batch.chunk_by(|a, b| a.stream == b.stream)
+}
+
+fn check_batch_entries(batch: &[NewEntry<'_>]) -> Result<(), LogError> {
+    if batch.is_empty() {
+        return Err(Invalid::unusable("batch", "at least one entry").into());
+    }
+    let mut bytes = 0usize;
+    for entry in batch {
+        entry.check()?;
+        bytes = bytes.saturating_add(entry.payload.len());
+    }
+    Ok(check_batch(bytes)?)
+}
