@@ -1,0 +1,227 @@
+//! The few file operations that the store needs.
+//!
+//! They are a trait so that tests can run the store on a disk that loses whatever was not synced, or that fails at a
+//! chosen operation. [`OsDisk`] is the one that everybody else uses.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A place with files. Paths are used as they are given.
+pub trait Disk {
+    /// An open file.
+    type File: DiskFile;
+
+    /// Opens or creates a file.
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Self::File>;
+
+    /// Makes a folder; one that is there already is no error.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Gives a file another name, atomically, in place of what had that name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file's name. Whoever has the file open can still use it.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes durable which names the folder holds.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+}
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// An existing one, for reading.
+    Read,
+    /// An existing one, for reading and writing.
+    Write,
+    /// One that does not exist yet, for reading and writing; fails when it does.
+    CreateNew,
+}
+
+/// An open file. Positions are given with each call, so that readers share a handle.
+#[allow(clippy::len_without_is_empty, reason = "an empty file is asked for nowhere")]
+pub trait DiskFile {
+    /// How many bytes it has.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Reads at most as many bytes as `out` takes; 0 at the end of the file.
+    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all of `bytes`, in one call of the system where it takes them at once.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Cuts the file.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes the content durable.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Takes the lock that the system gives back when the holder is gone, without waiting.
+    fn try_lock(&self) -> io::Result<TryLock>;
+}
+
+/// What came of [`DiskFile::try_lock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryLock {
+    /// It is held until the file is closed.
+    Taken,
+    /// Somebody else holds it.
+    Busy,
+    /// The system has no such locks.
+    Unsupported,
+}
+
+impl<F: DiskFile> DiskFile for &F {
+    fn len(&self) -> io::Result<u64> {
+        (**self).len()
+    }
+
+    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+        (**self).read_at(out, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        (**self).write_at(bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        (**self).set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        (**self).sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<TryLock> {
+        (**self).try_lock()
+    }
+}
+
+/// Reads until `out` is full or the file ends, and says how much there was.
+pub(crate) fn read_full(file: &impl DiskFile, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < out.len() {
+        match file.read_at(&mut out[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
+/// The folder that holds `path`.
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.into(),
+        _ => ".".into(),
+    }
+}
+
+/// `path` with `suffix` after its last name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Removes a file that may not be there.
+pub(crate) fn remove_if_there(disk: &impl Disk, path: &Path) -> io::Result<()> {
+    match disk.remove(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// The file system of the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsDisk;
+
+impl Disk for OsDisk {
+    type File = File;
+
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<File> {
+        OpenOptions::new().read(true).write(mode != Mode::Read).create_new(mode == Mode::CreateNew).open(path)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        match std::fs::create_dir(path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            other => other,
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    #[cfg(unix)]
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    /// Hosts differ in whether a guest may open or sync a folder: one that refuses either leaves the guest nothing
+    /// better to do.
+    #[cfg(not(unix))]
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        match File::open(path).and_then(|folder| folder.sync_all()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl DiskFile for File {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, out, offset)
+    }
+
+    #[cfg(not(unix))]
+    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+        use std::io::{Read, Seek, SeekFrom};
+        let mut file = self;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(out)
+    }
+
+    #[cfg(unix)]
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(self, bytes, offset)
+    }
+
+    #[cfg(not(unix))]
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        use std::io::{Seek, SeekFrom, Write};
+        let mut file = self;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytes)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        File::set_len(self, len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+
+    fn try_lock(&self) -> io::Result<TryLock> {
+        match File::try_lock(self) {
+            Ok(()) => Ok(TryLock::Taken),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(TryLock::Busy),
+            Err(std::fs::TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(TryLock::Unsupported),
+            Err(std::fs::TryLockError::Error(e)) => Err(e),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A table whose rows change: each has room for two versions on disk.
+//!
+//! A version carries the epoch in which it was written. Writing goes over the version that the current state does not
+//! use, so the state of the last epoch stays readable until the next one is durable, whatever a crash leaves of it.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::path::Path;
+
+use secure_log::hash::Hash;
+
+use super::rows::Row;
+use super::table::{HEADER, create_file, open_file};
+use super::{Salt, Trouble};
+use crate::disk::{Disk, DiskFile, Mode, read_full};
+
+/// Epoch and checksum stand before each version.
+const PREFIX: usize = 8;
+const WINDOW: usize = 64 << 10;
+/// How many rows that are on disk are kept in memory besides.
+const MOST_CLEAN: usize = 1 << 16;
+
+pub(crate) struct Cells<F, R> {
+    name: &'static str,
+    file: Option<F>,
+    len: u64,
+    /// What was changed since the last epoch, and what was read of it.
+    known: HashMap<u64, Known<R>, BuildHasherDefault<NumberHasher>>,
+    dirty: Vec<u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Known<R> {
+    row: R,
+    dirty: bool,
+}
+
+impl<F: DiskFile, R: Row + Default> Cells<F, R> {
+    const VERSION: usize = PREFIX + R::SIZE;
+    const CELL: usize = 2 * Self::VERSION;
+
+    pub(super) fn new(name: &'static str) -> Cells<F, R> {
+        Cells { name, file: None, len: 0, known: HashMap::default(), dirty: Vec::new() }
+    }
+
+    pub(super) fn open<D: Disk<File = F>>(
+        &mut self,
+        disk: &D,
+        folder: &Path,
+        mode: Mode,
+        salt: &Salt,
+        rows: u64,
+    ) -> bool {
+        if rows > 0 {
+            let len = HEADER.saturating_add(rows.saturating_mul(Self::CELL as u64));
+            self.file = open_file(disk, &folder.join(self.name), mode, salt, len);
+            self.len = rows;
+        }
+        rows == 0 || self.file.is_some()
+    }
+
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Appends a row and answers its number, from 1.
+    pub(crate) fn push(&mut self, row: R) -> u64 {
+        self.len += 1;
+        self.known.insert(self.len, Known { row, dirty: true });
+        self.dirty.push(self.len);
+        self.len
+    }
+
+    /// The row with this number, from 1, for reading.
+    pub(crate) fn get(&mut self, number: u64, salt: &Salt, epoch: u32) -> Result<R, Trouble> {
+        self.load(number, salt, epoch).map(|known| known.row)
+    }
+
+    /// The row with this number, from 1, for changing.
+    pub(crate) fn change(&mut self, number: u64, salt: &Salt, epoch: u32) -> Result<&mut R, Trouble> {
+        // Asked for twice, because the borrow of the first answer would keep `dirty` from being pushed to.
+        if !self.load(number, salt, epoch)?.dirty {
+            self.dirty.push(number);
+        }
+        let known = self.known.get_mut(&number).ok_or(Trouble::Index)?;
+        known.dirty = true;
+        Ok(&mut known.row)
+    }
+
+    fn load(&mut self, number: u64, salt: &Salt, epoch: u32) -> Result<Known<R>, Trouble> {
+        if let Some(known) = self.known.get(&number) {
+            return Ok(*known);
+        }
+        if number == 0 || number > self.len {
+            return Err(Trouble::Index);
+        }
+        let file = self.file.as_ref().ok_or(Trouble::Index)?;
+        let mut cell = vec![0; Self::CELL];
+        read_full(file, &mut cell, Self::offset(number)).map_err(|_| Trouble::Index)?;
+        let (_, row) = newest(&cell, number, salt, epoch).ok_or(Trouble::Index)?;
+        if self.known.len() - self.dirty.len() >= MOST_CLEAN {
+            self.known.retain(|_, known| known.dirty);
+        }
+        let known = Known { row, dirty: false };
+        self.known.insert(number, known);
+        Ok(known)
+    }
+
+    fn offset(number: u64) -> u64 {
+        HEADER + (number - 1) * Self::CELL as u64
+    }
+
+    /// Writes and syncs what changed, as of `epoch`, over versions that the epoch before it does not use. Answers whether
+    /// it made the file.
+    pub(super) fn write<D: Disk<File = F>>(
+        &mut self,
+        disk: &D,
+        folder: &Path,
+        salt: &Salt,
+        epoch: u32,
+    ) -> std::io::Result<bool> {
+        if self.dirty.is_empty() {
+            return Ok(false);
+        }
+        let made = self.file.is_none();
+        if made {
+            self.file = Some(create_file(disk, &folder.join(self.name), salt)?);
+        }
+        self.dirty.sort_unstable();
+        let file = self.file.as_ref().expect("it was made above");
+        let mut window = Vec::new();
+        let per_window = (WINDOW / Self::CELL) as u64;
+        for numbers in self.dirty.chunk_by(|a, b| (a - 1) / per_window == (b - 1) / per_window) {
+            let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
+            window.clear();
+            window.resize((last - first + 1) as usize * Self::CELL, 0);
+            read_full(file, &mut window, Self::offset(first))?;
+            for &number in numbers {
+                let at = (number - first) as usize * Self::CELL;
+                let cell = &mut window[at..at + Self::CELL];
+                let used = newest::<R>(cell, number, salt, epoch - 1).map_or(1, |(version, _)| version);
+                let version = encode(&self.known[&number].row, number, salt, epoch);
+                cell[(1 - used) * Self::VERSION..][..Self::VERSION].copy_from_slice(&version);
+            }
+            file.write_at(&window, Self::offset(first))?;
+        }
+        file.sync_data()?;
+        Ok(made)
+    }
+
+    pub(super) fn settle(&mut self) {
+        if self.known.len() > MOST_CLEAN {
+            self.known.clear();
+        } else {
+            self.known.values_mut().for_each(|known| known.dirty = false);
+        }
+        self.dirty.clear();
+    }
+}
+
+/// The version that counts in `epoch`: which of the two it is, and what it says.
+fn newest<R: Row>(cell: &[u8], number: u64, salt: &Salt, epoch: u32) -> Option<(usize, R)> {
+    let version = PREFIX + R::SIZE;
+    let counts = |bytes: &[u8]| {
+        let written = u32::take(&bytes[..4]);
+        let row = R::take(&bytes[PREFIX..]);
+        (written > 0 && written <= epoch && encode(&row, number, salt, written) == bytes).then_some((written, row))
+    };
+    let (a, b) = (counts(&cell[..version]), counts(&cell[version..2 * version]));
+    match (a, b) {
+        (Some((a, _)), Some((b, row))) if b > a => Some((1, row)),
+        (Some((_, row)), _) => Some((0, row)),
+        (None, Some((_, row))) => Some((1, row)),
+        (None, None) => None,
+    }
+}
+
+fn encode<R: Row>(row: &R, number: u64, salt: &Salt, epoch: u32) -> Vec<u8> {
+    let mut version = Vec::with_capacity(PREFIX + R::SIZE + 40);
+    epoch.put(&mut version);
+    version.extend_from_slice(&[0; 4]);
+    row.put(&mut version);
+    number.put(&mut version);
+    version.extend_from_slice(salt);
+    let sum = Hash::sha256(&version);
+    version.truncate(PREFIX + R::SIZE);
+    version[4..PREFIX].copy_from_slice(&sum.0[..4]);
+    version
+}
+
+/// Numbers are given out by the index itself, one after the other: spreading them needs no secret.
+#[derive(Default)]
+pub(super) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.write_u64(u64::from(b)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

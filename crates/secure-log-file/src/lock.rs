@@ -1,0 +1,358 @@
+//! One writer at a time, also where the host has no file locks.
+//!
+//! `<file>.lock` is made with `create_new` and holds a random nonce and a counter that the holder renews. Whoever waits
+//! takes over only after the counter stood still for [`STALE_AFTER`], by moving the file away. The holder reads the
+//! nonce again immediately before each commit and stops when it is not its own. Where the system has locks that it
+//! gives back by itself, the holder takes one on this file too: then a live holder is never taken over by another
+//! that sees such locks, and one that crashed is not waited for.
+//!
+//! A window remains: a holder that stops between reading the nonce and writing, for longer than [`STALE_AFTER`], writes
+//! after somebody else took over.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use secure_log::store::StoreError;
+
+use crate::disk::{Disk, DiskFile, Mode, TryLock, beside, read_full, remove_if_there};
+use crate::io_error;
+
+/// How long a holder's counter has to stand still before somebody else takes the lock.
+pub const STALE_AFTER: Duration = Duration::from_secs(10);
+
+/// How often a waiting writer looks.
+const POLL: Duration = Duration::from_millis(10);
+/// The holder renews its counter when a fifth of the stale time went by.
+const RENEWALS: u32 = 5;
+const LONGEST_TEXT: usize = 1024;
+const COUNTER_DIGITS: usize = 20;
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For a holder that is known to be there.
+    pub(crate) wait: Duration,
+    /// Until a holder that only its counter could show to be there is taken for gone.
+    pub(crate) stale_after: Duration,
+}
+
+/// The lock, held.
+pub(crate) struct Lock<F> {
+    file: F,
+    path: PathBuf,
+    nonce: String,
+    counter: u64,
+    renewed: Instant,
+    renew_after: Duration,
+}
+
+/// What was seen of somebody else's lock, and since when it has not changed.
+#[derive(Default)]
+pub(crate) struct Watch(Option<(Vec<u8>, Instant)>);
+
+enum Attempt<F> {
+    Taken(Lock<F>),
+    /// Who holds it, and whether we know that they are there.
+    Busy(String, bool),
+}
+
+impl<F: DiskFile> Lock<F> {
+    /// Takes the lock of `log`, or says who holds it.
+    pub(crate) fn acquire<D: Disk<File = F>>(
+        disk: &D,
+        log: &Path,
+        watch: &mut Watch,
+        patience: Patience,
+    ) -> Result<Lock<F>, StoreError> {
+        let path = beside(log, ".lock");
+        let start = Instant::now();
+        loop {
+            let attempt = attempt(disk, &path, watch, patience).map_err(io_error("take the lock"))?;
+            let (detail, alive) = match attempt {
+                Attempt::Taken(lock) => return Ok(lock),
+                Attempt::Busy(detail, alive) => (detail, alive),
+            };
+            // Only its standing still shows that a holder without a system lock is gone, so that is waited for.
+            let alive = alive || watch.changed_since(start);
+            let wait = if alive { patience.wait } else { patience.wait.max(patience.stale_after + 2 * POLL) };
+            if start.elapsed() >= wait {
+                return Err(StoreError::Locked { detail: format!("{detail} ({})", path.display()) });
+            }
+            std::thread::sleep(POLL.min(wait));
+        }
+    }
+
+    /// Whether the lock is still this holder's.
+    pub(crate) fn is_held(&self, disk: &impl Disk) -> bool {
+        read_path(disk, &self.path).is_ok_and(|text| field(&text, "nonce") == Some(&self.nonce))
+    }
+
+    /// Shows whoever waits that the holder is there, if it is time to.
+    pub(crate) fn renew(&mut self) -> io::Result<()> {
+        if self.renewed.elapsed() < self.renew_after {
+            return Ok(());
+        }
+        self.counter += 1;
+        self.renewed = Instant::now();
+        let digits = format!("{:0COUNTER_DIGITS$}", self.counter);
+        self.file.write_at(digits.as_bytes(), text_before_counter(&self.nonce).len() as u64)
+    }
+
+    /// Gives the lock back. A lock that somebody took over is left alone.
+    pub(crate) fn release(self, disk: &impl Disk) {
+        if self.is_held(disk) {
+            // What is left behind when this fails is taken over like the lock of a holder that crashed.
+            let _ = disk.remove(&self.path);
+        }
+    }
+}
+
+impl Watch {
+    fn look(&mut self, text: &[u8]) -> Duration {
+        match &self.0 {
+            Some((seen, since)) if seen == text => since.elapsed(),
+            _ => {
+                self.0 = Some((text.into(), Instant::now()));
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// Whether the text changed after the first look of an attempt that began at `start`.
+    fn changed_since(&self, start: Instant) -> bool {
+        self.0.as_ref().is_some_and(|(_, since)| *since > start + 3 * POLL)
+    }
+}
+
+fn attempt<D: Disk>(disk: &D, path: &Path, watch: &mut Watch, patience: Patience) -> io::Result<Attempt<D::File>> {
+    match disk.open(path, Mode::CreateNew) {
+        Ok(file) => return created(disk, path, file, patience),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(e),
+    }
+    let unclear = || Attempt::Busy("another writer".into(), false);
+    let file = match disk.open(path, Mode::Write) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(unclear()),
+        other => other?,
+    };
+    // The lock on the file that we looked at is kept until the new one is there: takers exclude each other.
+    let system = file.try_lock()?;
+    let text = read_text(&file)?;
+    let still = watch.look(&text);
+    let who = field(&text, "holder").unwrap_or("unknown").to_owned();
+    if system == TryLock::Busy {
+        return Ok(Attempt::Busy(who, true));
+    }
+    let crashed = system == TryLock::Taken && field(&text, "kind") == Some("system");
+    if !crashed && still < patience.stale_after {
+        return Ok(Attempt::Busy(format!("{who}, unchanged for {} ms", still.as_millis()), false));
+    }
+    let nonce = random_nonce()?;
+    let moved = beside(path, &format!(".stale-{nonce}"));
+    match disk.rename(path, &moved) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(unclear()),
+        other => other?,
+    }
+    if read_path(disk, &moved)? != text {
+        // Somebody took over in between: what we moved is theirs, and goes back unless yet another lock is there.
+        match disk.open(path, Mode::Read) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => disk.rename(&moved, path)?,
+            _ => remove_if_there(disk, &moved)?,
+        }
+        return Ok(unclear());
+    }
+    remove_if_there(disk, &moved)?;
+    match disk.open(path, Mode::CreateNew) {
+        Ok(file) => created(disk, path, file, patience),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(unclear()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Fills the lock file that we just made.
+fn created<D: Disk>(disk: &D, path: &Path, file: D::File, patience: Patience) -> io::Result<Attempt<D::File>> {
+    let start = Instant::now();
+    let kind = loop {
+        match file.try_lock()? {
+            TryLock::Taken => break "system",
+            TryLock::Unsupported => break "counter",
+            // Somebody looks at the file, sees nothing in it, and lets go again.
+            TryLock::Busy if start.elapsed() < Duration::from_secs(1) => std::thread::sleep(Duration::from_millis(1)),
+            TryLock::Busy => {
+                disk.remove(path)?;
+                return Ok(Attempt::Busy("another writer".into(), true));
+            }
+        }
+    };
+    let nonce = random_nonce()?;
+    let text = format!("{}{:0COUNTER_DIGITS$}\nkind {kind}\nholder {}\n", text_before_counter(&nonce), 0, holder());
+    file.write_at(text.as_bytes(), 0)?;
+    let renew_after = patience.stale_after / RENEWALS;
+    Ok(Attempt::Taken(Lock { file, path: path.into(), nonce, counter: 0, renewed: Instant::now(), renew_after }))
+}
+
+fn text_before_counter(nonce: &str) -> String {
+    format!("secure-log lock 1\nnonce {nonce}\ncounter ")
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn holder() -> String {
+    format!("process {}", std::process::id())
+}
+
+/// A guest does not know who it is.
+#[cfg(target_family = "wasm")]
+fn holder() -> String {
+    "a WebAssembly guest".into()
+}
+
+fn random_nonce() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|e| io::Error::other(format!("no random bytes: {e}")))?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+fn read_path(disk: &impl Disk, path: &Path) -> io::Result<Vec<u8>> {
+    read_text(&disk.open(path, Mode::Read)?)
+}
+
+fn read_text(file: &impl DiskFile) -> io::Result<Vec<u8>> {
+    let mut text = vec![0; LONGEST_TEXT];
+    let len = read_full(file, &mut text, 0)?;
+    text.truncate(len);
+    Ok(text)
+}
+
+/// The rest of the line that begins with `name`.
+fn field<'t>(text: &'t [u8], name: &str) -> Option<&'t str> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::OsDisk;
+
+    /// An operating system without file locks, as WASI is.
+    #[derive(Clone, Copy)]
+    struct NoLocks;
+
+    struct NoLocksFile(std::fs::File);
+
+    impl Disk for NoLocks {
+        type File = NoLocksFile;
+        fn open(&self, path: &Path, mode: Mode) -> io::Result<NoLocksFile> {
+            OsDisk.open(path, mode).map(NoLocksFile)
+        }
+        fn create_folder(&self, path: &Path) -> io::Result<()> {
+            OsDisk.create_folder(path)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            OsDisk.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            OsDisk.remove(path)
+        }
+        fn sync_folder(&self, path: &Path) -> io::Result<()> {
+            OsDisk.sync_folder(path)
+        }
+    }
+
+    impl DiskFile for NoLocksFile {
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+        fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.0.read_at(out, offset)
+        }
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+            self.0.write_at(bytes, offset)
+        }
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            DiskFile::set_len(&self.0, len)
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            DiskFile::sync_data(&self.0)
+        }
+        fn try_lock(&self) -> io::Result<TryLock> {
+            Ok(TryLock::Unsupported)
+        }
+    }
+
+    const PATIENCE: Patience = Patience { wait: Duration::from_millis(50), stale_after: Duration::from_millis(300) };
+
+    fn take<D: Disk>(disk: &D, log: &Path) -> Result<Lock<D::File>, StoreError> {
+        Lock::acquire(disk, log, &mut Watch::default(), PATIENCE)
+    }
+
+    #[test]
+    fn a_live_holder_is_waited_for_shortly_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let held = take(&OsDisk, &log).unwrap();
+        let start = Instant::now();
+        let Err(StoreError::Locked { detail }) = take(&OsDisk, &log) else { panic!("taken twice") };
+        assert!(detail.contains(&format!("process {}", std::process::id())), "{detail}");
+        assert!(start.elapsed() < PATIENCE.stale_after, "a holder that is known to be there is never outwaited");
+        assert!(held.is_held(&OsDisk));
+        held.release(&OsDisk);
+        assert!(!beside(&log, ".lock").exists());
+        take(&OsDisk, &log).unwrap();
+    }
+
+    #[test]
+    fn a_crashed_holder_with_a_system_lock_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        drop(take(&OsDisk, &log).unwrap());
+        assert!(beside(&log, ".lock").exists(), "dropping without releasing is a crash");
+        let start = Instant::now();
+        take(&OsDisk, &log).unwrap();
+        assert!(start.elapsed() < PATIENCE.wait);
+    }
+
+    #[test]
+    fn a_counter_that_stands_still_is_taken_over_and_its_holder_notices() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let idle = take(&NoLocks, &log).unwrap();
+        let start = Instant::now();
+        let taken = take(&NoLocks, &log).unwrap();
+        assert!(start.elapsed() >= PATIENCE.stale_after);
+        assert!(!idle.is_held(&NoLocks));
+        idle.release(&NoLocks);
+        assert!(taken.is_held(&NoLocks), "who lost the lock does not remove the next holder's");
+        let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["log.lock"]);
+    }
+
+    #[test]
+    fn a_counter_that_moves_is_not_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut held = take(&NoLocks, &log).unwrap();
+        std::thread::scope(|threads| {
+            let waiting = threads.spawn(|| take(&NoLocks, &log).map(drop));
+            while !waiting.is_finished() {
+                held.renew().unwrap();
+                std::thread::sleep(POLL);
+            }
+            assert!(matches!(waiting.join().unwrap(), Err(StoreError::Locked { .. })));
+        });
+        assert!(held.is_held(&NoLocks));
+    }
+
+    #[test]
+    fn many_takers_of_a_stale_lock_leave_one_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        drop(take(&NoLocks, &log).unwrap());
+        let held = std::thread::scope(|threads| {
+            let takers: Vec<_> = (0..8).map(|_| threads.spawn(|| take(&NoLocks, &log).ok())).collect();
+            takers.into_iter().filter_map(|taker| taker.join().unwrap()).filter(|lock| lock.is_held(&NoLocks)).count()
+        });
+        assert_eq!(held, 1);
+    }
+}

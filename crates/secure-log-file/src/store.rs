@@ -1,0 +1,144 @@
+//! The store's contract over one file.
+
+use secure_log::hash::Hash;
+use secure_log::jsonl::Line;
+use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
+use secure_log::store::{
+    Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+};
+
+use crate::corrupt;
+use crate::disk::Disk;
+use crate::index::Trouble;
+use crate::reader::PAGE;
+use crate::session::FileStore;
+
+impl<D: Disk> SecureLogStore for FileStore<D> {
+    fn log(&mut self) -> Result<Option<LogRow>, StoreError> {
+        self.read_log()
+    }
+
+    fn torn(&mut self) -> Option<Torn> {
+        self.torn.clone()
+    }
+
+    fn insert(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.append(commit)
+    }
+
+    fn heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {
+        self.refresh()?;
+        self.newest_heads(below, limit)
+    }
+
+    fn segment_count(&mut self) -> Result<u64, StoreError> {
+        self.with_index_or_nothing(0, |index, _| Ok(index.segment_count()))
+    }
+
+    fn entries(&mut self, range: EntryRange<'_>, visit: &mut dyn FnMut(Record<'_>)) -> Result<(), StoreError> {
+        self.read_entries(range, visit)
+    }
+
+    fn hashes(&mut self, tree: TreeId, first: u64, count: u32) -> Result<Vec<Hash>, StoreError> {
+        self.read_hashes(tree, first, count)
+    }
+
+    fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
+        self.with_index_or_nothing(vec![None; ids.len()], |index, _| ids.iter().map(|id| index.node(*id)).collect())
+    }
+
+    fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
+        self.read_stream(name)
+    }
+
+    fn streams(&mut self, after: u64, limit: u32) -> Result<Vec<StreamState>, StoreError> {
+        self.read_streams(after, limit)
+    }
+
+    fn segment(&mut self, id: u64) -> Result<Option<SegmentRow>, StoreError> {
+        self.read_segment(id)
+    }
+
+    fn segments(&mut self, stream: &str, after: u64, limit: u32) -> Result<Vec<SegmentRow>, StoreError> {
+        self.read_segments(stream, after, limit)
+    }
+
+    fn segment_of(&mut self, stream: &str, seqno: u64) -> Result<Option<SegmentRow>, StoreError> {
+        self.read_segment_of(stream, seqno)
+    }
+
+    fn leaf_index(&mut self, segment: u64, seqno: u64) -> Result<Option<u64>, StoreError> {
+        self.read_leaf_index(segment, seqno)
+    }
+
+    fn signatures(&mut self, of: Subject) -> Result<Vec<SignatureRow>, StoreError> {
+        self.read_signatures(of)
+    }
+
+    fn data_keys(&mut self, stream: &str) -> Result<Vec<DataKeyRow>, StoreError> {
+        self.with_index_or_nothing(Vec::new(), |index, log| {
+            let Some(number) = index.stream_number(stream, log)? else { return Ok(Vec::new()) };
+            let stream = index.stream(number)?;
+            let lines = index.data_keys(&stream)?;
+            let row = |line| match log.at(line, line.end())? {
+                Line::DataKey(row) => Ok(row),
+                _ => Err(Trouble::Index),
+            };
+            lines.into_iter().map(row).collect()
+        })
+    }
+
+    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
+        self.with_index_or_nothing(Vec::new(), |index, log| {
+            let row = |line| match log.at(line, line.end())? {
+                Line::Witness(row) => Ok(row),
+                _ => Err(Trouble::Index),
+            };
+            index.witnesses(from_size, limit as usize)?.into_iter().map(row).collect()
+        })
+    }
+
+    /// The cursor is a place in the file. The last one that is answered is the end, where what comes later begins.
+    fn scan(
+        &mut self,
+        cursor: u64,
+        max_bytes: usize,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<Option<u64>, StoreError> {
+        self.settle()?;
+        if cursor >= self.end() {
+            self.refresh()?;
+        }
+        let end = self.end();
+        let Some(log) = self.log.as_mut().filter(|_| cursor < end) else { return Ok(None) };
+        let enough = cursor.saturating_add(max_bytes.max(1) as u64);
+        let mut at = cursor;
+        while at < end && at < enough {
+            let visited = log.line(at, end, PAGE).and_then(|(span, line)| {
+                visit(line.record(&mut self.scratch).map_err(|e| corrupt(at, e))?);
+                Ok(span.end())
+            });
+            at = match visited {
+                Ok(next) => next,
+                Err(e) => return Err(self.note(e)),
+            };
+        }
+        Ok(Some(at))
+    }
+
+    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
+        self.prune_entries(stream, last)
+    }
+
+    fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
+        self.drop_keys(ids)
+    }
+
+    fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {
+        self.set_aside_after(after_head)
+    }
+
+    fn reindex(&mut self) -> Result<(), StoreError> {
+        self.rebuild_index()
+    }
+}

@@ -1,0 +1,237 @@
+//! The file store answers what the strict store in memory answers, however often it is reopened and whatever becomes of
+//! its index.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Choices, LogBuilder, assert_same, random_commit, records};
+use secure_log::hash::Hash;
+use secure_log::memory::MemoryStore;
+use secure_log::store::{SecureLogStore, StoreError};
+use secure_log_file::disk::OsDisk;
+use secure_log_file::{FileStore, Options};
+
+fn small_index() -> Options {
+    let mut options = Options::default();
+    options.index_every = 30_000;
+    options
+}
+
+fn open(path: &Path) -> FileStore {
+    FileStore::open_on(OsDisk, path, small_index()).unwrap()
+}
+
+fn index_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".idx");
+    name.into()
+}
+
+#[test]
+fn the_same_answers_as_the_store_in_memory() {
+    for seed in common::seed()..common::seed() + common::count(2, 60) {
+        eprintln!("seed {seed}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let mut choices = Choices(seed);
+        let (mut log, mut memory, mut file) = (LogBuilder::new(), MemoryStore::new(), open(&path));
+        let (mut open_entries, mut closed) = (vec![0; 1 + choices.below(9) as usize], 0);
+        let create = log.create();
+        memory.insert(&create).unwrap();
+        file.insert(&create).unwrap();
+        for step in 0..80 {
+            let commit = random_commit(&mut log, &mut choices, &mut open_entries, &mut closed);
+            memory.insert(&commit).unwrap();
+            file.insert(&commit).unwrap();
+            match choices.below(28) {
+                0 => {
+                    drop(file);
+                    file = open(&path);
+                }
+                1 => {
+                    // Without the lock, as one who only reads.
+                    assert_same(&mut open(&path), &mut memory, &mut choices);
+                }
+                2 => file.release(),
+                3 => {
+                    drop(file);
+                    damage_index(&index_of(&path), &mut choices);
+                    file = open(&path);
+                }
+                4 => {
+                    let stream = format!("stream-{}", choices.below(3));
+                    let last = choices.below(log.size() + 1);
+                    assert_eq!(file.prune(&stream, last), memory.prune(&stream, last), "{stream} {last}");
+                }
+                5 => {
+                    let ids: Vec<Hash> =
+                        (0..5).map(|_| Hash::sha256(&choices.below(log.size()).to_le_bytes())).collect();
+                    file.drop_data_keys(&ids).unwrap();
+                    memory.drop_data_keys(&ids).unwrap();
+                }
+                6 => file.reindex().unwrap(),
+                _ => {}
+            }
+            if step % 40 == 39 {
+                assert_same(&mut file, &mut memory, &mut choices);
+            }
+        }
+        assert_same(&mut open(&path), &mut memory, &mut choices);
+        drop(file);
+        assert_same(&mut open(&path), &mut memory, &mut choices);
+    }
+}
+
+/// Flips bits, cuts, or removes files of the index.
+fn damage_index(folder: &Path, choices: &mut Choices) {
+    let Ok(files) = std::fs::read_dir(folder) else { return };
+    for file in files {
+        let path = file.unwrap().path();
+        match choices.below(12) {
+            0 => std::fs::remove_file(&path).unwrap(),
+            1 => {
+                let mut bytes = std::fs::read(&path).unwrap();
+                bytes.truncate(choices.below(bytes.len() as u64) as usize);
+                std::fs::write(&path, bytes).unwrap();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_damaged_index_is_found_out_and_built_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let mut choices = Choices(7);
+    let (mut log, mut memory) = (LogBuilder::new(), MemoryStore::new());
+    let mut file = open(&path);
+    let (mut open_entries, mut closed) = (vec![0; 5], 0);
+    let create = log.create();
+    for commit in std::iter::once(create)
+        .chain((0..60).map(|_| random_commit(&mut log, &mut choices, &mut open_entries, &mut closed)))
+    {
+        memory.insert(&commit).unwrap();
+        file.insert(&commit).unwrap();
+    }
+    file.reindex().unwrap();
+    drop(file);
+    // What is read through wrong places in the log is noticed; interior hashes are proven by the engine.
+    for name in ["entries", "streams", "segments", "heads", "signatures", "state", "names-6"] {
+        let file = index_of(&path).join(name);
+        let whole = std::fs::read(&file).unwrap_or_else(|e| panic!("{name}: {e}"));
+        for _ in 0..common::count(6, 60) {
+            let mut bytes = whole.clone();
+            let first = if name == "state" { 0 } else { 512 };
+            let at = first + choices.below((bytes.len() - first) as u64) as usize;
+            bytes[at] ^= 1 << choices.below(8);
+            std::fs::write(&file, &bytes).unwrap();
+            let mut store = open(&path);
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                assert_same(&mut store, &mut memory, &mut choices);
+            }));
+            assert!(result.is_ok(), "{name}, byte {at}");
+        }
+        std::fs::write(&file, &whole).unwrap();
+    }
+}
+
+#[test]
+fn a_store_answers_a_writer_who_comes_too_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let mut log = LogBuilder::new();
+    let (mut first, mut second) = (open(&path), open(&path));
+    let create = log.create();
+    let mut late = log.clone();
+    first.insert(&create).unwrap();
+    let Err(StoreError::Locked { detail }) = second.insert(&create) else { panic!("two writers") };
+    assert!(detail.contains("process"), "{detail}");
+    first.insert(&log.commit().entry("a", b"1").finish()).unwrap();
+    drop(first);
+    let Err(StoreError::Conflict { heads }) = second.insert(&late.commit().entry("b", b"2").finish()) else {
+        panic!("a commit on an old state")
+    };
+    assert_eq!(heads.iter().map(|head| head.size).collect::<Vec<_>>(), [1, 0]);
+    let Err(StoreError::Conflict { .. }) = second.insert(&create) else { panic!("made twice") };
+    second.insert(&log.commit().entry("b", b"2").finish()).unwrap();
+    assert_eq!(second.heads(None, 9).unwrap().len(), 3);
+}
+
+#[test]
+fn a_reader_sees_what_others_write_and_a_rewritten_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let mut log = LogBuilder::new();
+    let (mut writer, mut reader) = (open(&path), open(&path));
+    assert_eq!(reader.log().unwrap(), None);
+    writer.insert(&log.create()).unwrap();
+    assert_eq!(reader.log().unwrap().as_ref(), Some(log.log()));
+    writer.insert(&log.commit().entry("a", b"1").control("a", "unknown", "").entry("a", b"2").finish()).unwrap();
+    assert_eq!(reader.heads(None, 1).unwrap()[0].head.size, 3);
+    assert_eq!(reader.stream("a").unwrap().unwrap().last, Some(3));
+    let mut cursor = 0;
+    while let Some(next) = reader.scan(cursor, usize::MAX, &mut |_| {}).unwrap() {
+        cursor = next;
+    }
+    writer.insert(&log.commit().entry("a", b"3").finish()).unwrap();
+    let mut seen = 0;
+    reader.scan(cursor, usize::MAX, &mut |_| seen += 1).unwrap();
+    assert_eq!(seen, 2, "the last cursor stays good");
+    assert_eq!(writer.prune("a", 3).unwrap(), 2);
+    assert_eq!(reader.heads(None, 1).unwrap()[0].head.size, 4);
+    assert_eq!(records(&mut reader), records(&mut writer));
+    assert_eq!(records(&mut reader).iter().filter(|record| record.starts_with("Pruned")).count(), 2);
+    writer.insert(&log.commit().entry("a", b"4").finish()).unwrap();
+    assert_eq!(reader.heads(None, 1).unwrap()[0].head.size, 5);
+}
+
+#[test]
+fn a_commit_that_breaks_the_contract_is_refused_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let mut log = LogBuilder::new();
+    let mut store = open(&path);
+    store.insert(&log.create()).unwrap();
+    store.insert(&log.commit().entry("a", b"1").finish()).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let mut ahead = log.clone();
+    ahead.commit().entry("a", b"skipped").finish();
+    let mut gap = ahead.commit().entry("a", b"2").finish();
+    gap.expected = log.expected();
+    assert!(matches!(store.insert(&gap), Err(StoreError::Corrupt { .. })));
+    let headless = secure_log::store::Commit::new(log.expected());
+    assert!(matches!(store.insert(&headless), Err(StoreError::Corrupt { .. })));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    store.insert(&log.commit().entry("a", b"2").finish()).unwrap();
+    assert_eq!(store.stream("a").unwrap().unwrap().last, Some(2));
+}
+
+#[test]
+fn what_an_operator_sets_aside_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let (mut log, mut memory) = (LogBuilder::new(), MemoryStore::new());
+    let mut store = open(&path);
+    let mut earlier = LogBuilder::new();
+    for n in 0..6 {
+        let commit = if n == 0 { log.create() } else { log.commit().entry("a", b"x").entry("b", b"y").finish() };
+        store.insert(&commit).unwrap();
+        if n < 4 {
+            memory.insert(&commit).unwrap();
+            earlier = log.clone();
+        }
+    }
+    let before = std::fs::read(&path).unwrap();
+    assert!(store.set_aside(7).is_err());
+    let kept = store.set_aside(4).unwrap();
+    let after = std::fs::read(&path).unwrap();
+    assert_eq!([after.clone(), std::fs::read(kept).unwrap()].concat(), before);
+    assert_same(&mut store, &mut memory, &mut Choices(1));
+    let next = earlier.commit().entry("c", b"z").finish();
+    store.insert(&next).unwrap();
+    memory.insert(&next).unwrap();
+    drop(store);
+    assert_same(&mut open(&path), &mut memory, &mut Choices(1));
+}

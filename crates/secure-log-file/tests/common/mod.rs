@@ -1,0 +1,194 @@
+//! What the tests share: random commits, and a comparison of two stores by everything that they answer.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of what is here")]
+
+use secure_log::hash::Hash;
+use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
+use secure_log::store::{Commit, EntryRange, NodeId, SecureLogStore, TreeId};
+
+#[path = "../../../secure-log-testkit/src/builder.rs"]
+#[allow(missing_docs, unreachable_pub)]
+mod builder;
+#[path = "../../../secure-log-testkit/src/crash_disk.rs"]
+#[allow(missing_docs, unreachable_pub)]
+mod crash_disk;
+pub use builder::LogBuilder;
+pub use crash_disk::{CrashDisk, Fault};
+pub fn seed() -> u64 {
+    42
+}
+pub fn count(reduced: u64, full: u64) -> u64 {
+    if std::env::var("SECURE_LOG_SOAK").is_ok() { full } else { reduced }
+}
+
+pub const TIME: &str = "2026-11-20T04:07:11.000000000Z";
+
+/// The choices of a test.
+pub struct Choices(pub u64);
+
+impl Choices {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        // The generator splitmix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// A commit of everything that a commit may hold. `open` counts the entries of each stream since its last close.
+pub fn random_commit(log: &mut LogBuilder, choices: &mut Choices, open: &mut [u64], closed: &mut u64) -> Commit {
+    let mut size = log.size();
+    let mut commit = log.commit();
+    for _ in 0..1 + choices.below(6) {
+        let n = choices.below(open.len() as u64) as usize;
+        let stream = format!("stream-{n}");
+        match choices.below(16) {
+            0 if open[n] > 1 => {
+                commit = commit.close(&stream);
+                size += 1;
+                *closed += 1;
+                open[n] = 1;
+                if choices.below(2) == 0 {
+                    commit = commit.record(Record::Signature(&signature(Subject::Segment(*closed), 1)));
+                }
+            }
+            1 if *closed > 0 => {
+                let id = 1 + choices.below(*closed);
+                commit = commit.record(Record::Signature(&signature(Subject::Segment(id), 2)));
+            }
+            2 => {
+                let at = 1 + choices.below(size + 3);
+                commit = commit.record(Record::Witness(&witness(at)));
+            }
+            3 if open[n] > 0 => {
+                let id = Hash::sha256(&size.to_le_bytes());
+                commit = commit.record(Record::DataKey(&data_key(id, &stream, size + 1)));
+            }
+            4 => {
+                commit = commit.entry(&stream, b"signed");
+                (size, open[n]) = (size + 1, open[n] + 1);
+                for n in 0..1 + choices.below(3) {
+                    commit = commit.record(Record::Signature(&signature(Subject::Entry(size), n)));
+                }
+            }
+            5 => {
+                let bytes: Vec<u8> = (0..choices.below(9000)).map(|i| i as u8).collect();
+                commit = commit.entry(&stream, &bytes);
+                (size, open[n]) = (size + 1, open[n] + 1);
+            }
+            _ => {
+                let count = choices.below(40);
+                for i in 0..count {
+                    commit = commit.entry(&stream, format!("event {i} \"quoted\"\n").as_bytes());
+                }
+                (size, open[n]) = (size + count, open[n] + count);
+            }
+        }
+    }
+    commit.finish()
+}
+
+pub fn signature(of: Subject, n: u64) -> SignatureRow {
+    SignatureRow {
+        of,
+        identity: format!("signer-{n}"),
+        alg: "ed25519".into(),
+        key: vec![1; 32],
+        sig: vec![n as u8; 64],
+    }
+}
+
+pub fn witness(size: u64) -> WitnessRow {
+    WitnessRow { size, name: "witness".into(), at: TIME.into(), result: WitnessResult::Cosigned, detail: String::new() }
+}
+
+pub fn data_key(id: Hash, stream: &str, first: u64) -> DataKeyRow {
+    DataKeyRow {
+        id,
+        stream: stream.into(),
+        first,
+        kek: "kek".into(),
+        alg: "aes-kwp".into(),
+        wrapped: vec![5; 40],
+        created: TIME.into(),
+    }
+}
+
+/// Every record, as text.
+pub fn records(store: &mut dyn SecureLogStore) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut cursor = 0;
+    while let Some(next) = store.scan(cursor, 10_000, &mut |record| all.push(format!("{record:?}"))).unwrap() {
+        cursor = next;
+    }
+    all
+}
+
+pub fn entries(store: &mut dyn SecureLogStore, range: EntryRange<'_>) -> Vec<String> {
+    let mut rows = Vec::new();
+    store.entries(range, &mut |record| rows.push(format!("{record:?}"))).unwrap();
+    rows
+}
+
+/// Asks both stores everything, and expects the same answers.
+pub fn assert_same(a: &mut dyn SecureLogStore, b: &mut dyn SecureLogStore, choices: &mut Choices) {
+    assert_eq!(a.log(), b.log());
+    let size = a.heads(None, 1).unwrap().first().map_or(0, |numbered| numbered.head.size);
+    let heads = a.heads(None, 10_000).unwrap();
+    assert_eq!(heads, b.heads(None, 10_000).unwrap());
+    let below = choices.below(heads.len() as u64 + 3);
+    assert_eq!(a.heads(Some(below), 3), b.heads(Some(below), 3));
+    let segments = a.segment_count().unwrap();
+    assert_eq!(segments, b.segment_count().unwrap());
+    assert_eq!(records(a), records(b));
+
+    let all = |stream| EntryRange { stream, from: 0, to: u64::MAX, limit: u32::MAX };
+    assert_eq!(entries(a, all(None)), entries(b, all(None)));
+    let streams = a.streams(0, 10_000).unwrap();
+    assert_eq!(streams, b.streams(0, 10_000).unwrap());
+    assert_eq!(a.streams(2, 2), b.streams(2, 2));
+    assert_eq!(a.stream("nobody").unwrap(), None);
+    for state in &streams {
+        let name = state.row.name.as_str();
+        assert_eq!(a.stream(name).unwrap().as_ref(), Some(state));
+        assert_eq!(entries(a, all(Some(name))), entries(b, all(Some(name))), "{name}");
+        let (from, span) = (choices.below(size + 2), choices.below(size + 2));
+        let range = EntryRange { stream: Some(name), from, to: from + span, limit: 1 + choices.below(200) as u32 };
+        assert_eq!(entries(a, range), entries(b, range), "{range:?}");
+        let whole = EntryRange { stream: None, ..range };
+        assert_eq!(entries(a, whole), entries(b, whole), "{whole:?}");
+        let after = choices.below(segments + 2);
+        let limit = 1 + choices.below(5) as u32;
+        assert_eq!(a.segments(name, after, limit), b.segments(name, after, limit), "{name} {after} {limit}");
+        let seqno = choices.below(size + 2);
+        assert_eq!(a.segment_of(name, seqno), b.segment_of(name, seqno), "{name} {seqno}");
+        assert_eq!(a.data_keys(name), b.data_keys(name));
+    }
+    let mut trees = vec![(TreeId::Log, size)];
+    for id in 0..segments + 2 {
+        let segment = a.segment(id).unwrap();
+        assert_eq!(segment, b.segment(id).unwrap());
+        assert_eq!(a.signatures(Subject::Segment(id)), b.signatures(Subject::Segment(id)), "segment {id}");
+        if let Some(segment) = segment {
+            trees.push((TreeId::Segment(id), segment.count));
+            let seqno = segment.first + choices.below(segment.last - segment.first + 2);
+            assert_eq!(a.leaf_index(id, seqno), b.leaf_index(id, seqno), "segment {id}, seqno {seqno}");
+        }
+    }
+    for (tree, leaves) in trees {
+        assert_eq!(a.hashes(tree, 0, u32::MAX), b.hashes(tree, 0, u32::MAX), "{tree:?}");
+        let (first, count) = (choices.below(leaves + 2), choices.below(100) as u32);
+        assert_eq!(a.hashes(tree, first, count), b.hashes(tree, first, count), "{tree:?} {first} {count}");
+        let ids: Vec<NodeId> = (4..12)
+            .flat_map(|level| (0..(leaves >> level) + 2).map(move |index| NodeId { tree, level, index }))
+            .collect();
+        assert_eq!(a.nodes(&ids), b.nodes(&ids), "{tree:?}");
+    }
+    for seqno in 0..size + 2 {
+        assert_eq!(a.signatures(Subject::Entry(seqno)), b.signatures(Subject::Entry(seqno)), "entry {seqno}");
+    }
+    for from in 0..size + 4 {
+        assert_eq!(a.witnesses(from, 3), b.witnesses(from, 3), "witnesses from {from}");
+    }
+}
