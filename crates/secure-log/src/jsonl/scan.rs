@@ -189,7 +189,7 @@ pub(super) fn is_forbidden_in_text(byte: u8) -> bool {
 
 /// How many bytes at the beginning of a string are no control characters.
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
-    position(bytes, |word| below_space(word) | equals(word, 0x7f), |byte| byte < 0x20 || byte == 0x7f)
+    position(bytes, |word| below_space(word) | equals(word, 0x7f), |byte| (byte < 0x20) | (byte == 0x7f))
 }
 
 /// How many bytes at the beginning of a string stand for themselves: no quote, backslash or control character.
@@ -198,22 +198,31 @@ pub(super) fn special_at(bytes: &[u8]) -> usize {
     position(
         bytes,
         |word| below_space(word) | equals(word, b'"') | equals(word, b'\\') | equals(word, 0x7f),
-        |byte| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f),
+        |byte| (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f),
     )
 }
 
 /// The first byte that `is_wanted`; the length if there is none. `marks` says the same of eight bytes at once: it sets
 /// the high bit of each wanted byte of a little-endian word, and is right up to the first of them.
 #[inline]
-fn position(bytes: &[u8], marks: impl Fn(u64) -> u64, is_wanted: impl Fn(u8) -> bool) -> usize {
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+fn position(bytes: &[u8], marks: impl Fn(u64) -> u64, is_wanted: impl Fn(u8) -> bool + Copy) -> usize {
+    let mut at = 0;
+    while let Some(word) = bytes[at..].first_chunk() {
         let found = marks(u64::from_le_bytes(*word));
         if found != 0 {
-            return index * 8 + (found.trailing_zeros() / 8) as usize;
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+        // Most strings have ended by now. In a long one, whole blocks are compared at once by vector instructions.
+        while let Some(block) = bytes[at..].first_chunk::<32>().filter(|_| at >= 32) {
+            if block.iter().fold(false, |any, &byte| any | is_wanted(byte)) {
+                break;
+            }
+            at += 32;
         }
     }
-    words.len() * 8 + tail.iter().position(|&byte| is_wanted(byte)).unwrap_or(tail.len())
+    let tail = &bytes[at..];
+    at + tail.iter().position(|&byte| is_wanted(byte)).unwrap_or(tail.len())
 }
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -241,7 +250,7 @@ mod tests {
         for byte in 0..=255u8 {
             let special = byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f);
             let control = byte < 0x20 || byte == 0x7f;
-            for length in 0..20 {
+            for length in (0..20).chain([31, 32, 33, 70, 100]) {
                 for at in 0..length {
                     for filler in [b'a', 0x20, 0x21, 0x23, 0x5b, 0x5d, 0x7e, 0x80, 0xff] {
                         let mut bytes = vec![filler; length];

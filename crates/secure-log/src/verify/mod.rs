@@ -1,1 +1,21 @@
-//! Verifying a log (trust.md).
+//! Verifying a log: three answers, and never one that rests on a stored hash (trust.md).
+//!
+//! [`verify_jsonl`] reads a file as it lies; [`LogVerifier`] takes the same bytes in pieces; [`Verifier`] takes the records
+//! that a store hands out. Each entry is re-hashed, each segment's root and each head's recomputed, each signature checked
+//! by a key of the [`Trust`] that the caller has. Memory does not grow with the number of entries, and nothing recurses.
+
+mod commit;
+mod content;
+mod finding;
+mod lines;
+mod report;
+mod stream;
+mod trust;
+mod verifier;
+
+pub use content::MAX_DATA_KEYS;
+pub use finding::{Finding, FindingCode, Place};
+pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl};
+pub use report::{MAX_LISTED, Report, Verdict};
+pub use trust::{Signer, Trust, TrustError};
+pub use verifier::Verifier;

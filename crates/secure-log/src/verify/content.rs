@@ -1,0 +1,194 @@
+//! What the content of an entry has to be: control entries, and sealed or clear payloads (format.md s.2, s.5, s.8).
+
+use crate::cbor::Decoder;
+use crate::control;
+use crate::entry::{EntryRef, LOG_STREAM, SEALED_MARK, SEALED_SUFFIX, Tier};
+use crate::hash::Hash;
+use crate::note::Note;
+use crate::verify::commit::Closing;
+use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
+use crate::verify::stream::Kind;
+use crate::verify::verifier::Verifier;
+
+/// How many data keys, present or missed, a verification keeps track of: about 64 bytes each.
+pub const MAX_DATA_KEYS: usize = 1 << 20;
+
+impl Verifier {
+    /// Judges a producer's entry by the tier of its stream.
+    pub(super) fn producer_entry(&mut self, entry: &EntryRef<'_>, stream: usize) -> Result<(), Finding> {
+        let tier = self.streams.list[stream].row.rules.tier;
+        let sealed = entry.encoding.ends_with(SEALED_SUFFIX);
+        if !sealed && entry.encoding.contains(SEALED_MARK) {
+            let (at, encoding) = (Place::Seqno(entry.seqno), Quoted(entry.encoding));
+            self.missing.add(&format!("{at}: unknown sealing {encoding}"));
+            return Ok(());
+        }
+        if sealed {
+            let key = sealed_key(entry.payload).ok_or_else(|| malformed(entry, "not a sealed payload"))?;
+            self.use_data_key(stream, key, entry.seqno);
+        }
+        let finding = |detail: String| Finding::new(FindingCode::PolicyMismatch, Place::Seqno(entry.seqno), detail);
+        if sealed != (tier != Tier::Public) {
+            let form = if sealed { "sealed" } else { "in clear" };
+            return Err(finding(format!("a payload {form} in a {} stream", tier.as_str())));
+        }
+        if tier == Tier::HighlyRestricted && !(is_pseudonym(entry.event) && is_pseudonym(entry.producer)) {
+            return Err(finding("event type or producer in clear in a highly-restricted stream".into()));
+        }
+        Ok(())
+    }
+
+    /// Judges a control entry, and does what it says.
+    pub(super) fn control_entry(&mut self, entry: &EntryRef<'_>, stream: usize) -> Result<Kind, Finding> {
+        let at = Place::Seqno(entry.seqno);
+        if entry.encoding != control::ENCODING {
+            return Err(malformed(entry, "encoding of a control entry"));
+        }
+        let text = core::str::from_utf8(entry.payload).map_err(|_| bad_payload(entry))?;
+        let s = &mut self.streams.list[stream];
+        match entry.event {
+            control::SUITE_CHANGED => {
+                let suite = control::decode_suite(entry.payload).ok_or_else(|| bad_payload(entry))?;
+                if suite == s.suite {
+                    return Err(malformed(entry, "a change to the same suite"));
+                }
+                s.suite = suite;
+                s.key_reported = false;
+            }
+            control::SEGMENT_CLOSED => {
+                let (segment, checkpoint) = text.split_once(' ').ok_or_else(|| bad_payload(entry))?;
+                let segment = number(segment).ok_or_else(|| bad_payload(entry))?;
+                let checkpoint = Hash::from_hex(checkpoint).ok_or_else(|| bad_payload(entry))?;
+                self.commit.claims.push(Closing { stream, segment, checkpoint });
+                if s.run.tree.size() > 0 {
+                    return Err(Finding::new(FindingCode::SegmentMissing, at, "not the first entry after its segment"));
+                }
+                return Ok(Kind::Closing);
+            }
+            control::PRUNED => {
+                let (last, count, root) = pruning(text).ok_or_else(|| bad_payload(entry))?;
+                let produced = s.produced();
+                if last >= entry.seqno || count != produced.size() || root != produced.root() {
+                    let detail = "not the count or root of the stream's entries";
+                    let expected = format!("{} {}", produced.size(), produced.root());
+                    return Err(Finding::new(FindingCode::PruneMismatch, at, detail)
+                        .comparing(expected, format!("{count} {root}")));
+                }
+                if s.gone.is_some_and(|gone| gone <= last) {
+                    self.prunings.push(entry.seqno);
+                    s.gone = None;
+                }
+            }
+            control::DEPRECATED => {
+                empty(entry)?;
+                if s.deprecated_at.is_some() {
+                    return Err(Finding::new(FindingCode::Deprecated, at, "twice"));
+                }
+                s.deprecated_at = Some(entry.time.into());
+                self.commit.deprecations.push(stream);
+            }
+            control::ERASED => {
+                let keys: Option<Vec<Hash>> = text.split(' ').map(Hash::from_hex).collect();
+                for key in keys.ok_or_else(|| bad_payload(entry))? {
+                    if self.keyless.remove(&(stream, key)).is_some() {
+                        self.counts.erased += 1;
+                    }
+                }
+            }
+            control::CREATED => {
+                empty(entry)?;
+                if s.count > 0 {
+                    return Err(malformed(entry, "not the stream's first entry"));
+                }
+            }
+            control::RECOVERED => {
+                if entry.stream != LOG_STREAM {
+                    return Err(malformed(entry, "not in the stream secure-log"));
+                }
+                let (first, last) = text.split_once(' ').ok_or_else(|| bad_payload(entry))?;
+                let range = number(first).zip(number(last)).ok_or_else(|| bad_payload(entry))?;
+                if range.0 > range.1 || range.1 >= entry.seqno {
+                    return Err(malformed(entry, "a range that does not stand before it"));
+                }
+                self.unattested.push(range);
+            }
+            control::CONTINUED => {
+                let note = Note::parse(text).map_err(|_| bad_payload(entry))?;
+                if note.sigs.is_empty() || note.checkpoint().is_err() {
+                    return Err(bad_payload(entry));
+                }
+                if entry.stream != LOG_STREAM || s.count > 0 {
+                    return Err(malformed(entry, "not the first entry of the stream secure-log"));
+                }
+            }
+            unknown => self.missing.add(&format!("{at}: unknown control event {}", Quoted(unknown))),
+        }
+        Ok(Kind::Control)
+    }
+
+    /// Notes that a data key is there.
+    pub(super) fn add_data_key(&mut self, stream: usize, key: Hash) {
+        if self.data_keys < MAX_DATA_KEYS {
+            let added = self.streams.list[stream].data_keys.insert(key);
+            self.data_keys += usize::from(added);
+        } else {
+            self.data_keys_untracked = true;
+        }
+    }
+
+    /// Notes that a payload is sealed with a data key, which has to be there or erased.
+    fn use_data_key(&mut self, stream: usize, key: Hash, seqno: u64) {
+        if self.streams.list[stream].data_keys.contains(&key) {
+            return;
+        }
+        if self.keyless.len() < MAX_DATA_KEYS {
+            self.keyless.entry((stream, key)).or_insert(seqno);
+        } else {
+            self.data_keys_untracked = true;
+        }
+    }
+}
+
+/// The key id that a sealed payload names: [dek-id(32), nonce(24), ciphertext and tag].
+fn sealed_key(payload: &[u8]) -> Option<Hash> {
+    const TAG_BYTES: usize = 16;
+    let mut d = Decoder::new(payload);
+    d.array(3).ok()?;
+    let key = d.bytes_exactly(32).ok()?;
+    d.bytes_exactly(24).ok()?;
+    let sealed = d.bytes().ok()?;
+    d.end().ok()?;
+    if sealed.len() < TAG_BYTES { None } else { Hash::try_from(key).ok() }
+}
+
+/// Whether this is `min:` and 16 bytes in hexadecimal.
+fn is_pseudonym(text: &str) -> bool {
+    text.strip_prefix("min:")
+        .is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+/// `<last> <count> <root>`.
+fn pruning(text: &str) -> Option<(u64, u64, Hash)> {
+    let mut words = text.split(' ');
+    let pruning = (number(words.next()?)?, number(words.next()?)?, Hash::from_hex(words.next()?)?);
+    words.next().is_none().then_some(pruning)
+}
+
+/// A decimal number from 1 without leading zeros, of at most 20 digits. One that is larger than any seqno or id is read
+/// as the largest, which is never one either.
+fn number(text: &str) -> Option<u64> {
+    let plain = (1..=20).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+fn empty(entry: &EntryRef<'_>) -> Result<(), Finding> {
+    if entry.payload.is_empty() { Ok(()) } else { Err(bad_payload(entry)) }
+}
+
+fn bad_payload(entry: &EntryRef<'_>) -> Finding {
+    malformed(entry, "payload of a control entry")
+}
+
+fn malformed(entry: &EntryRef<'_>, detail: &str) -> Finding {
+    Finding::new(FindingCode::Malformed, Place::Seqno(entry.seqno), detail)
+}

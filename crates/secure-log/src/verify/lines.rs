@@ -1,0 +1,242 @@
+//! Verifying a file of JSON lines: commits, torn ones, and what the disk never got (format.md s.7).
+
+use std::io::{self, Read};
+
+use crate::jsonl::{HEAD_PREFIX, LineError, MAX_LINE_BYTES, parse_line};
+use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
+use crate::verify::report::Report;
+use crate::verify::trust::{Trust, TrustError};
+use crate::verify::verifier::Verifier;
+
+/// The largest commit that is verified: a batch of 64 MiB of payload, every byte of it escaped, and as much again for the
+/// other fields of its entries.
+pub const MAX_COMMIT_BYTES: usize = 256 << 20;
+
+/// Verifies a log as it lies in a file, in memory that its length does not change. `progress` is told now and then how far
+/// it is.
+///
+/// An error is one of reading, or a [`TrustError`] as [`io::ErrorKind::InvalidInput`]; a log that is wrong is a report.
+///
+/// ```
+/// use secure_log::verify::{Trust, Verdict, verify_jsonl};
+/// let mut trust = Trust::new();
+/// trust.add_log_key("log.example+fe19f0cb+AYqI4906OyRAnQsvtiS0NuAtjJlXnAfWnFWlJiTVFDkc".parse().unwrap());
+/// let report = verify_jsonl(&b"not a log\n"[..], &trust, |_| {}).unwrap();
+/// assert!(matches!(report.verdict, Verdict::Invalid(_)));
+/// ```
+pub fn verify_jsonl(mut log: impl Read, trust: &Trust, mut progress: impl FnMut(Progress)) -> io::Result<Report> {
+    const CHUNK_BYTES: usize = 256 << 10;
+    let invalid_input = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+    let mut verifier = LogVerifier::new(trust.clone()).map_err(invalid_input)?;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = match log.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if !verifier.push(&chunk[..read]) {
+            break;
+        }
+        progress(verifier.progress());
+    }
+    Ok(verifier.finish())
+}
+
+/// How far a verification is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// Lines that were read.
+    pub lines: u64,
+}
+
+/// Takes the bytes of a log file in pieces of any size, and answers at the end.
+///
+/// It holds the bytes of one commit, because what a commit says counts only when its head is there.
+#[derive(Debug)]
+pub struct LogVerifier {
+    verifier: Verifier,
+    /// Lines of the commit that has no head yet, each with its newline.
+    commit: Vec<u8>,
+    /// Where the line that is not finished yet begins in `commit`.
+    line_start: usize,
+    /// Where the commit begins in the file.
+    commit_start: u64,
+    /// Bytes that were read.
+    position: u64,
+    /// Lines that were read, and those of them that stand before the commit.
+    lines: u64,
+    lines_before: u64,
+    sectors: LostSectors,
+    end: Option<End>,
+}
+
+/// What ends a verification before the end of the file.
+#[derive(Debug)]
+enum End {
+    Invalid(Finding),
+    /// The last commit lost a sector. That makes it a torn one, unless something follows: then it is this damage.
+    LostSector(Finding),
+    TooLarge,
+}
+
+impl LogVerifier {
+    /// A verification by these keys.
+    pub fn new(trust: Trust) -> Result<LogVerifier, TrustError> {
+        trust.check()?;
+        Ok(LogVerifier {
+            verifier: Verifier::new(trust),
+            commit: Vec::new(),
+            line_start: 0,
+            commit_start: 0,
+            position: 0,
+            lines: 0,
+            lines_before: 0,
+            sectors: LostSectors::default(),
+            end: None,
+        })
+    }
+
+    /// Takes the next bytes, and answers whether more are needed: after a finding none are.
+    pub fn push(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            if let Some(End::LostSector(_)) = self.end {
+                let Some(End::LostSector(finding)) = self.end.take() else { return false };
+                self.end = Some(End::Invalid(finding));
+            }
+            if self.end.is_some() {
+                return false;
+            }
+            let newline = memchr::memchr(b'\n', bytes);
+            let (part, rest) = bytes.split_at(newline.unwrap_or(bytes.len()));
+            self.take(part);
+            bytes = rest;
+            if newline.is_some() {
+                bytes = &rest[1..];
+                self.end_line();
+            }
+            if self.commit.len() > MAX_COMMIT_BYTES && self.end.is_none() {
+                self.end = Some(End::TooLarge);
+            }
+        }
+        !matches!(self.end, Some(End::Invalid(_) | End::TooLarge))
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        Progress { bytes: self.position, lines: self.lines }
+    }
+
+    /// The report, when there are no more bytes.
+    pub fn finish(self) -> Report {
+        match self.end {
+            Some(End::Invalid(finding)) => self.verifier.invalid(finding),
+            Some(End::TooLarge) => self.verifier.stop(&format!(
+                "the commit that begins at line {} is larger than {} MiB: nothing from there on was checked",
+                self.lines_before + 1,
+                MAX_COMMIT_BYTES >> 20
+            )),
+            Some(End::LostSector(_)) | None => self.verifier.finish(self.position - self.commit_start),
+        }
+    }
+
+    /// Takes a part of a line. No more of a line is kept than shows that it is too long.
+    fn take(&mut self, part: &[u8]) {
+        self.sectors.take(part, self.position, self.commit_start);
+        let room = (MAX_LINE_BYTES + 1).saturating_sub(self.commit.len() - self.line_start);
+        self.commit.extend_from_slice(&part[..part.len().min(room)]);
+        self.position += part.len() as u64;
+    }
+
+    fn end_line(&mut self) {
+        self.sectors.end_line(self.position, self.commit_start);
+        let line = &self.commit[self.line_start..];
+        let ends_commit = line.starts_with(HEAD_PREFIX) || self.lines == 0;
+        self.commit.push(b'\n');
+        self.position += 1;
+        self.lines += 1;
+        self.line_start = self.commit.len();
+        if ends_commit {
+            self.end_commit();
+        }
+    }
+
+    fn end_commit(&mut self) {
+        let lost = self.sectors.lost && self.lines > 1;
+        let mut number = self.lines_before;
+        let mut rest = &self.commit[..];
+        let mut outcome = Ok(());
+        while let Some(newline) = memchr::memchr(b'\n', rest) {
+            let line = &rest[..newline];
+            rest = &rest[newline + 1..];
+            number += 1;
+            outcome = match parse_line(line) {
+                Err(LineError::Malformed { detail }) => {
+                    Err(Finding::new(FindingCode::Malformed, Place::Line(number), detail))
+                }
+                // Nothing of such a commit counts but the damage, which is a line that cannot be read.
+                _ if lost => continue,
+                Ok(line) => self.verifier.line(&line, number),
+                Err(LineError::UnknownRecord { t }) => {
+                    self.verifier.miss(&format!("line {number}: unknown record {}", Quoted(&t)));
+                    Ok(())
+                }
+            };
+            if outcome.is_err() {
+                break;
+            }
+        }
+        if let Err(finding) = outcome {
+            self.end = Some(if lost { End::LostSector(finding) } else { End::Invalid(finding) });
+            return;
+        }
+        self.commit.clear();
+        self.line_start = 0;
+        self.commit_start = self.position;
+        self.lines_before = self.lines;
+        self.sectors = LostSectors::default();
+    }
+}
+
+/// Looks for runs of NUL bytes where sectors of a commit never reached the disk.
+#[derive(Debug, Default)]
+struct LostSectors {
+    /// Where the run begins that the last byte is part of.
+    run: Option<u64>,
+    /// There was one that covers sectors.
+    lost: bool,
+}
+
+const SECTOR_BYTES: u64 = 512;
+
+impl LostSectors {
+    /// Takes a part of a line that stands at `position` in the file.
+    fn take(&mut self, part: &[u8], position: u64, commit_start: u64) {
+        let mut at = 0;
+        while at < part.len() {
+            let rest = &part[at..];
+            if rest[0] == 0 {
+                self.run.get_or_insert(position + at as u64);
+                at += rest.iter().position(|&b| b != 0).unwrap_or(rest.len());
+            } else {
+                self.end_run(position + at as u64, commit_start);
+                at += memchr::memchr(0, rest).unwrap_or(rest.len());
+            }
+        }
+    }
+
+    /// A newline stands at `position`.
+    fn end_line(&mut self, position: u64, commit_start: u64) {
+        self.end_run(position, commit_start);
+    }
+
+    fn end_run(&mut self, end: u64, commit_start: u64) {
+        if let Some(start) = self.run.take() {
+            let begins = start == commit_start || start % SECTOR_BYTES == 0;
+            self.lost |= begins && end % SECTOR_BYTES == 0;
+        }
+    }
+}

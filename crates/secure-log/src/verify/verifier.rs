@@ -1,0 +1,612 @@
+//! The rules of format.md and trust.md, applied to records in commit order.
+
+use std::collections::HashMap;
+
+use crate::entry::{
+    EntryRef, Severity, SigningRule, StreamRules, checkpoint_message, entry_message, is_reserved_stream,
+};
+use crate::hash::{Hash, Suite};
+use crate::jsonl::{self, Line, RowError};
+use crate::note::{self, SignatureLine};
+use crate::record::{DataKeyRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject};
+use crate::time::Timestamp;
+use crate::tree::{CompactTree, empty_root, leaf_hash};
+use crate::verify::commit::{Closing, Lack, OpenCommit};
+use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
+use crate::verify::report::{Counts, Few, Listed, Report, Verdict};
+use crate::verify::stream::{Kind, Stream, Streams};
+use crate::verify::trust::{Signer, Trust};
+
+/// Takes the records of a log in commit order, and answers at the end.
+///
+/// It keeps the log's frontier, a few hundred bytes for every stream, a hash for every closed segment and the data keys
+/// of open segments; never an entry.
+#[derive(Debug)]
+pub struct Verifier {
+    trust: Trust,
+    log: Option<LogRow>,
+    tree: CompactTree,
+    pub(super) streams: Streams,
+    /// The last entry and its hash: the only one that may be signed now.
+    last: Option<(u64, Hash)>,
+    /// Checkpoint hash and last seqno of each closed segment, in the order of their ids.
+    segments: Vec<(Hash, u64)>,
+    pub(super) commit: OpenCommit,
+    /// Data keys that payloads name and that are not there, with the first entry that names them.
+    pub(super) keyless: HashMap<(usize, Hash), u64>,
+    /// How many data keys of streams are remembered.
+    pub(super) data_keys: usize,
+    /// There were more data keys than are kept track of.
+    pub(super) data_keys_untracked: bool,
+    /// Entries that allow a pruning, and that no trusted head covers yet.
+    pub(super) prunings: Few<u64>,
+    /// Ranges that were adopted although nobody attested them.
+    pub(super) unattested: Few<(u64, u64)>,
+    pub(super) missing: Listed,
+    unknown_signers: Listed,
+    trusted_head: u64,
+    pub(super) counts: Counts,
+    /// What was counted at the last head, with its size and root.
+    at_head: (Counts, u64, Hash),
+    scratch: Vec<u8>,
+}
+
+impl Verifier {
+    /// A verification by these keys. [`Trust::check`] says whether they make sense together.
+    pub fn new(trust: Trust) -> Verifier {
+        Verifier {
+            trust,
+            log: None,
+            tree: CompactTree::new(),
+            streams: Streams::default(),
+            last: None,
+            segments: Vec::new(),
+            commit: OpenCommit::default(),
+            keyless: HashMap::new(),
+            data_keys: 0,
+            data_keys_untracked: false,
+            prunings: Few::default(),
+            unattested: Few::default(),
+            missing: Listed::default(),
+            unknown_signers: Listed::default(),
+            trusted_head: 0,
+            counts: Counts::default(),
+            at_head: (Counts::default(), 0, empty_root()),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Adds a signer on the way, before its first signature. It is passed over, and so stays unknown, when another identity
+    /// has the same key.
+    pub fn trust_signer(&mut self, signer: Signer) {
+        let shared = |other: &Signer| other.key() == signer.key() && other.identity() != signer.identity();
+        if !self.trust.signers().iter().any(shared) {
+            self.trust.add_signer(signer);
+        }
+    }
+
+    /// Takes the next record of a store. `line` numbers them from 1 and names places in findings.
+    ///
+    /// After a finding the log is invalid: see [`Verifier::invalid`].
+    pub fn record(&mut self, record: Record<'_>, line: u64) -> Result<(), Finding> {
+        if let Record::Entry(row) = record {
+            let malformed = |detail: &str| Finding::new(FindingCode::Malformed, Place::Line(line), detail);
+            let entry = EntryRef::decode(row.bytes).map_err(|error| malformed(&error.to_string()))?;
+            if (entry.seqno, entry.stream) != (row.seqno, row.stream) {
+                return Err(malformed("an entry of another stream or seqno than its row says"));
+            }
+            check_fields(&entry).map_err(|field| malformed(field))?;
+            if !self.is_to_be_read(false, line)? {
+                return Ok(());
+            }
+            return self.on_entry(&entry, row.bytes, row.hash, true, line);
+        }
+        let mut line_of_record = core::mem::take(&mut self.scratch);
+        line_of_record.clear();
+        let written = jsonl::write_record(&record, &mut line_of_record);
+        self.scratch = line_of_record;
+        // A record that has no line is as wrong as a line that is no record.
+        written.map_err(|error| Finding::new(FindingCode::Malformed, Place::Line(line), error.to_string()))?;
+        if !self.is_to_be_read(matches!(record, Record::Log(_)), line)? {
+            return Ok(());
+        }
+        let at = Place::Line(line);
+        match record {
+            Record::Log(row) => self.on_log(row),
+            Record::Stream(row) => self.on_stream(row, at),
+            Record::DataKey(row) => self.on_data_key(row, at),
+            Record::Pruned(row) => self.on_pruned(row, at),
+            Record::Signature(row) => self.on_signature(row),
+            Record::Segment(row) => self.on_segment(row, at),
+            Record::Head(row) => self.on_head(row),
+            // Kept for the operator; a cosignature itself stands in a head.
+            Record::Witness(_) | Record::Entry(_) => Ok(()),
+        }
+    }
+
+    /// Takes the next line of a file.
+    pub(super) fn line(&mut self, line: &Line<'_>, number: u64) -> Result<(), Finding> {
+        if !self.is_to_be_read(matches!(line, Line::Log(_)), number)? {
+            return Ok(());
+        }
+        let at = Place::Line(number);
+        match line {
+            Line::Log(line) => match line.row() {
+                Ok(row) => self.on_log(row),
+                Err(error @ RowError::LogVersion(_)) => {
+                    self.missing.add(&error.to_string());
+                    Ok(())
+                }
+                Err(error) => Err(Finding::new(FindingCode::Malformed, at, error.to_string())),
+            },
+            Line::Stream(line) => match line.row() {
+                Ok(row) => self.on_stream(row, at),
+                Err(error) => Err(Finding::new(FindingCode::Malformed, at, error.to_string())),
+            },
+            Line::DataKey(row) => self.on_data_key(row, at),
+            Line::Entry(line) => {
+                let entry = line.entry();
+                let mut bytes = core::mem::take(&mut self.scratch);
+                bytes.clear();
+                entry.encode_into(&mut bytes);
+                let outcome = self.on_entry(&entry, &bytes, line.hash, line.payload_form_fits, number);
+                self.scratch = bytes;
+                outcome
+            }
+            Line::Pruned(line) => self.on_pruned(line.row(), at),
+            Line::Signature(row) => self.on_signature(row),
+            Line::Segment(row) => self.on_segment(row, at),
+            Line::Head(row) => self.on_head(row),
+            Line::Witness(_) => Ok(()),
+        }
+    }
+
+    /// Adds what could not be checked.
+    pub(super) fn miss(&mut self, what: &str) {
+        self.missing.add(what);
+    }
+
+    /// The report on a log in which a check failed.
+    pub fn invalid(self, finding: Finding) -> Report {
+        let counts = self.counts;
+        self.report(Verdict::Invalid(finding), counts, 0)
+    }
+
+    /// The report on a log whose end was reached, `torn` bytes after its last head.
+    pub fn finish(mut self, torn: u64) -> Report {
+        if let Some(report) = self.unreadable() {
+            return report;
+        }
+        if torn > 0 {
+            self.miss(&format!("{torn} bytes after the last head: a commit that was never finished"));
+        }
+        if self.commit.begun {
+            self.miss("records after the last head: a commit that was never finished");
+        }
+        if let Some(gone) = self.streams.list.iter().find_map(|stream| stream.gone) {
+            let detail = "pruned, and no entry of its stream says so";
+            return self.invalid(Finding::new(FindingCode::PruneUnauthorized, Place::Seqno(gone), detail));
+        }
+        self.miss_uncovered_prunings();
+        if self.data_keys_untracked {
+            self.miss("there are more data keys than are kept track of: whether one is missing was not checked");
+        } else if let Some(&seqno) = self.keyless.values().min() {
+            let detail = "its data key is gone and no entry says that it was erased";
+            return self.invalid(Finding::new(FindingCode::DekMissing, Place::Seqno(seqno), detail));
+        }
+        self.conclude()
+    }
+
+    /// The report on a log of which only the beginning was read, up to a head.
+    pub(super) fn stop(mut self, why: &str) -> Report {
+        if let Some(report) = self.unreadable() {
+            return report;
+        }
+        self.miss(why);
+        // Whether what is gone may be gone, and which data keys were erased, may be said by what was not read.
+        self.miss_uncovered_prunings();
+        self.conclude()
+    }
+
+    fn unreadable(&mut self) -> Option<Report> {
+        if self.log.is_some() {
+            return None;
+        }
+        let verifier = core::mem::replace(self, Verifier::new(Trust::new()));
+        let finding = Finding::new(FindingCode::Malformed, Place::Line(1), "no log record");
+        let nothing_known = verifier.missing.texts.is_empty();
+        let verdict = if nothing_known { Verdict::Invalid(finding) } else { Verdict::Incomplete };
+        Some(verifier.report(verdict, Counts::default(), 0))
+    }
+
+    fn miss_uncovered_prunings(&mut self) {
+        let prunings = core::mem::take(&mut self.prunings);
+        for seqno in prunings.items {
+            self.miss(&format!("seqno {seqno}: this record of a pruning is covered by no trusted tree head"));
+        }
+        self.missing.unlisted += prunings.more;
+    }
+
+    fn conclude(mut self) -> Report {
+        let unattested = core::mem::take(&mut self.unattested);
+        for (first, last) in unattested.items {
+            self.miss(&format!(
+                "entries {first} to {last} were found in the store after a crash and are attested by nobody"
+            ));
+        }
+        self.missing.unlisted += unattested.more;
+        let (counts, size, _) = self.at_head;
+        if self.trusted_head < size || self.trusted_head == 0 {
+            let uncovered = size - self.trusted_head;
+            self.miss(&format!("the last {uncovered} entries are covered by no trusted tree head"));
+        }
+        let verdict = if self.missing.texts.is_empty() { Verdict::Valid } else { Verdict::Incomplete };
+        let complete_to = self.trusted_head;
+        self.report(verdict, counts, complete_to)
+    }
+
+    fn report(self, verdict: Verdict, counts: Counts, complete_to: u64) -> Report {
+        let (_, size, root) = self.at_head;
+        let Counts { entries, pruned, segments, signatures, heads, cosignatures, erased } = counts;
+        Report {
+            verdict,
+            origin: self.log.map(|log| log.origin).unwrap_or_default(),
+            size,
+            root,
+            complete_to,
+            entries,
+            pruned,
+            segments,
+            signatures,
+            heads,
+            cosignatures,
+            erased,
+            missing: self.missing.texts,
+            missing_unlisted: self.missing.unlisted,
+            unknown_signers: self.unknown_signers.texts,
+        }
+    }
+
+    /// Whether the record means something to this version: nothing does after a log record of another one.
+    fn is_to_be_read(&self, is_log: bool, line: u64) -> Result<bool, Finding> {
+        if (line == 1) != is_log {
+            let detail = "the log record stands first, once";
+            return Err(Finding::new(FindingCode::Malformed, Place::Line(line), detail));
+        }
+        Ok(is_log || self.log.is_some())
+    }
+
+    fn on_log(&mut self, row: &LogRow) -> Result<(), Finding> {
+        if let Some(origin) = self.trust.origin().filter(|origin| *origin != row.origin) {
+            return Err(Finding::new(FindingCode::HeadMismatch, Place::Origin, "another log")
+                .comparing(Quoted(origin), Quoted(&row.origin)));
+        }
+        self.log = Some(row.clone());
+        Ok(())
+    }
+
+    fn on_stream(&mut self, row: &StreamRow, at: Place) -> Result<(), Finding> {
+        let mismatch = |detail| Err(Finding::new(FindingCode::PolicyMismatch, at.clone(), detail));
+        if is_reserved_stream(&row.name) && row.rules != StreamRules::default() {
+            return mismatch("rules of the engine's own stream");
+        }
+        self.commit.begun = true;
+        let Some(index) = self.streams.find(&row.name) else {
+            if row.deprecated.is_some() {
+                let detail = "a new stream that is deprecated already";
+                return Err(Finding::new(FindingCode::Malformed, at, detail));
+            }
+            let log = self.log.as_ref().expect("records are read only after that of the log");
+            let genesis = row.policy_hash(log);
+            self.streams.add(Stream::new(row.clone(), genesis));
+            return Ok(());
+        };
+        let old = &mut self.streams.list[index].row;
+        if (&old.rules, &old.created) != (&row.rules, &row.created) {
+            return mismatch("a stream's rules changed");
+        }
+        if old.deprecated.is_some() && old.deprecated != row.deprecated {
+            return mismatch("a deprecation was taken back");
+        }
+        old.deprecated.clone_from(&row.deprecated);
+        self.commit.deprecations.push(index);
+        Ok(())
+    }
+
+    fn on_data_key(&mut self, row: &DataKeyRow, at: Place) -> Result<(), Finding> {
+        let stream = self.find_stream(&row.stream, &at)?;
+        if !matches!(&*row.alg, "xchacha20poly1305" | "aes-kwp") {
+            self.miss(&format!("{at}: unknown key wrapping {}", Quoted(&row.alg)));
+        }
+        self.commit.begun = true;
+        self.add_data_key(stream, row.id);
+        Ok(())
+    }
+
+    fn on_pruned(&mut self, row: PrunedRow<'_>, at: Place) -> Result<(), Finding> {
+        let stream = self.find_stream(row.stream, &at)?;
+        self.check_next(row.seqno)?;
+        self.push(stream, row.seqno, row.hash, Kind::Produced);
+        let s = &mut self.streams.list[stream];
+        s.gone = Some(row.seqno);
+        s.writer = None;
+        self.counts.pruned += 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn on_entry(
+        &mut self,
+        entry: &EntryRef<'_>,
+        bytes: &[u8],
+        hash: Hash,
+        payload_form_fits: bool,
+        line: u64,
+    ) -> Result<(), Finding> {
+        let (line, at) = (Place::Line(line), Place::Seqno(entry.seqno));
+        let stream = self.find_stream(entry.stream, &line)?;
+        self.check_next(entry.seqno)?;
+        if !payload_form_fits {
+            return Err(Finding::new(FindingCode::Malformed, line, RowError::PayloadForm.to_string()));
+        }
+        let s = &self.streams.list[stream];
+        if entry.prev != s.prev.0 {
+            return Err(Finding::new(FindingCode::ChainBroken, at, "prev-entry-hash does not match")
+                .comparing(s.prev, const_hex::encode(entry.prev)));
+        }
+        if entry.version != s.suite.version() {
+            return Err(Finding::new(FindingCode::Downgrade, at, "the suite changed without an entry that says so")
+                .comparing(s.suite.version(), entry.version));
+        }
+        if let Some(actual) = self.hash_entry(stream, bytes).filter(|actual| *actual != hash) {
+            let detail = "the content does not hash to the entry's hash";
+            return Err(Finding::new(FindingCode::HashMismatch, at, detail).comparing(hash, actual));
+        }
+        let control = entry.is_control();
+        if self.streams.list[stream].deprecated_at.is_some() && !control {
+            return Err(Finding::new(FindingCode::Deprecated, at, "an entry after its stream was deprecated"));
+        }
+        let kind = if control {
+            self.control_entry(entry, stream)?
+        } else if is_reserved_stream(entry.stream) {
+            return Err(Finding::new(FindingCode::Reserved, at, "a producer's entry in a stream of the engine's"));
+        } else {
+            self.producer_entry(entry, stream)?;
+            Kind::Produced
+        };
+        self.push(stream, entry.seqno, hash, kind);
+        self.streams.list[stream].set_writer(entry.boot, entry.session);
+        self.counts.entries += 1;
+        Ok(())
+    }
+
+    /// The hash of an entry's bytes, or `None` where it cannot be computed.
+    #[inline]
+    fn hash_entry(&mut self, stream: usize, bytes: &[u8]) -> Option<Hash> {
+        let id = match self.streams.list[stream].suite {
+            Suite::Sha256 => return Some(Hash::sha256(bytes)),
+            Suite::Blake3 => return Some(Hash(blake3::hash(bytes).into())),
+            Suite::HmacSha256(id) => id,
+        };
+        let reason = match self.trust.mac(id, bytes) {
+            Some(Ok(mac)) => return Some(Hash(mac)),
+            Some(Err(error)) => error.to_string(),
+            None => "no HMAC key with this stream's key id was given".into(),
+        };
+        let s = &mut self.streams.list[stream];
+        if !core::mem::replace(&mut s.key_reported, true) {
+            let what = format!("stream {}: {reason}", Quoted(&s.row.name));
+            self.miss(&what);
+        }
+        None
+    }
+
+    /// Appends an entry to the trees.
+    #[inline]
+    fn push(&mut self, stream: usize, seqno: u64, hash: Hash, kind: Kind) {
+        let leaf = leaf_hash(&hash);
+        self.tree.push(leaf);
+        self.last = Some((seqno, hash));
+        let s = &mut self.streams.list[stream];
+        s.push(seqno, hash, leaf, kind);
+        self.commit.begun = true;
+        if s.row.rules.sign == SigningRule::Entries {
+            self.commit.owe_entry(seqno);
+        }
+    }
+
+    fn on_segment(&mut self, row: &SegmentRow, line: Place) -> Result<(), Finding> {
+        let stream = self.find_stream(&row.stream, &line)?;
+        let s = &self.streams.list[stream];
+        let finding = |code, detail| Finding::new(code, Place::Segment(row.id), detail);
+        let mismatch = |detail| finding(FindingCode::SegmentMismatch, detail);
+        let next = self.segments.len() as u64 + 1;
+        if row.id != next {
+            return Err(finding(FindingCode::Gap, "not the next segment").comparing(next, row.id));
+        }
+        if s.run.tree.size() == 0 || s.run.only_closings {
+            return Err(finding(FindingCode::EmptySegment, "nothing was appended since the last close"));
+        }
+        let actual = (s.run.first, s.run.last, s.run.tree.size());
+        if (row.first, row.last, row.count) != actual {
+            return Err(mismatch("range or count")
+                .comparing(format!("{actual:?}"), format!("{:?}", (row.first, row.last, row.count))));
+        }
+        let root = s.run.tree.root();
+        if row.root != root {
+            return Err(mismatch("the root is not that of its entries").comparing(root, row.root));
+        }
+        let by_another = s.writer.as_ref().is_some_and(|writer| (&writer.0, &writer.1) != (&row.boot, &row.session));
+        if row.last_hash != s.prev || by_another {
+            return Err(mismatch("last entry"));
+        }
+        if row.prev != s.checkpoint {
+            return Err(finding(FindingCode::CheckpointBroken, "prev-checkpoint-hash does not match")
+                .comparing(s.checkpoint, row.prev));
+        }
+        if row.policy != s.genesis {
+            return Err(finding(FindingCode::PolicyMismatch, "not the stream's rules").comparing(s.genesis, row.policy));
+        }
+        let checkpoint = row.checkpoint().hash();
+        let s = &mut self.streams.list[stream];
+        self.data_keys -= s.data_keys.len();
+        s.close(checkpoint);
+        self.segments.push((checkpoint, row.last));
+        self.commit.begun = true;
+        self.commit.closings.push(Closing { stream, segment: row.id, checkpoint });
+        self.commit.owe_segment(row.id, s.row.rules.sign != SigningRule::None);
+        self.counts.segments += 1;
+        Ok(())
+    }
+
+    fn on_signature(&mut self, row: &SignatureRow) -> Result<(), Finding> {
+        // What is signed, the seqno that its signer has to speak for, and the place.
+        let (message, seqno, at) = match row.of {
+            Subject::Entry(seqno) => {
+                let signed = self.last.filter(|(last, _)| *last == seqno);
+                (signed.map(|(_, hash)| entry_message(&hash).to_vec()), seqno, Place::Entry(seqno))
+            }
+            Subject::Segment(id) => {
+                let index = id.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+                let segment = index.and_then(|index| self.segments.get(index));
+                let message = segment.map(|(hash, _)| checkpoint_message(hash).to_vec());
+                (message, segment.map_or(0, |(_, last)| *last), Place::Segment(id))
+            }
+        };
+        let invalid = |detail: String| Err(Finding::new(FindingCode::SignatureInvalid, at.clone(), detail));
+        let Some(message) = message else {
+            return invalid("signs no segment before it, nor the entry right before it".into());
+        };
+        self.commit.begun = true;
+        self.commit.signed(row.of);
+        let mut known = false;
+        let mut key = None;
+        let mut in_range = false;
+        for signer in self.trust.signers().iter().filter(|signer| signer.identity == row.identity) {
+            known = true;
+            if signer.key.algorithm().as_str() == row.alg && signer.key.as_bytes() == row.key {
+                key = Some(&signer.key);
+                in_range |= signer.range.contains(&seqno);
+            }
+        }
+        if !known {
+            self.unknown_signers.add(&row.identity);
+            return Ok(());
+        }
+        let Some(key) = key else {
+            return invalid(format!("not a key that the policy gives {}", Quoted(&row.identity)));
+        };
+        if let Err(error) = key.verify(&message, &row.sig) {
+            return invalid(format!("{}: {error}", Quoted(&row.identity)));
+        }
+        self.counts.signatures += 1;
+        if in_range {
+            self.commit.vouched(row.of);
+        }
+        Ok(())
+    }
+
+    fn on_head(&mut self, row: &HeadRow) -> Result<(), Finding> {
+        let at = Place::Head(row.size);
+        let size = self.tree.size();
+        if row.size > size {
+            let detail = "it covers more entries than stand before it";
+            return Err(Finding::new(FindingCode::Truncated, at, detail).comparing(row.size, size));
+        }
+        if row.size < size {
+            let detail = "more entries stand before it";
+            return Err(Finding::new(FindingCode::HeadMismatch, at, detail).comparing(size, row.size));
+        }
+        let root = self.tree.root();
+        if row.root != root {
+            let detail = "the root is not that of the log";
+            return Err(Finding::new(FindingCode::HeadMismatch, at, detail).comparing(root, row.root));
+        }
+        self.check_owed()?;
+        let log = self.log.as_ref().expect("records are read only after that of the log");
+        let text = note::text(&log.origin, size, &root);
+        for line in &row.sigs {
+            let invalid = |error: note::NoteError| {
+                Finding::new(FindingCode::SignatureInvalid, Place::Head(row.size), error.to_string())
+            };
+            let line = SignatureLine::parse(line).map_err(invalid)?;
+            let mut keys = self.trust.log_keys().iter().chain(self.trust.witnesses());
+            let Some(key) = keys.find(|key| key.is_named_by(&line)) else { continue };
+            key.verify(&line, &text).map_err(invalid)?;
+            if key.name() == log.origin && !key.is_witness() {
+                self.trusted_head = size;
+            } else {
+                self.counts.cosignatures += 1;
+            }
+        }
+        self.counts.heads += 1;
+        if self.trusted_head == size {
+            self.prunings = Few::default();
+        }
+        self.at_head = (self.counts, size, root);
+        Ok(())
+    }
+
+    /// Checks what a commit must hold besides its entries, and ends it.
+    fn check_owed(&mut self) -> Result<(), Finding> {
+        let mut commit = core::mem::take(&mut self.commit);
+        let streams = &self.streams.list;
+        let name = |stream: usize| &streams[stream].row.name;
+        let unmatched = commit.unmatched_segments();
+        if let Some(closing) = unmatched.iter().min_by_key(|c| (name(c.stream), c.segment, c.checkpoint)) {
+            let detail = "a segment, and the entry that says it was closed, stand in one commit";
+            return Err(Finding::new(FindingCode::SegmentMissing, Place::Segment(closing.segment), detail));
+        }
+        let (lacking, unlisted) = commit.unsigned();
+        for (of, lack) in lacking {
+            let at = match of {
+                Subject::Entry(seqno) => Place::Entry(seqno),
+                Subject::Segment(id) => Place::Segment(id),
+            };
+            if lack == Lack::Signature {
+                return Err(Finding::new(FindingCode::Unsigned, at, "the stream's rules require a signature"));
+            }
+            self.missing.add(&format!("{at}: no signature by a signer of the trust policy"));
+        }
+        self.missing.unlisted += unlisted;
+        let undeclared = |stream: &&usize| {
+            let s = &streams[**stream];
+            s.row.deprecated != s.deprecated_at
+        };
+        if let Some(stream) = commit.deprecations.iter().filter(undeclared).min_by_key(|stream| name(**stream)) {
+            let detail = "deprecated, and no entry says so, or not when";
+            return Err(Finding::new(FindingCode::PolicyMismatch, Place::Stream(name(*stream).clone()), detail));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn find_stream(&mut self, name: &str, at: &Place) -> Result<usize, Finding> {
+        self.streams.find(name).ok_or_else(|| Finding::new(FindingCode::Malformed, at.clone(), "before its stream"))
+    }
+
+    #[inline]
+    fn check_next(&self, seqno: u64) -> Result<(), Finding> {
+        let next = self.tree.size() + 1;
+        if seqno == next {
+            return Ok(());
+        }
+        Err(Finding::new(FindingCode::Gap, Place::Seqno(seqno), "not the next entry").comparing(next, seqno))
+    }
+}
+
+/// What a line of an entry could not say, and a store might.
+fn check_fields(entry: &EntryRef<'_>) -> Result<(), &'static str> {
+    let plain =
+        [entry.session, entry.boot, entry.event, entry.producer, entry.encoding].into_iter().all(jsonl::is_plain);
+    if !plain {
+        return Err("a control character in a field");
+    }
+    if !Timestamp::is_valid(entry.time) {
+        return Err("not a real time in its one spelling");
+    }
+    if entry.severity.parse::<Severity>().is_err() {
+        return Err("not a severity of the format");
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! The golden files of this project (vectors/secure-log): encodings, hashes, trees, and whole logs with their verdicts.
+
+mod support;
+
+use std::fs;
+
+use secure_log::entry::{CheckpointRef, EntryRef, checkpoint_message, entry_message};
+use secure_log::hash::{Hash, HmacKey, KeyId, Suite};
+use secure_log::jsonl::{Line, parse_line, write_record};
+use secure_log::record::{LogRow, StreamRow};
+use secure_log::tree::{CompactTree, ProofPlan, leaf_hash, verify_consistency, verify_inclusion};
+use secure_log::verify::{LogVerifier, Report, Trust, Verifier, verify_jsonl};
+use serde_json::Value;
+use support::*;
+
+#[test]
+fn entries_and_their_hashes() {
+    let vectors = json(&golden("entries.json"));
+    let key = HmacKey::new(hex(&vectors["hmac_key"]).try_into().unwrap());
+    assert_eq!(key.id().to_string(), text(&vectors["hmac_key_id"]));
+    let cases = items(&vectors["cases"]);
+    assert!(cases.len() >= 81);
+    for case in cases {
+        let (name, f) = (text(&case["name"]), &case["fields"]);
+        let (payload, prev) = (hex(&f["payload"]), hex(&f["prev"]));
+        let entry = EntryRef {
+            version: f["version"].as_u64().unwrap(),
+            stream: text(&f["stream"]),
+            session: text(&f["session"]),
+            boot: text(&f["boot"]),
+            seqno: f["seqno"].as_u64().unwrap(),
+            time: text(&f["time"]),
+            event: text(&f["event"]),
+            severity: text(&f["severity"]),
+            producer: text(&f["producer"]),
+            encoding: text(&f["encoding"]),
+            payload: &payload,
+            prev: &prev,
+        };
+        let bytes = entry.encode();
+        if let Some(expected) = case["bytes"].as_str() {
+            assert_eq!(const_hex::encode(&bytes), expected, "{name}");
+        }
+        assert_eq!(bytes.len() as u64, case["bytes_len"].as_u64().unwrap(), "{name}");
+        assert_eq!(Hash::sha256(&bytes).to_hex(), text(&case["bytes_sha256"]), "{name}");
+        assert_eq!(EntryRef::decode(&bytes), Ok(entry), "{name}");
+        let hash = match entry.version {
+            1 => Hash::sha256(&bytes),
+            2 => Hash(blake3::hash(&bytes).into()),
+            _ => Hash(key.mac(&bytes)),
+        };
+        assert_eq!(hash.to_hex(), text(&case["entry_hash"]), "{name}");
+        assert_eq!(const_hex::encode(entry_message(&hash)), text(&case["signed_message"]), "{name}");
+    }
+}
+
+#[test]
+fn checkpoints_and_policies() {
+    let vectors = json(&golden("checkpoints.json"));
+    for case in items(&vectors["cases"]) {
+        let f = &case["fields"];
+        let number = |field: &str| f[field].as_u64().unwrap();
+        let [root, last_hash, prev, policy] = ["root", "last_hash", "prev", "policy"].map(|field| hex(&f[field]));
+        let checkpoint = CheckpointRef {
+            version: number("version"),
+            stream: text(&f["stream"]),
+            segment_id: number("id"),
+            first: number("first"),
+            last: number("last"),
+            root: &root,
+            last_hash: &last_hash,
+            prev: &prev,
+            boot: text(&f["boot"]),
+            session: text(&f["session"]),
+            policy: &policy,
+            closed: text(&f["closed"]),
+        };
+        assert_eq!(const_hex::encode(checkpoint.encode()), text(&case["bytes"]));
+        assert_eq!(checkpoint.hash().to_hex(), text(&case["checkpoint_hash"]));
+        assert_eq!(const_hex::encode(checkpoint_message(&checkpoint.hash())), text(&case["signed_message"]));
+    }
+    let policies = items(&vectors["policies"]);
+    assert_eq!(policies.len(), 2 * 3 * 3 * 3);
+    for case in policies {
+        let log = LogRow {
+            id: hex(&case["log_id"]).try_into().unwrap(),
+            origin: "any".into(),
+            created: text(&case["log_created"]).into(),
+        };
+        let rules = &case["rules"];
+        let key = rules["key"].as_str().map(|key| KeyId::from_hex(key).unwrap());
+        let stream = StreamRow {
+            name: text(&rules["name"]).into(),
+            rules: secure_log::entry::StreamRules {
+                tier: text(&rules["tier"]).parse().unwrap(),
+                suite: Suite::from_parts(text(&rules["suite"]), key).unwrap(),
+                sign: text(&rules["sign"]).parse().unwrap(),
+                description: rules["description"].as_str().map(String::from),
+            },
+            created: text(&rules["created"]).into(),
+            deprecated: None,
+        };
+        assert_eq!(stream.policy_hash(&log).to_hex(), text(&case["policy_hash"]), "{rules}");
+    }
+}
+
+#[test]
+fn trees_and_proofs() {
+    let vectors = json(&golden("trees.json"));
+    let hashes = |value: &Value| items(value).iter().map(|h| Hash::from_hex(text(h)).unwrap()).collect::<Vec<_>>();
+    let leaves: Vec<Hash> = (0..257u32).map(|i| leaf_hash(&Hash::sha256(&i.to_be_bytes()))).collect();
+    let tree_of = |leaves: &[Hash]| {
+        let mut tree = CompactTree::new();
+        leaves.iter().for_each(|leaf| tree.push(*leaf));
+        tree
+    };
+    let root_of = |size: usize| tree_of(&leaves[..size]).root();
+    // The roots that a plan asks for, computed from the leaves.
+    let prove = |plan: ProofPlan| {
+        let roots: Vec<Hash> = plan
+            .subtrees()
+            .map(|subtree| {
+                let from = (subtree.index << subtree.level) as usize;
+                tree_of(&leaves[from..from + (1 << subtree.level)]).root()
+            })
+            .collect();
+        plan.assemble(&roots).unwrap()
+    };
+    for vector in items(&vectors["trees"]) {
+        let size = vector["size"].as_u64().unwrap();
+        let root = root_of(size as usize);
+        assert_eq!(root.to_hex(), text(&vector["root"]), "size {size}");
+        for (index, proof) in vector["inclusion"].as_object().into_iter().flatten() {
+            let (index, proof) = (index.parse().unwrap(), hashes(proof));
+            assert_eq!(prove(ProofPlan::inclusion(index, size).unwrap()), proof);
+            assert_eq!(verify_inclusion(&leaves[index as usize], index, size, &proof, &root), Ok(()));
+        }
+        for (old, proof) in vector["consistency"].as_object().into_iter().flatten() {
+            let (old, proof): (u64, _) = (old.parse().unwrap(), hashes(proof));
+            assert_eq!(prove(ProofPlan::consistency(old, size).unwrap()), proof);
+            assert_eq!(verify_consistency(old, &root_of(old as usize), size, &root, &proof), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn every_log_has_the_verdict_that_is_expected() {
+    let expected = json(&golden("logs/expected.json"));
+    let expected = expected.as_object().unwrap();
+    assert_eq!(expected.len(), 112);
+    let trust = golden_trust();
+    let mut wrong = Vec::new();
+    for (name, expected) in expected {
+        let log = log_file(name);
+        let report = verify_jsonl(&log[..], &trust, |_| {}).unwrap();
+        if outcome(&report) != text(expected) {
+            wrong.push(format!("{name}: expected {expected}, found {:?} {:?}", report.verdict, report.missing));
+        }
+        // However the bytes come, the answer is the same.
+        for size in [1, 7, 512] {
+            assert_eq!(in_pieces(&log, size, &trust), report, "{name} in pieces of {size}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn records_have_the_verdict_of_their_lines() {
+    let trust = golden_trust();
+    let mut compared = 0;
+    for name in json(&golden("logs/expected.json")).as_object().unwrap().keys() {
+        let log = log_file(name);
+        // A store hands out neither lines that are no records nor what follows the last head.
+        let Some(lines) = log.split_inclusive(|b| *b == b'\n').map(whole_line).collect::<Option<Vec<Line<'_>>>>() else {
+            continue;
+        };
+        let mut scratch = Vec::new();
+        if !matches!(lines.last(), Some(Line::Head(_))) || lines.iter().any(|line| line.record(&mut scratch).is_err()) {
+            continue;
+        }
+        let mut verifier = Verifier::new(trust.clone());
+        let found = lines.iter().zip(1..).try_for_each(|(line, number)| {
+            let mut scratch = Vec::new();
+            verifier.record(line.record(&mut scratch).unwrap(), number)
+        });
+        let report = match found {
+            Ok(()) => verifier.finish(0),
+            Err(finding) => verifier.invalid(finding),
+        };
+        assert_eq!(report, verify_jsonl(&log[..], &trust, |_| {}).unwrap(), "{name}");
+        compared += 1;
+    }
+    assert!(compared > 70, "only {compared} logs consist of whole records");
+}
+
+#[test]
+fn what_the_key_of_the_keyed_suite_would_tell_is_incomplete_without_it() {
+    let without = verify_jsonl(&log_file("valid")[..], &golden_trust_without_mac(), |_| {}).unwrap();
+    assert_eq!(outcome(&without), "incomplete");
+    let mut other_key = golden_trust_without_mac();
+    other_key.add_hmac_key(HmacKey::new([0; 32]));
+    let report = verify_jsonl(&log_file("suite-changes-announced")[..], &other_key, |_| {}).unwrap();
+    assert_eq!(outcome(&report), "incomplete");
+    assert_eq!(report.missing, ["stream 'a': no HMAC key with this stream's key id was given"]);
+}
+
+#[test]
+fn the_report_says_what_the_verdict_rests_on() {
+    let report = verify_jsonl(&log_file("valid")[..], &golden_trust(), |_| {}).unwrap();
+    assert_eq!(report.origin, golden_trust().origin().unwrap());
+    assert_eq!((report.size, report.complete_to, report.entries), (14, 14, 14));
+    assert_eq!((report.segments, report.signatures, report.heads, report.pruned), (2, 2, 3, 0));
+    assert!(report.missing.is_empty() && report.unknown_signers.is_empty());
+    let report = verify_jsonl(&log_file("extra-unknown-signature")[..], &golden_trust(), |_| {}).unwrap();
+    assert_eq!(report.unknown_signers, ["nobody"]);
+    let report = verify_jsonl(&log_file("cosigned")[..], &golden_trust(), |_| {}).unwrap();
+    assert_eq!(report.cosignatures, 1);
+}
+
+#[test]
+fn every_line_that_is_read_is_written_back_as_it_was() {
+    let mut lines = 0;
+    for name in json(&golden("logs/expected.json")).as_object().unwrap().keys() {
+        let log = log_file(name);
+        for line in log.split_inclusive(|b| *b == b'\n') {
+            let Some(parsed) = whole_line(line) else { continue };
+            let mut scratch = Vec::new();
+            let Ok(record) = parsed.record(&mut scratch) else { continue };
+            let mut written = Vec::new();
+            write_record(&record, &mut written).unwrap();
+            assert_eq!(written, line);
+            lines += 1;
+        }
+    }
+    assert!(lines > 2000, "{lines}");
+}
+
+fn whole_line(line: &[u8]) -> Option<Line<'_>> {
+    parse_line(line.strip_suffix(b"\n")?).ok()
+}
+
+fn log_file(name: &str) -> Vec<u8> {
+    fs::read(golden(&format!("logs/{name}.jsonl"))).unwrap()
+}
+
+fn in_pieces(log: &[u8], size: usize, trust: &Trust) -> Report {
+    let mut verifier = LogVerifier::new(trust.clone()).unwrap();
+    for piece in log.chunks(size) {
+        if !verifier.push(piece) {
+            break;
+        }
+    }
+    verifier.finish()
+}
