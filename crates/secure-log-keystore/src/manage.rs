@@ -80,7 +80,6 @@ impl SoftwareKeystore {
         };
         let label = Label::new(label)?;
         let folder = self.writable("imported")?;
-        folder.check_free(label)?;
         if let Ok(key) = <[u8; 32]>::try_from(key).map(Zeroizing::new) {
             if passphrase.is_some() {
                 return Err(ManageError::Invalid("32 bytes of a symmetric key are not encrypted".into()));

@@ -56,6 +56,20 @@ fn a_wrong_passphrase_is_denied_and_never_absent() {
 }
 
 #[test]
+fn what_decrypts_to_something_else_than_a_key_is_denied() {
+    use pkcs8::pkcs5::pbes2;
+    let cost = pbes2::Parameters::generate_scrypt_aes256cbc(scrypt_cost(4, 8, 1), &[1; 16], [2; 16]).unwrap();
+    let sealed = cost.encrypt("p", b"\x30\x03\x02\x01\x05").unwrap();
+    let file = pkcs8::EncryptedPrivateKeyInfoRef {
+        encryption_algorithm: cost.into(),
+        encrypted_data: pkcs8::der::asn1::OctetStringRef::new(&sealed).unwrap(),
+    };
+    let folder = TestFolder::new();
+    fs::write(folder.path().join("a.p8"), pkcs8::der::Encode::to_der(&file).unwrap()).unwrap();
+    denied(folder.keystore(Some("p")).signing_key("a"));
+}
+
+#[test]
 fn encrypted_files_want_a_passphrase_and_plain_ones_want_none() {
     let files = [("openssl-ed25519.p8", "sealed.p8"), ("openssl-unencrypted.p8", "plain.p8")];
     let folder = TestFolder::with(&files);
@@ -157,6 +171,7 @@ fn weak_foreign_and_malformed_keys_are_refused() {
         assert!(matches!(error, KeyError::Backend(_)), "{case}: {error}");
         let error = keystore.mac_key(case).unwrap_err();
         assert!(matches!(error, KeyError::Backend(_)), "{case}: {error}");
+        assert_eq!(error.to_string().contains("longer than"), case == "long", "{error}");
     }
 }
 
@@ -167,8 +182,8 @@ fn a_file_cannot_demand_unbounded_work() {
         pkcs8::SecretDocument::from_pem(&fs::read_to_string(data("openssl-unencrypted.p8")).unwrap()).unwrap().1;
     let costs = [
         pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(10_000_001, &[1; 16], [2; 16]).unwrap(),
-        pbes2::Parameters::generate_scrypt_aes256cbc(pkcs8_scrypt(19, 8, 1), &[1; 16], [2; 16]).unwrap(),
-        pbes2::Parameters::generate_scrypt_aes256cbc(pkcs8_scrypt(4, 8, 17), &[1; 16], [2; 16]).unwrap(),
+        pbes2::Parameters::generate_scrypt_aes256cbc(scrypt_cost(19, 8, 1), &[1; 16], [2; 16]).unwrap(),
+        pbes2::Parameters::generate_scrypt_aes256cbc(scrypt_cost(4, 8, 17), &[1; 16], [2; 16]).unwrap(),
     ];
     let folder = TestFolder::new();
     for cost in costs {
@@ -183,7 +198,7 @@ fn a_file_cannot_demand_unbounded_work() {
     }
 }
 
-fn pkcs8_scrypt(log_n: u8, r: u32, p: u32) -> scrypt::Params {
+fn scrypt_cost(log_n: u8, r: u32, p: u32) -> scrypt::Params {
     scrypt::Params::new(log_n, r, p).unwrap()
 }
 
@@ -199,9 +214,8 @@ fn a_changed_or_removed_file_is_never_answered_from_memory() {
     not_found(keystore.signing_key("a"));
 }
 
-/// Fixed for ever: a host that lost everything but its seed must get its keys back. They were computed
-/// by other implementations: HKDF-SHA-256
-/// without salt, info `secure-log/v1/seed\n<purpose>\n<label>`, seed 00 01 .. 1f.
+/// Fixed for ever: a host that lost everything but its seed must get its keys back. They were computed by other
+/// implementations: HKDF-SHA-256 without salt, info `secure-log/v1/seed\n<purpose>\n<label>`, seed 00 01 .. 1f.
 #[test]
 fn derived_keys_are_these() {
     let ed = seeded(Algorithm::Ed25519).signing_key("checkpoint-ed25519").unwrap();
