@@ -171,7 +171,8 @@ fn records_have_the_verdict_of_their_lines() {
     for name in json(&golden("logs/expected.json")).as_object().unwrap().keys() {
         let log = log_file(name);
         // A store hands out neither lines that are no records nor what follows the last head.
-        let Some(lines) = log.split_inclusive(|b| *b == b'\n').map(whole_line).collect::<Option<Vec<Line<'_>>>>() else {
+        let Some(lines) = log.split_inclusive(|b| *b == b'\n').map(whole_line).collect::<Option<Vec<Line<'_>>>>()
+        else {
             continue;
         };
         let mut scratch = Vec::new();

@@ -1,0 +1,110 @@
+//! Other people's Merkle and note vectors. They are read where `SECURE_LOG_PUBLIC_VECTORS` says they are.
+
+mod support;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use secure_log::hash::Hash;
+use secure_log::note::{Note, NoteError, VerifierKey, check_signatures, text as head_text};
+use secure_log::tree::{CompactTree, verify_consistency, verify_inclusion};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use support::*;
+
+#[test]
+fn inclusion_proofs_of_others() {
+    check_proofs("merkle/testdata/inclusion", |case, number| {
+        // An empty hash cannot even be given to us.
+        let empty = [&case["leafHash"], &case["root"]].into_iter().any(|hash| text(hash).is_empty());
+        let (leaf, root) = (hash(&case["leafHash"]), hash(&case["root"]));
+        !empty && verify_inclusion(&leaf, number("leafIdx"), number("treeSize"), &proof(case), &root).is_ok()
+    });
+}
+
+#[test]
+fn consistency_proofs_of_others() {
+    check_proofs("merkle/testdata/consistency", |case, number| {
+        let (old, new) = (hash(&case["root1"]), hash(&case["root2"]));
+        verify_consistency(number("size1"), &old, number("size2"), &new, &proof(case)).is_ok()
+    });
+}
+
+fn check_proofs(folder: &str, verifies: impl Fn(&Value, &dyn Fn(&str) -> u64) -> bool) {
+    let Some(folder) = public(folder) else { return };
+    let (mut good, mut all) = (0, 0);
+    for path in files_under(&folder) {
+        let case = json(&path);
+        let ok = verifies(&case, &|field| case[field].as_u64().unwrap());
+        assert_eq!(ok, case["wantErr"] == false, "{}", path.display());
+        good += u32::from(ok);
+        all += 1;
+    }
+    assert_eq!(all, 98);
+    assert!(good >= 6, "only {good} are right");
+}
+
+#[test]
+fn the_reference_tree_of_certificate_transparency() {
+    let Some(path) = public("merkle/reference-tree.json") else { return };
+    let vectors = json(&path);
+    let mut tree = CompactTree::new();
+    let roots = items(&vectors["root_hashes_hex_by_size"]);
+    assert_eq!(tree.root().to_hex(), text(&roots[0]));
+    for (input, root) in items(&vectors["leaf_inputs_hex"]).iter().zip(&roots[1..]) {
+        // Our leaves are entry-hashes; these are of any length.
+        tree.push(Hash(Sha256::digest([&[0], &hex(input)[..]].concat()).into()));
+        assert_eq!(tree.root().to_hex(), text(root));
+    }
+    assert_eq!(tree.size(), 8);
+}
+
+#[test]
+fn notes_of_others() {
+    let Some(path) = public("note/golden.json") else { return };
+    let mut seen = 0;
+    for case in items(&json(&path)) {
+        let id = text(&case["id"]);
+        let key = case["vkey"].as_str().map(str::parse::<VerifierKey>);
+        match text(&case["want"]) {
+            "valid" => {
+                let key = key.unwrap().unwrap();
+                assert_eq!(key.to_string(), text(&case["vkey"]), "{id}");
+                let note = Note::parse(text(&case["note"])).unwrap();
+                assert_eq!(note.to_string(), text(&case["note"]), "{id}");
+                assert_eq!(check_signatures(&note.text, &note.sigs, &[key.clone()]).unwrap(), [&key], "{id}");
+                let changed = note.text.replacen(' ', "  ", 1);
+                assert!(check_signatures(&changed, &note.sigs, &[key]).is_err(), "{id}");
+            }
+            "reject-vkey" => assert!(key.unwrap().is_err(), "{id}"),
+            "format-equals" => {
+                let body = text(&case["checkpoint_body"]);
+                let root = Hash(Sha256::digest(b"\0hello world").into());
+                assert_eq!(head_text("go.sum database tree", 123_456_789_012, &root), body, "{id}");
+            }
+            want if want.starts_with("type-0x05") => {
+                assert_eq!(key.unwrap(), Err(NoteError::UnknownKeyType), "{id}");
+                let note = Note::parse(text(&case["note"])).unwrap();
+                assert_eq!(note.checkpoint().unwrap().size, 115_474_666, "{id}");
+            }
+            want if want.starts_with("parse-ok") => {
+                let (_, note) = text(&case["request_body"]).split_once("\n\n").unwrap();
+                let note = Note::parse(note).unwrap();
+                assert_eq!(note.sigs.len(), 2, "{id}");
+                assert_eq!(note.checkpoint().unwrap().size, 20_852_163, "{id}");
+            }
+            want => panic!("{id}: nobody knows what {want:?} wants"),
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 7);
+}
+
+/// A hash. Some vectors have words in its place: the word's hash is as wrong, or as equal to another, as the word.
+fn hash(value: &Value) -> Hash {
+    let bytes = BASE64.decode(value.as_str().unwrap_or_default()).unwrap();
+    Hash::try_from(&bytes[..]).unwrap_or_else(|_| Hash::sha256(&[b"not a hash: ", &bytes[..]].concat()))
+}
+
+fn proof(case: &Value) -> Vec<Hash> {
+    case["proof"].as_array().into_iter().flatten().map(hash).collect()
+}
