@@ -1,0 +1,190 @@
+//! Why a command did not do what it was asked: a sentence that says what happened, one that says what to do, and the exit
+//! code that a script branches on.
+
+use std::borrow::Cow;
+
+use crate::bindings::keys::keystore::manage::ManageError;
+use crate::bindings::secure_log::log::types::{LogError, SizeMismatch};
+
+/// The exit codes. docs/command.md explains them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done; of a verification: valid.
+    Success = 0,
+    /// The record, or a proof, does not verify.
+    Invalid = 1,
+    /// The command line was not understood.
+    Usage = 2,
+    /// Something could not be checked.
+    Incomplete = 3,
+    /// The log refused: nothing was written.
+    Refused = 4,
+    /// The store, the keystore, the anchor, or standard input or output failed.
+    Environment = 5,
+}
+
+/// The exit codes and what they stand for, as the help lists them.
+pub(crate) const EXITS: [(Exit, &str); 6] = [
+    (Exit::Success, "done; of a verification: valid"),
+    (Exit::Invalid, "invalid: the record, or a proof, does not verify"),
+    (Exit::Usage, "the command line was not understood"),
+    (Exit::Incomplete, "incomplete: something could not be checked"),
+    (Exit::Refused, "refused: not found, over a limit, a conflict; nothing was written"),
+    (Exit::Environment, "the store, the keystore, the anchor, or standard input or output failed"),
+];
+
+/// Why a command failed.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// A word for programs: the case of the error in wit/log.wit or wit/keys, or the code of a finding.
+    pub(crate) code: Cow<'static, str>,
+    /// Where in the record it was found, where that is known.
+    pub(crate) at: Option<String>,
+    /// What happened.
+    pub(crate) what: String,
+    /// What to do about it.
+    pub(crate) advice: Option<Cow<'static, str>>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: &'static str, what: impl Into<String>) -> Failure {
+        Failure { exit, code: code.into(), at: None, what: what.into(), advice: None }
+    }
+
+    pub(crate) fn usage(what: impl Into<String>) -> Failure {
+        Failure::new(Exit::Usage, "usage", what)
+    }
+
+    pub(crate) fn input(error: &std::io::Error) -> Failure {
+        Failure::new(Exit::Environment, "input", format!("standard input could not be read: {error}"))
+    }
+
+    pub(crate) fn advised(self, advice: impl Into<Cow<'static, str>>) -> Failure {
+        Failure { advice: Some(advice.into()), ..self }
+    }
+
+    fn at(self, at: String) -> Failure {
+        Failure { at: Some(at), ..self }
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Failure {
+        match error {
+            LogError::EntryNotFound(seqno) => {
+                refused("entry-not-found", format!("there is no entry {seqno}, or it was pruned"))
+                    .advised("`status` says how many entries there are")
+            }
+            LogError::StreamNotFound(name) => refused("stream-not-found", format!("there is no stream \"{name}\""))
+                .advised("`list streams` names those that there are"),
+            LogError::StreamExists(name) => refused("stream-exists", format!("there is a stream \"{name}\" already"))
+                .advised("a stream's rules never change: choose another name"),
+            LogError::StreamDeprecated(name) => {
+                refused("stream-deprecated", format!("stream \"{name}\" was deprecated and takes no more entries"))
+                    .advised("append to another stream")
+            }
+            LogError::SegmentNotFound(0) => refused("segment-not-found", "the entry's segment is not closed yet")
+                .advised("`close` its stream first"),
+            LogError::SegmentNotFound(id) => refused("segment-not-found", format!("there is no segment {id}"))
+                .advised("`list segments` names those that there are"),
+            LogError::SegmentAlreadyClosed(id) => {
+                refused("segment-already-closed", format!("segment {id} was closed before"))
+            }
+            LogError::EmptySegment(name) => {
+                refused("empty-segment", format!("nothing was appended to stream \"{name}\" since its last close"))
+            }
+            LogError::NotImplemented => refused("not-implemented", "this version cannot do that"),
+            LogError::Invalid(detail) => refused("invalid", detail),
+            LogError::NotOpen => refused("not-open", "the log is not open"),
+            LogError::AlreadyOpen => refused("already-open", "the log is open already"),
+            LogError::Conflict => {
+                refused("conflict", "other writers were faster several times in a row").advised(LATER)
+            }
+            LogError::Locked(detail) => {
+                refused("locked", format!("another writer holds the store: {detail}")).advised(LATER)
+            }
+
+            LogError::ChainBroken(found) => {
+                invalid("chain-broken", found.reason).at(format!("seqno {}", found.seqno)).advised(EVIDENCE)
+            }
+            LogError::InclusionMismatch(found) => invalid(
+                "inclusion-mismatch",
+                format!("the proof does not show that the entry is in segment {}", found.segment_id),
+            )
+            .at(format!("seqno {}", found.seqno)),
+            LogError::Encoding(detail) => invalid("encoding", detail).advised(EVIDENCE),
+            LogError::Rollback(sizes) => {
+                let SizeMismatch { expected, found } = sizes;
+                let what =
+                    format!("the store was rolled back or cut: {expected} entries are attested, and it has {found}");
+                invalid("rollback", what).advised(EVIDENCE)
+            }
+            LogError::Fork(sizes) => {
+                let SizeMismatch { expected, found } = sizes;
+                let what = format!("what is shown at size {found} does not extend what is known at size {expected}");
+                invalid("fork", what).advised(EVIDENCE)
+            }
+            LogError::PolicyMismatch(detail) => invalid("policy-mismatch", detail).advised(EVIDENCE),
+            LogError::Corrupt(damage) => invalid("corrupt", damage.detail).at(damage.at).advised(EVIDENCE),
+            LogError::InvalidRecord(finding) => {
+                Failure { code: finding.code.into(), ..invalid("", finding.detail) }.at(finding.at).advised(EVIDENCE)
+            }
+
+            LogError::Unattested(range) => {
+                Failure::new(Exit::Incomplete, "unattested", "no trusted key signed a head over these entries")
+                    .at(format!("seqno {} to {}", range.first, range.last))
+                    .advised(CHOOSE)
+            }
+
+            LogError::Storage(detail) => environment("storage", detail).advised(STORE),
+            LogError::AnchorMissing(size) => environment(
+                "anchor-missing",
+                format!("the anchor knows of no such log, and the store has {size} entries"),
+            )
+            .advised("the anchor was emptied, or it is another log's: find out which before you go on"),
+            LogError::Anchor(detail) => environment("anchor", detail),
+            // These say themselves what to set.
+            LogError::KeyNotFound(detail) => environment("key-not-found", detail),
+            LogError::AccessDenied(detail) => environment("access-denied", detail),
+            LogError::UnsupportedAlgorithm(detail) => environment("unsupported-algorithm", detail),
+            LogError::Keystore(detail) => environment("keystore", detail),
+        }
+    }
+}
+
+impl From<ManageError> for Failure {
+    fn from(error: ManageError) -> Failure {
+        match error {
+            ManageError::KeyNotFound(detail) => {
+                refused("key-not-found", detail).advised("`key list` names those that there are")
+            }
+            ManageError::KeyExists(detail) => refused("key-exists", detail)
+                .advised("a key is never overwritten: choose another label, or move the old key away"),
+            ManageError::UnsupportedAlgorithm(detail) => refused("unsupported-algorithm", detail),
+            ManageError::Invalid(detail) => refused("invalid", detail),
+            // These say themselves what to set.
+            ManageError::AccessDenied(detail) => environment("access-denied", detail),
+            ManageError::Unsupported(detail) => environment("unsupported", detail),
+            ManageError::Backend(detail) => environment("keystore", detail),
+        }
+    }
+}
+
+const EVIDENCE: &str = "keep the store as it is and compare it with a copy; nothing is repaired in place";
+const LATER: &str = "nothing was written: call again";
+const STORE: &str = "is the folder there, opened with `wasmtime run --dir`, writable, and the disk not full?";
+const CHOOSE: &str = "check that the key is the log's; then `recover --adopt` keeps these entries, and `recover --set-aside` moves them out";
+
+fn refused(code: &'static str, what: impl Into<String>) -> Failure {
+    Failure::new(Exit::Refused, code, what)
+}
+
+fn invalid(code: &'static str, what: impl Into<String>) -> Failure {
+    Failure::new(Exit::Invalid, code, what)
+}
+
+fn environment(code: &'static str, what: impl Into<String>) -> Failure {
+    Failure::new(Exit::Environment, code, what)
+}

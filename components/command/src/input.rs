@@ -1,0 +1,103 @@
+//! Standard input, of which nothing is read into memory without a bound.
+
+use std::io::{self, BufRead, BufReader, Read, StdinLock};
+
+use crate::failure::{Exit, Failure};
+
+/// What one read from standard input asks for: a pipe holds as much.
+const BUFFER: usize = 64 << 10;
+
+/// All of standard input, of at most `limit` bytes. What it is for is named in the error.
+pub(crate) fn read_all(what: &str, limit: usize) -> Result<Vec<u8>, Failure> {
+    // With room from the start no copy is left behind by growing, which matters where the input is a key.
+    let mut bytes = Vec::with_capacity(BUFFER.min(limit + 1));
+    io::stdin().lock().take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| Failure::input(&error))?;
+    if bytes.len() > limit {
+        return Err(Failure::new(Exit::Refused, "invalid", format!("{what}: at most {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Standard input, line by line.
+pub(crate) fn lines(limit: usize) -> Lines<BufReader<StdinLock<'static>>> {
+    Lines::new(BufReader::with_capacity(BUFFER, io::stdin().lock()), limit)
+}
+
+pub(crate) struct Lines<R> {
+    input: R,
+    limit: usize,
+    /// Lines read so far.
+    pub(crate) count: u64,
+}
+
+/// Why there is no further line.
+#[derive(Debug)]
+pub(crate) enum LineError {
+    /// The line with this number has more bytes than the limit.
+    TooLong(u64),
+    Io(io::Error),
+}
+
+impl<R: Read> Lines<BufReader<R>> {
+    fn new(input: BufReader<R>, limit: usize) -> Lines<BufReader<R>> {
+        Lines { input, limit, count: 0 }
+    }
+
+    /// The next line without its `\n`; none at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<u8>>, LineError> {
+        let mut line = Vec::new();
+        let most = self.limit as u64 + 1;
+        if self.input.by_ref().take(most).read_until(b'\n', &mut line).map_err(LineError::Io)? == 0 {
+            return Ok(None);
+        }
+        self.count += 1;
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else if line.len() > self.limit {
+            return Err(LineError::TooLong(self.count));
+        }
+        Ok(Some(line))
+    }
+
+    /// Whether the next line would have to be waited for.
+    pub(crate) fn pauses(&self) -> bool {
+        !self.input.buffer().contains(&b'\n')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines_of(input: &[u8]) -> Lines<BufReader<&[u8]>> {
+        Lines::new(BufReader::with_capacity(4, input), 5)
+    }
+
+    #[test]
+    fn lines_end_at_newlines_and_at_the_end() {
+        let mut lines = lines_of(b"a\n\nbc\r\n12345\nlast");
+        for expected in [b"a".as_slice(), b"", b"bc\r", b"12345", b"last"] {
+            assert_eq!(lines.next().unwrap().unwrap(), expected);
+        }
+        assert!(lines.next().unwrap().is_none());
+        assert_eq!(lines.count, 5);
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_not_read_to_its_end() {
+        let mut lines = lines_of(b"ok\n123456\n");
+        assert_eq!(lines.next().unwrap().unwrap(), b"ok");
+        assert!(matches!(lines.next(), Err(LineError::TooLong(2))));
+        assert!(matches!(lines_of(b"123456").next(), Err(LineError::TooLong(1))));
+    }
+
+    #[test]
+    fn input_pauses_when_no_whole_line_is_at_hand() {
+        let mut lines = Lines::new(BufReader::new(b"a\nb\nc".as_slice()), 5);
+        assert!(lines.pauses());
+        lines.next().unwrap();
+        assert!(!lines.pauses());
+        lines.next().unwrap();
+        assert!(lines.pauses());
+    }
+}

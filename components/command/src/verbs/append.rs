@@ -1,0 +1,212 @@
+//! `append`: one entry, or one for each line of standard input.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{JSON, LOG, Verb, open_to_write};
+use crate::arguments::{Flag, Given, Syntax};
+use crate::bindings::secure_log::log::encoder::Severity;
+use crate::bindings::secure_log::log::writer::{self, BatchResult, CommitInfo, NewEntry};
+use crate::failure::{Exit, Failure};
+use crate::input::{self, LineError};
+use crate::output::Output;
+use crate::text::hex;
+use crate::view::{self, SEVERITIES};
+
+pub(super) const VERB: Verb = Verb {
+    name: "append",
+    summary: "append an entry, or with --lines one for each line of standard input",
+    details: "\
+The payload is TEXT, or with - all of standard input; without either it is empty. The stream is made if there is none.
+When it is printed, the entry is durable.
+
+With --lines, entries are committed together: as many as the input has ready, at most --batch of them. So a line that
+stands alone is durable at once, and a long file takes few commits. Lines that were committed stay when a later one is
+refused. Progress is told on standard error.",
+    syntax: Syntax {
+        operands: "STREAM EVENT [TEXT|-]",
+        options: &[&SEVERITY, &PRODUCER, &ENCODING, &LINES, &BATCH, &LOG, &JSON],
+    },
+    run,
+};
+
+const SEVERITY: Flag = Flag {
+    name: "severity",
+    value: Some("LEVEL"),
+    help: "emergency, alert, critical, error, warning, notice, info (default), debug",
+};
+const PRODUCER: Flag = Flag { name: "producer", value: Some("NAME"), help: "who says so; default: command" };
+const ENCODING: Flag = Flag {
+    name: "encoding",
+    value: Some("NAME"),
+    help: "what the payload is; default: text, or application/octet-stream where it is not UTF-8",
+};
+const LINES: Flag = Flag { name: "lines", value: None, help: "one entry for each line of standard input" };
+const BATCH: Flag =
+    Flag { name: "batch", value: Some("N"), help: "with --lines: entries of one commit; default: 1000" };
+
+const DEFAULT_PRODUCER: &str = "command";
+const DEFAULT_BATCH: usize = 1000;
+/// What the log takes as one payload: 16 MiB.
+const MAX_PAYLOAD_BYTES: usize = 16 << 20;
+/// A batch is committed once it holds so much; with one more payload it stays under the log's limit of 64 MiB.
+const BATCH_BYTES: usize = 8 << 20;
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
+    let maker = EntryMaker {
+        stream: given.required(0),
+        event: given.required(1),
+        severity: given.choice(&SEVERITY, &SEVERITIES)?.unwrap_or(Severity::Info),
+        producer: given.value(&PRODUCER).unwrap_or(DEFAULT_PRODUCER),
+        encoding: given.value(&ENCODING),
+    };
+    let batch = given.number::<usize>(&BATCH)?;
+    match (given.has(&LINES), given.operand(2)) {
+        (true, Some(_)) => return Err(Failure::usage("either a payload or --lines")),
+        (true, None) if batch == Some(0) => return Err(Failure::usage("--batch: at least 1")),
+        (true, None) => {
+            open_to_write(given, out)?;
+            append_lines(&maker, batch.unwrap_or(DEFAULT_BATCH), out)?;
+        }
+        (false, _) if batch.is_some() => return Err(Failure::usage("--batch goes with --lines")),
+        (false, text) => {
+            let payload = match text {
+                Some("-") => input::read_all("payload", MAX_PAYLOAD_BYTES)?,
+                text => text.unwrap_or_default().into(),
+            };
+            open_to_write(given, out)?;
+            append_one(maker.make(payload), out)?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Makes entries that differ in their payload only.
+struct EntryMaker<'a> {
+    stream: &'a str,
+    event: &'a str,
+    severity: Severity,
+    producer: &'a str,
+    encoding: Option<&'a str>,
+}
+
+impl EntryMaker<'_> {
+    fn make(&self, payload: Vec<u8>) -> NewEntry {
+        let fitting = || if str::from_utf8(&payload).is_ok() { "text" } else { "application/octet-stream" };
+        NewEntry {
+            stream_id: self.stream.to_owned(),
+            event_type: self.event.to_owned(),
+            severity: self.severity,
+            producer: self.producer.to_owned(),
+            payload_encoding: self.encoding.unwrap_or_else(fitting).to_owned(),
+            payload,
+        }
+    }
+}
+
+fn append_one(entry: NewEntry, out: &mut Output) -> Result<(), Failure> {
+    let BatchResult { entries, commit } = writer::append_batch(&[entry])?;
+    for appended in entries {
+        out.show(&json!({
+            "seqno": appended.seqno,
+            "hash": hex(&appended.entry_hash),
+            "signed": commit.signed,
+            "anchored": commit.anchored,
+        }));
+    }
+    Ok(())
+}
+
+fn append_lines(maker: &EntryMaker<'_>, batch: usize, out: &mut Output) -> Result<(), Failure> {
+    let mut lines = input::lines(MAX_PAYLOAD_BYTES);
+    let mut done = Progress::default();
+    let mut pending = Vec::new();
+    let mut bytes = 0;
+    let end = loop {
+        match lines.next() {
+            Ok(Some(line)) => {
+                bytes += line.len();
+                pending.push(maker.make(line));
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+        if pending.len() >= batch || bytes >= BATCH_BYTES || lines.pauses() {
+            done.commit(&mut pending, out)?;
+            bytes = 0;
+        }
+    };
+    done.commit(&mut pending, out)?;
+    end.map_err(|error| done.annotate(line_failure(error)))?;
+    out.show(&done.summary());
+    Ok(())
+}
+
+fn line_failure(error: LineError) -> Failure {
+    match error {
+        LineError::Io(error) => Failure::input(&error),
+        LineError::TooLong(line) => Failure::new(
+            Exit::Refused,
+            "invalid",
+            format!("line {line} is longer than a payload may be: at most {MAX_PAYLOAD_BYTES} bytes"),
+        ),
+    }
+}
+
+/// What of the input is in the log.
+struct Progress {
+    entries: u64,
+    /// Seqno of the first and of the last.
+    range: Option<(u64, u64)>,
+    commit: Option<CommitInfo>,
+    began: Instant,
+    told: Instant,
+}
+
+impl Default for Progress {
+    fn default() -> Progress {
+        let now = Instant::now();
+        Progress { entries: 0, range: None, commit: None, began: now, told: now }
+    }
+}
+
+impl Progress {
+    fn commit(&mut self, pending: &mut Vec<NewEntry>, out: &Output) -> Result<(), Failure> {
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let result = writer::append_batch(pending).map_err(|error| self.annotate(error.into()))?;
+        pending.clear();
+        self.entries += result.entries.len() as u64;
+        if let (Some(first), Some(last)) = (result.entries.first(), result.entries.last()) {
+            self.range = Some((self.range.map_or(first.seqno, |(first, _)| first), last.seqno));
+        }
+        self.commit = Some(result.commit);
+        if self.told.elapsed() >= PROGRESS_EVERY {
+            self.told = Instant::now();
+            let per_second = self.entries as f64 / self.began.elapsed().as_secs_f64();
+            out.notice(&format!("{} lines appended, {per_second:.0} per second", self.entries));
+        }
+        Ok(())
+    }
+
+    /// A failure in the middle says where to go on.
+    fn annotate(&self, failure: Failure) -> Failure {
+        if self.entries == 0 {
+            return failure;
+        }
+        let what = format!("{}; the {} lines before are in the log", failure.what, self.entries);
+        Failure { what, ..failure }
+    }
+
+    fn summary(&self) -> serde_json::Value {
+        let (first, last) = self.range.unzip();
+        let mut summary = json!({ "appended": self.entries, "first": first, "last": last });
+        if let (Some(summary), Some(commit)) = (summary.as_object_mut(), &self.commit) {
+            summary.extend(view::commit(commit).as_object().cloned().unwrap_or_default());
+        }
+        summary
+    }
+}

@@ -1,0 +1,41 @@
+//! `create-stream`: a stream with rules of its own.
+
+use super::{JSON, LOG, Verb, open_to_write};
+use crate::arguments::{Flag, Given, Syntax};
+use crate::bindings::secure_log::log::types::Tier;
+use crate::bindings::secure_log::log::writer::{self, HashSuite, SigningRule, StreamRules};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::view::{self, SIGNING_RULES, SUITES, TIERS};
+
+pub(super) const VERB: Verb = Verb {
+    name: "create-stream",
+    summary: "make a stream; its rules never change",
+    details: "\
+`append` makes a stream that does not exist, with the default rules: make one first where others are wanted.
+What a stream requires to be signed and is not is found by `verify`.",
+    syntax: Syntax { operands: "STREAM", options: &[&TIER, &SUITE, &SIGN, &DESCRIPTION, &LOG, &JSON] },
+    run,
+};
+
+const TIER: Flag = Flag { name: "tier", value: Some("TIER"), help: "public (default), protected, highly-restricted" };
+const SUITE: Flag = Flag {
+    name: "suite",
+    value: Some("SUITE"),
+    help: "sha-256 (default), blake3, hmac-sha-256 (under the key that SECURE_LOG_MAC_LABEL names)",
+};
+const SIGN: Flag =
+    Flag { name: "sign", value: Some("RULE"), help: "what has to be signed: none (default), segments, entries" };
+const DESCRIPTION: Flag = Flag { name: "description", value: Some("TEXT"), help: "at most 255 bytes" };
+
+fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
+    let rules = StreamRules {
+        tier: given.choice(&TIER, &TIERS)?.unwrap_or(Tier::Public),
+        suite: given.choice(&SUITE, &SUITES)?.unwrap_or(HashSuite::Sha256),
+        sign: given.choice(&SIGN, &SIGNING_RULES)?.unwrap_or(SigningRule::None),
+        description: given.value(&DESCRIPTION).map(str::to_owned),
+    };
+    open_to_write(given, out)?;
+    out.show(&view::commit(&writer::create_stream_with(given.required(0), &rules)?));
+    Ok(Exit::Success)
+}

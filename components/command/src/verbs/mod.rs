@@ -1,0 +1,132 @@
+//! The verbs, one file each. A new one is a file and a line in [`VERBS`].
+
+mod append;
+mod change_suite;
+mod checkpoints;
+mod close;
+mod create_stream;
+mod deprecate;
+mod head;
+mod help;
+mod key;
+mod list;
+mod open;
+mod prove;
+mod read;
+mod recover;
+mod sign;
+mod status;
+mod verify;
+
+use crate::arguments::{Flag, Given, Syntax};
+use crate::bindings::secure_log::log::{log, writer};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+
+/// What one can tell the log to do.
+pub(crate) struct Verb {
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    /// What the help says beyond that.
+    pub(crate) details: &'static str,
+    pub(crate) syntax: Syntax,
+    run: fn(&Given, &mut Output) -> Result<Exit, Failure>,
+}
+
+/// In the order of the help.
+pub(crate) const VERBS: &[Verb] = &[
+    open::VERB,
+    status::VERB,
+    append::VERB,
+    read::VERB,
+    head::VERB,
+    list::VERB,
+    create_stream::VERB,
+    change_suite::VERB,
+    deprecate::VERB,
+    close::VERB,
+    sign::VERB,
+    checkpoints::VERB,
+    prove::VERB,
+    verify::VERB,
+    recover::VERB,
+    key::VERB,
+    help::VERB,
+];
+
+pub(crate) fn find(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name)
+}
+
+impl Verb {
+    pub(crate) fn run(&self, words: &[String], out: &mut Output) -> Result<Exit, Failure> {
+        self.syntax.parse(words).and_then(|given| (self.run)(&given, out)).map_err(|failure| match failure {
+            Failure { exit: Exit::Usage, advice: None, .. } => {
+                failure.advised(format!("`help {}` shows what it takes", self.name))
+            }
+            other => other,
+        })
+    }
+}
+
+/// Options of more than one verb.
+const LOG: Flag =
+    Flag { name: "log", value: Some("PATH"), help: "the log; otherwise the variable SECURE_LOG names it" };
+const JSON: Flag = Flag { name: "json", value: None, help: "print JSON, one object a line" };
+
+/// Opens the log, to write to it. Where there is none it is made.
+fn open_to_write(given: &Given, out: &Output) -> Result<(), Failure> {
+    log::open(&config(given)?)?;
+    tell_of_repairs(&writer::status()?, out);
+    Ok(())
+}
+
+/// Opens the log, to look at it. The store cannot be asked whether there is one, so that an empty one is pointed out:
+/// it may have been made just now, by a name that was mistyped.
+fn open_to_read(given: &Given, out: &Output) -> Result<(), Failure> {
+    open_to_write(given, out)?;
+    if writer::status()?.size == 0 {
+        out.notice("this log is empty; if that is a surprise, check its name");
+    }
+    Ok(())
+}
+
+fn config(given: &Given) -> Result<String, Failure> {
+    let named = given.value(&LOG).map(str::to_owned).or_else(|| std::env::var("SECURE_LOG").ok());
+    named.filter(|config| !config.is_empty()).ok_or_else(|| {
+        Failure::usage("no log is named")
+            .advised("write --log PATH, or set SECURE_LOG (`wasmtime run --env SECURE_LOG=PATH`)")
+    })
+}
+
+/// What was found unfinished is told by the call that found it; the next one will find nothing.
+fn tell_of_repairs(status: &writer::LogStatus, out: &Output) {
+    if status.torn_bytes > 0 {
+        let kept = status.torn_kept_as.as_deref().unwrap_or("the store");
+        out.notice(&format!(
+            "an unfinished commit of {} bytes, which nobody was told of as done, is kept in {kept}",
+            status.torn_bytes
+        ));
+    }
+    if let Some(place) = &status.set_aside_as {
+        out.notice(&format!("entries that were set aside are kept in {place}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_verb_is_found_by_its_name_and_names_no_option_twice() {
+        let names: HashSet<_> = VERBS.iter().map(|verb| verb.name).collect();
+        assert_eq!(names.len(), VERBS.len());
+        for verb in VERBS {
+            assert_eq!(find(verb.name).unwrap().summary, verb.summary);
+            let options: HashSet<_> = verb.syntax.options.iter().map(|flag| flag.name).collect();
+            assert_eq!(options.len(), verb.syntax.options.len(), "{}", verb.name);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `recover`: an operator's choice about entries that no trusted key attests.
+
+use super::{JSON, LOG, Verb, config, tell_of_repairs};
+use crate::arguments::{Flag, Given, Syntax};
+use crate::bindings::secure_log::log::writer::{self, UnattestedChoice};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::view;
+
+pub(super) const VERB: Verb = Verb {
+    name: "recover",
+    summary: "open a log that was refused as unattested, and choose what becomes of those entries",
+    details: "\
+No trusted key signed a head over these entries. Somebody may have added them to the store: look at them first.
+Adopted entries are named in the stream secure-log, and by every verdict from then on.",
+    syntax: Syntax { operands: "", options: &[&ADOPT, &SET_ASIDE, &LOG, &JSON] },
+    run,
+};
+
+const ADOPT: Flag = Flag { name: "adopt", value: None, help: "keep them, and record that" };
+const SET_ASIDE: Flag =
+    Flag { name: "set-aside", value: None, help: "move them out of the log, and keep them beside it" };
+
+fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
+    let choice = match (given.has(&ADOPT), given.has(&SET_ASIDE)) {
+        (true, false) => UnattestedChoice::Adopt,
+        (false, true) => UnattestedChoice::SetAside,
+        _ => return Err(Failure::usage("either --adopt or --set-aside")),
+    };
+    writer::recover(&config(given)?, choice)?;
+    let status = writer::status()?;
+    tell_of_repairs(&status, out);
+    out.show(&view::status(status));
+    Ok(Exit::Success)
+}

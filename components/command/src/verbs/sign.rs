@@ -1,0 +1,56 @@
+//! `sign`: a closed segment, or the head.
+
+use serde_json::json;
+
+use super::{JSON, LOG, Verb, open_to_write};
+use crate::arguments::{Flag, Given, Syntax, number};
+use crate::bindings::secure_log::log::{checkpoint, writer};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::text::{base64, shown};
+
+pub(super) const VERB: Verb = Verb {
+    name: "sign",
+    summary: "sign a closed segment with a key, or sign the head as it stands now",
+    details: "\
+IDENTITY is the label of a key in the keystore; the default is checkpoint-ed25519.
+With --head it prints the signed head, a C2SP checkpoint, and tells the anchor of it.",
+    syntax: Syntax { operands: "[SEGMENT] [IDENTITY]", options: &[&HEAD, &LOG, &JSON] },
+    run,
+};
+
+const HEAD: Flag = Flag { name: "head", value: None, help: "sign the head" };
+const DEFAULT_IDENTITY: &str = "checkpoint-ed25519";
+
+fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
+    match (given.has(&HEAD), given.operand(0)) {
+        (true, None) => sign_head(given, out)?,
+        (false, Some(segment)) => sign_segment(given, number("SEGMENT", segment)?, out)?,
+        _ => return Err(Failure::usage("either a SEGMENT or --head")),
+    }
+    Ok(Exit::Success)
+}
+
+fn sign_head(given: &Given, out: &mut Output) -> Result<(), Failure> {
+    open_to_write(given, out)?;
+    let note = writer::sign_head()?;
+    if given.has(&JSON) {
+        out.show(&json!({ "note": note }));
+    } else {
+        note.lines().for_each(|line| out.line(&shown(line)));
+    }
+    Ok(())
+}
+
+fn sign_segment(given: &Given, segment: u64, out: &mut Output) -> Result<(), Failure> {
+    let identity = given.operand(1).unwrap_or(DEFAULT_IDENTITY);
+    open_to_write(given, out)?;
+    let (signature, key) = checkpoint::sign_segment(identity, segment)?;
+    out.show(&json!({
+        "segment": segment,
+        "identity": identity,
+        "signature": base64(&signature),
+        "key": base64(&key),
+    }));
+    Ok(())
+}

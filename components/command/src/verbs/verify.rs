@@ -1,0 +1,72 @@
+//! `verify`: the whole log, or a stream's chain.
+
+use serde_json::{Value, json};
+
+use super::{JSON, LOG, Verb, open_to_read};
+use crate::arguments::{Flag, Given, Syntax};
+use crate::bindings::secure_log::log::log;
+use crate::bindings::secure_log::log::writer::{self, Verdict};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::view;
+
+pub(super) const VERB: Verb = Verb {
+    name: "verify",
+    summary: "verify the whole log, or a stream's chain; the exit code is the verdict",
+    details: "\
+Every entry is re-hashed, every segment and head recomputed, every signature checked by the keystore's keys. The verdict
+is valid (exit code 0), invalid (1), which says what was found and where, or incomplete (3), which says what is missing.
+`complete to` is up to where a trusted key says that nothing is missing; what was cut off behind it only an anchor, a
+witness or your own note of an earlier head can show.",
+    syntax: Syntax { operands: "", options: &[&STREAM, &FROM, &TO, &LOG, &JSON] },
+    run,
+};
+
+const STREAM: Flag = Flag { name: "stream", value: Some("STREAM"), help: "only this stream's chain and segments" };
+const FROM: Flag = Flag { name: "from", value: Some("SEQNO"), help: "with --stream: from here on" };
+const TO: Flag = Flag { name: "to", value: Some("SEQNO"), help: "with --stream: up to here" };
+
+fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
+    if !given.has(&STREAM) && (given.has(&FROM) || given.has(&TO)) {
+        return Err(Failure::usage("--from and --to go with --stream"));
+    }
+    let (exit, verdict) = match verdict(given, out) {
+        Ok(reached) => reached,
+        // Damage that keeps the log from being opened, or that ends the walk over a chain, is a verdict too.
+        Err(failure) => (failure.exit, verdict_of(failure)?),
+    };
+    out.show(&verdict);
+    Ok(exit)
+}
+
+fn verdict(given: &Given, out: &mut Output) -> Result<(Exit, Value), Failure> {
+    let from = given.number(&FROM)?.unwrap_or(1);
+    let to = given.number(&TO)?.unwrap_or(u64::MAX);
+    open_to_read(given, out)?;
+    if let Some(stream) = given.value(&STREAM) {
+        let to = to.min(log::head(stream)?.unwrap_or(0).max(from));
+        log::verify_chain(stream, from, to)?;
+        return Ok((Exit::Success, json!({ "verdict": "valid", "stream": stream, "from": from, "to": to })));
+    }
+    let report = writer::verify_log()?;
+    let exit = match report.verdict {
+        Verdict::Valid => Exit::Success,
+        Verdict::Incomplete => Exit::Incomplete,
+        Verdict::Invalid(_) => Exit::Invalid,
+    };
+    Ok((exit, view::report(report)))
+}
+
+fn verdict_of(failure: Failure) -> Result<Value, Failure> {
+    let verdict = match failure.exit {
+        Exit::Invalid => "invalid",
+        Exit::Incomplete => "incomplete",
+        _ => return Err(failure),
+    };
+    let Failure { code, at, what, advice, .. } = failure;
+    Ok(json!({
+        "verdict": verdict,
+        "finding": { "code": code, "at": at, "detail": what },
+        "to_go_on": advice,
+    }))
+}

@@ -1,0 +1,271 @@
+//! What is shown of each thing. The names are those of docs/format.md s.7 where a thing stands there too.
+
+use serde_json::{Map, Value, json};
+
+use crate::bindings::keys::keystore::manage::KeyInfo;
+use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
+use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
+use crate::bindings::secure_log::log::types::Tier;
+use crate::bindings::secure_log::log::writer::{CommitInfo, HashSuite, LogStatus, Report, SigningRule, Verdict};
+use crate::text::{base64, hash_from_hex, hex};
+
+pub(crate) const SEVERITIES: [(&str, Severity); 8] = [
+    ("emergency", Severity::Emergency),
+    ("alert", Severity::Alert),
+    ("critical", Severity::Critical),
+    ("error", Severity::Error),
+    ("warning", Severity::Warning),
+    ("notice", Severity::Notice),
+    ("info", Severity::Info),
+    ("debug", Severity::Debug),
+];
+
+pub(crate) const TIERS: [(&str, Tier); 3] =
+    [("public", Tier::Public), ("protected", Tier::Protected), ("highly-restricted", Tier::HighlyRestricted)];
+
+pub(crate) const SUITES: [(&str, HashSuite); 3] =
+    [("sha-256", HashSuite::Sha256), ("blake3", HashSuite::Blake3), ("hmac-sha-256", HashSuite::HmacSha256)];
+
+pub(crate) const SIGNING_RULES: [(&str, SigningRule); 3] =
+    [("none", SigningRule::None), ("segments", SigningRule::Segments), ("entries", SigningRule::Entries)];
+
+/// The word for a case of one of the tables above.
+fn word<T: PartialEq>(words: &[(&'static str, T)], case: &T) -> &'static str {
+    words.iter().find(|(_, each)| each == case).map(|(word, _)| *word).expect("each case has a word")
+}
+
+pub(crate) fn entry(entry: EntryFields) -> Value {
+    let mut value = json!({
+        "seqno": entry.seqno,
+        "version": entry.version,
+        "stream": entry.stream_id,
+        "session": entry.session_id,
+        "boot": entry.boot_id,
+        "time": entry.timestamp_rfc3339,
+        "event": entry.event_type,
+        "severity": word(&SEVERITIES, &entry.severity),
+        "producer": entry.producer,
+        "encoding": entry.payload_encoding,
+    });
+    // A payload is text where it is UTF-8.
+    let (name, payload) = match String::from_utf8(entry.payload) {
+        Ok(text) => ("text", text),
+        Err(error) => ("b64", base64(error.as_bytes())),
+    };
+    value[name] = payload.into();
+    value["prev"] = hex(&entry.prev_entry_hash).into();
+    value
+}
+
+/// The columns of an entry in a list.
+pub(crate) const ENTRY_COLUMNS: [&str; 8] =
+    ["seqno", "time", "severity", "stream", "event", "producer", "text:", "b64:"];
+
+pub(crate) fn stream(stream: StreamInfo) -> Value {
+    json!({
+        "name": stream.name,
+        "tier": word(&TIERS, &stream.tier),
+        "description": stream.description,
+        "deprecated": stream.deprecated_at,
+    })
+}
+
+pub(crate) const STREAM_COLUMNS: [&str; 4] = ["name", "tier", "deprecated:", "description:"];
+
+pub(crate) fn segment(segment: SegmentInfo) -> Value {
+    json!({
+        "segment": segment.segment_id,
+        "stream": segment.stream_id,
+        "first": segment.seq_start,
+        "last": segment.seq_end,
+        "root": hex(&segment.merkle_root),
+        "last_hash": hex(&segment.last_entry_hash),
+        "prev": hex(&segment.prev_checkpoint_hash),
+        "closed": segment.closed_at_rfc3339,
+        "signer": segment.signer_identity,
+        "signature": segment.signature.map(|bytes| base64(&bytes)),
+    })
+}
+
+pub(crate) const SEGMENT_COLUMNS: [&str; 7] = ["segment", "stream", "first", "last", "closed", "signer:", "root:"];
+
+pub(crate) fn commit(commit: &CommitInfo) -> Value {
+    json!({
+        "size": commit.size,
+        "root": hex(&commit.root),
+        "signed": commit.signed,
+        "anchored": commit.anchored,
+    })
+}
+
+pub(crate) fn status(status: LogStatus) -> Value {
+    json!({
+        "origin": status.origin,
+        "log_id": hex(&status.log_id),
+        "size": status.size,
+        "root": hex(&status.root),
+        "head_key": status.head_key,
+        "anchor": status.anchor,
+        "session": status.session_id,
+        "boot": status.boot_id,
+        "torn_bytes": status.torn_bytes,
+        "torn_kept_as": status.torn_kept_as,
+        "set_aside_as": status.set_aside_as,
+        "clock_jumps": status.clock_jumps,
+    })
+}
+
+pub(crate) fn report(report: Report) -> Value {
+    let (verdict, finding) = match report.verdict {
+        Verdict::Valid => ("valid", Value::Null),
+        Verdict::Incomplete => ("incomplete", Value::Null),
+        Verdict::Invalid(finding) => {
+            ("invalid", json!({ "code": finding.code, "at": finding.at, "detail": finding.detail }))
+        }
+    };
+    json!({
+        "verdict": verdict,
+        "finding": finding,
+        "complete_to": report.complete_to,
+        "missing": report.missing,
+        "unknown_signers": report.unknown_signers,
+        "origin": report.origin,
+        "size": report.size,
+        "root": hex(&report.root),
+        "entries": report.entries,
+        "pruned": report.pruned,
+        "segments": report.segments,
+        "signatures": report.signatures,
+        "heads": report.heads,
+        "cosignatures": report.cosignatures,
+        "erased": report.erased,
+    })
+}
+
+pub(crate) fn key(key: KeyInfo) -> Value {
+    json!({
+        "label": key.label,
+        "algorithm": key.algorithm,
+        "public_key": (!key.public_key.is_empty()).then(|| base64(&key.public_key)),
+        "verifier_key": key.verifier_key,
+        "key_id": key.key_id.map(|id| hex(&id)),
+    })
+}
+
+pub(crate) fn proof(proof: &InclusionProof) -> Value {
+    let step = |step: &ProofStep| json!({ "sibling": hex(&step.sibling_hash), "right": step.right });
+    json!({
+        "seqno": proof.seqno,
+        "hash": hex(&proof.entry_hash),
+        "segment": proof.segment_id,
+        "root": hex(&proof.merkle_root),
+        "path": proof.path.iter().map(step).collect::<Vec<_>>(),
+    })
+}
+
+/// Reads what [`proof`] wrote, and nothing else; says what is wrong with it.
+pub(crate) fn parse_proof(bytes: &[u8]) -> Result<InclusionProof, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("it is no JSON: {error}"))?;
+    let object = object(&value, "the proof", &["seqno", "hash", "segment", "root", "path"])?;
+    let path = object["path"].as_array().ok_or("path is no list")?;
+    Ok(InclusionProof {
+        seqno: natural(object, "seqno")?,
+        entry_hash: hash(object, "hash")?,
+        segment_id: natural(object, "segment")?,
+        merkle_root: hash(object, "root")?,
+        path: path.iter().map(parse_step).collect::<Result<_, _>>()?,
+    })
+}
+
+fn parse_step(value: &Value) -> Result<ProofStep, String> {
+    let object = object(value, "a step of path", &["sibling", "right"])?;
+    Ok(ProofStep {
+        sibling_hash: hash(object, "sibling")?,
+        right: object["right"].as_bool().ok_or("right is neither true nor false")?,
+    })
+}
+
+/// An object with exactly these fields.
+fn object<'a>(value: &'a Value, what: &str, names: &[&str]) -> Result<&'a Map<String, Value>, String> {
+    let object = value.as_object().ok_or_else(|| format!("{what} is no object"))?;
+    match names.iter().find(|name| !object.contains_key(**name)) {
+        Some(absent) => Err(format!("{what} has no field {absent}")),
+        None if object.len() > names.len() => Err(format!("{what} has other fields than {}", names.join(", "))),
+        None => Ok(object),
+    }
+}
+
+fn natural(object: &Map<String, Value>, name: &str) -> Result<u64, String> {
+    object[name].as_u64().ok_or_else(|| format!("{name} is no number"))
+}
+
+fn hash(object: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
+    object[name].as_str().and_then(hash_from_hex).ok_or_else(|| format!("{name} is no hash of 64 hex digits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_comes_back_as_it_was_written() {
+        let step = |byte, right| ProofStep { sibling_hash: vec![byte; 32], right };
+        let written = InclusionProof {
+            seqno: u64::MAX,
+            entry_hash: vec![1; 32],
+            segment_id: 2,
+            merkle_root: vec![3; 32],
+            path: vec![step(4, true), step(5, false)],
+        };
+        let text = proof(&written).to_string();
+        let read = parse_proof(text.as_bytes()).unwrap();
+        assert_eq!(proof(&read), proof(&written));
+        assert_eq!((read.seqno, read.path.len(), read.path[0].right), (u64::MAX, 2, true));
+    }
+
+    #[test]
+    fn what_is_no_proof_is_refused_and_says_why() {
+        let hash = "00".repeat(32);
+        let whole = json!({ "seqno": 1, "hash": hash, "segment": 1, "root": hash, "path": [] });
+        assert!(parse_proof(whole.to_string().as_bytes()).is_ok());
+        for (name, wrong, why) in [
+            ("seqno", json!(-1), "seqno is no number"),
+            ("segment", json!(1.5), "segment is no number"),
+            ("root", json!("00"), "root is no hash of 64 hex digits"),
+            ("path", json!({}), "path is no list"),
+            ("path", json!([[]]), "a step of path is no object"),
+            ("path", json!([{ "sibling": hash }]), "a step of path has no field right"),
+            ("path", json!([{ "sibling": hash, "right": 1 }]), "right is neither true nor false"),
+            ("extra", json!(1), "the proof has other fields than seqno, hash, segment, root, path"),
+        ] {
+            let mut broken = whole.clone();
+            broken[name] = wrong;
+            assert_eq!(parse_proof(broken.to_string().as_bytes()).unwrap_err(), why);
+        }
+        assert!(parse_proof(b"").unwrap_err().starts_with("it is no JSON"));
+        assert!(parse_proof("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_payload_is_text_where_it_is_utf8() {
+        let with = |payload: &[u8]| {
+            entry(EntryFields {
+                version: 1,
+                stream_id: "s".into(),
+                session_id: "se".into(),
+                boot_id: "b".into(),
+                seqno: 9,
+                timestamp_rfc3339: "t".into(),
+                event_type: "e".into(),
+                severity: Severity::Notice,
+                producer: "p".into(),
+                payload_encoding: "text".into(),
+                payload: payload.to_vec(),
+                prev_entry_hash: vec![0; 32],
+            })
+        };
+        assert_eq!(with("ü".as_bytes())["text"], "ü");
+        assert_eq!((&with(b"\xff")["b64"], with(b"\xff").get("text")), (&json!("/w=="), None));
+        assert_eq!(with(b"")["severity"], "notice");
+    }
+}
