@@ -109,6 +109,13 @@ impl<S: SecureLogStore> SecureLog<S> {
         if self.stale { self.reload() } else { Ok(()) }
     }
 
+    /// Sees what other writers have appended, so that a read answers from the log as it is now.
+    pub(super) fn catch_up(&mut self) -> Result<(), LogError> {
+        let newest = self.newest_head()?.head;
+        let known = &self.accepted.head;
+        if self.stale || (newest.size, newest.root) != (known.size, known.root) { self.reload() } else { Ok(()) }
+    }
+
     /// Reads the state again, and goes on from it if it extends what was signed or accepted here.
     pub(super) fn reload(&mut self) -> Result<(), LogError> {
         self.streams.clear();

@@ -33,7 +33,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// The same, with the entry's hash.
     pub fn read_hashed(&mut self, seqno: u64) -> Result<(Entry, Hash), LogError> {
-        self.refresh()?;
+        self.catch_up()?;
         if seqno == 0 || seqno > self.accepted.head.size {
             return Err(LogError::EntryNotFound(seqno));
         }
@@ -54,7 +54,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Entries in ascending order, of one stream or of the whole log, each re-hashed and proven under the head. Pruned ones
     /// are left out. At most `limit` of them, and at most [`MAX_PAGE`].
     pub fn read_page(&mut self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
-        self.refresh()?;
+        self.catch_up()?;
         if let Some(name) = stream {
             self.existing_tip(name)?;
         }
@@ -78,27 +78,27 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// The stream's last seqno, control entries included; `None` when it has no entry.
     pub fn head(&mut self, stream: &str) -> Result<Option<u64>, LogError> {
-        self.refresh()?;
+        self.catch_up()?;
         Ok(self.existing_tip(stream)?.last)
     }
 
     /// Hash of the stream's last entry; `None` when it has no entry.
     pub fn last_hash(&mut self, stream: &str) -> Result<Option<Hash>, LogError> {
-        self.refresh()?;
+        self.catch_up()?;
         let tip = self.existing_tip(stream)?;
         Ok(tip.last.map(|_| tip.prev))
     }
 
     /// A stream and its rules, proven.
     pub fn stream(&mut self, name: &str) -> Result<StreamRow, LogError> {
-        self.refresh()?;
+        self.catch_up()?;
         Ok(self.existing_tip(name)?.row.clone())
     }
 
     /// Streams with a number above `after`, in the order in which they were made, at most [`MAX_PAGE`]. They are as the store
     /// has them: [`SecureLog::stream`] proves one, and a verification all.
     pub fn streams(&mut self, after: u64, limit: u32) -> Result<Vec<NumberedStream>, LogError> {
-        self.refresh()?;
+        self.catch_up()?;
         let states = self.store.streams(after, limit.min(MAX_PAGE))?;
         Ok(states.into_iter().map(|state| NumberedStream { number: state.number, row: state.row }).collect())
     }
@@ -106,7 +106,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Re-hashes the stream's entries in a range and checks that they are one chain, that its ends are under the head, and
     /// that every segment that lies in the range has the root of its entries.
     pub fn verify_chain(&mut self, stream: &str, from: u64, to: u64) -> Result<(), LogError> {
-        self.refresh()?;
+        self.catch_up()?;
         let tip = self.existing_tip(stream)?;
         let (policy, last, end, first_suite) = (tip.policy, tip.last, tip.prev, tip.row.rules.suite);
         let Some(last) = last else { return Ok(()) };
@@ -180,7 +180,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// checked by the keystore's keys and the policy's.
     pub fn verify_log(&mut self) -> Result<Report, LogError> {
         const CHUNK_BYTES: usize = 1 << 20;
-        self.refresh()?;
+        self.catch_up()?;
         let mut verifier = Verifier::new(self.verifying_trust()?);
         let mut asked = HashSet::new();
         let (mut cursor, mut line) = (Some(0), 0);

@@ -79,7 +79,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// A closed segment and its signatures.
     pub fn segment(&mut self, id: u64) -> Result<SignedSegment, LogError> {
-        self.refresh()?;
+        self.catch_up()?;
         let row = self.store.segment(id)?.filter(|row| row.id == id).ok_or(LogError::SegmentNotFound(id))?;
         self.prove_segment_row(&row)?;
         let signatures = self.store.signatures(Subject::Segment(id))?;
@@ -88,7 +88,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// Closed segments of a stream with an id above `after`, oldest first, at most `limit`.
     pub fn segments(&mut self, stream: &str, after: u64, limit: u32) -> Result<Vec<SignedSegment>, LogError> {
-        self.refresh()?;
+        self.catch_up()?;
         self.existing_tip(stream)?;
         let rows = self.store.segments(stream, after, limit)?;
         rows.into_iter()
@@ -165,7 +165,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// how many carry a signature by a known key.
     pub fn verify_checkpoints(&mut self, stream: &str) -> Result<u64, LogError> {
         const PAGE: u32 = 64;
-        self.refresh()?;
+        self.catch_up()?;
         let tip = self.existing_tip(stream)?;
         let (policy, sign) = (tip.policy, tip.row.rules.sign);
         let (mut after, mut prev, mut signed) = (0, Hash::ZERO, 0);
