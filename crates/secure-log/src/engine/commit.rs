@@ -130,9 +130,7 @@ impl Pen<'_> {
     /// Signs with the log's key under its identity.
     pub(super) fn signature(&self, of: Subject, message: &[u8]) -> Result<SignatureRow, LogError> {
         let identity = &self.settings.identity;
-        let key = self.key.ok_or_else(|| {
-            KeyError::NotFound(format!("'{identity}': this stream requires signatures, and the log has no key"))
-        })?;
+        let key = self.key.ok_or_else(|| KeyError::NotFound(format!("'{identity}', which this stream requires")))?;
         Ok(SignatureRow {
             of,
             identity: identity.clone(),
@@ -232,7 +230,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             next: &mut self.next,
             log: &self.log,
             mac: self.mac.as_ref(),
-            key: self.key.as_ref(),
+            key: self.key.as_ref().ok(),
             settings: &self.settings,
             time,
         };
@@ -252,19 +250,17 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// A log with signed heads is not continued without its key.
     fn may_write(&self) -> Result<(), LogError> {
-        if self.key.is_some() || self.keyless {
-            return Ok(());
+        if !self.keyless {
+            self.signing_key("this log's heads are signed, and without the key it can be read and not continued")?;
         }
-        let identity = &self.settings.identity;
-        Err(KeyError::NotFound(format!("'{identity}', which signs this log's heads: it can be read and not continued"))
-            .into())
+        Ok(())
     }
 
     /// Ends the commit with a head over everything in it.
     pub(super) fn seal(&mut self, commit: &mut Commit, signing: Signing, now: Timestamp) -> Result<(), LogError> {
         let (size, root) = (self.next.tree.size(), self.next.tree.root());
         let mut sigs = Vec::new();
-        if let Some(key) = &self.key {
+        if let Ok(key) = &self.key {
             let due = signing == Signing::Now || {
                 let entries = size - self.next.signed_size;
                 is_due(self.settings.head_every, entries, self.next.signed_at, now)

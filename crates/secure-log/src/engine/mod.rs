@@ -25,7 +25,7 @@ mod write;
 use crate::error::LogError;
 use crate::hash::{Hash, KeyId};
 use crate::note::VerifierKey;
-use crate::providers::{CheckpointSigner, MacKey};
+use crate::providers::{CheckpointSigner, KeyError, MacKey};
 use crate::record::{HeadRow, LogRow};
 use crate::store::{Expected, SecureLogStore, Torn};
 use crate::time::Timestamp;
@@ -48,8 +48,8 @@ pub struct SecureLog<S> {
     providers: Providers,
     trust: Trust,
     settings: Settings,
-    /// The key that signs heads, required segments and required entries; `None` in a keyless log.
-    key: Option<HeadKey>,
+    /// The key that signs heads, required segments and required entries; or what the keystore says of its absence.
+    key: Result<HeadKey, String>,
     /// The log has no signed head, and it was opened without a key.
     keyless: bool,
     mac: Option<LoadedMac>,
@@ -172,7 +172,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             log: self.log.clone(),
             size: self.accepted.head.size,
             root: self.accepted.head.root,
-            head_key: self.key.as_ref().map(|key| key.verifier.to_string()),
+            head_key: self.key.as_ref().ok().map(|key| key.verifier.to_string()),
             anchor: self.anchor.configured,
             session: self.settings.session.clone(),
             boot: self.settings.boot.clone(),
@@ -194,6 +194,11 @@ impl<S: SecureLogStore> SecureLog<S> {
         self.settings.session = session.into();
         self.settings.boot = boot.into();
         Ok(())
+    }
+
+    /// The key that signs, for what cannot be done without.
+    fn signing_key(&self, purpose: &str) -> Result<&HeadKey, LogError> {
+        self.key.as_ref().map_err(|absent| KeyError::NotFound(format!("{absent} ({purpose})")).into())
     }
 
     /// Lets go of the log and gives back the store. Heads that are signed less often than every commit are signed

@@ -81,7 +81,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// Makes the log: a commit of its own, with a head of size 0. `false` when somebody else made one meanwhile.
     fn create(&mut self) -> Result<bool, LogError> {
-        self.keyless = self.key.is_none();
+        self.keyless = self.key.is_err();
         let now = self.providers.clock.now();
         let mut commit = Commit::new(None);
         commit.push(Record::Log(&self.log));
@@ -173,7 +173,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         let mut tree =
             if own { self.accepted.tree.clone() } else { load_tree(&mut self.store, start.size, &start.root)? };
         let (size, mut head, mut adopted) = (start.size, start, None);
-        if keyless_entries && self.key.is_some() && size > 0 {
+        if keyless_entries && self.key.is_ok() && size > 0 {
             // A keyless log gets its first key: nobody has attested what is there.
             adopted = Some((1, size));
         } else if found > size {
@@ -239,19 +239,14 @@ impl<S: SecureLogStore> SecureLog<S> {
         let prefix = format!("{} ", self.log.origin);
         let signed = |head: &HeadRow| head.sigs.iter().any(|line| line.starts_with(&prefix));
         if !signed(&newest.head) && !first.iter().any(|first| signed(&first.head)) {
-            self.keyless = self.key.is_none();
+            self.keyless = self.key.is_err();
             return Ok(newest.clone());
         }
+        self.signing_key("this log's heads are signed, and without the key it can be neither checked nor continued")?;
         let identity = &self.settings.identity;
-        Err(match self.key {
-            None => KeyError::NotFound(format!(
-                "'{identity}': this log's heads are signed, and without its key it can be neither checked nor continued"
-            )),
-            Some(_) => KeyError::AccessDenied(format!(
-                "this log's heads are signed by another key than '{identity}', and no policy trusts that key"
-            )),
-        }
-        .into())
+        let detail =
+            format!("this log's heads are signed by another key than '{identity}', and no policy trusts that key");
+        Err(KeyError::AccessDenied(detail).into())
     }
 
     pub(super) fn log_keys(&self) -> Vec<VerifierKey> {
@@ -356,14 +351,15 @@ fn check_origin(log: LogRow, wanted: Option<&str>) -> Result<LogRow, LogError> {
     }
 }
 
-fn load_key(keystore: &dyn Keystore, identity: &str, origin: &str) -> Result<Option<HeadKey>, LogError> {
+/// The key that signs, or what the keystore says where it has none of this label.
+fn load_key(keystore: &dyn Keystore, identity: &str, origin: &str) -> Result<Result<HeadKey, String>, LogError> {
     match keystore.signer(identity) {
         Ok(signer) => {
             let verifier = VerifierKey::new(origin, signer.algorithm(), signer.public_key())
                 .map_err(|error| KeyError::Backend(format!("'{identity}' has a public key that is none: {error}")))?;
-            Ok(Some(HeadKey { signer, verifier }))
+            Ok(Ok(HeadKey { signer, verifier }))
         }
-        Err(KeyError::NotFound(_)) => Ok(None),
+        Err(KeyError::NotFound(absent)) => Ok(Err(absent)),
         Err(error) => Err(error.into()),
     }
 }

@@ -245,7 +245,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     fn verifying_trust(&self) -> Result<Trust, LogError> {
         let mut trust = self.trust.clone();
         trust.set_origin(&self.log.origin);
-        if let Some(key) = &self.key {
+        if let Ok(key) = &self.key {
             trust.add_log_key(key.verifier.clone());
         }
         if let Some(mac) = &self.mac {

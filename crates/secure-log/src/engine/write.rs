@@ -136,10 +136,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Signs the head as it stands now, publishes it, and answers it.
     pub fn sign_head(&mut self) -> Result<HeadRow, LogError> {
         self.refresh()?;
-        if self.key.is_none() {
-            let identity = &self.settings.identity;
-            return Err(KeyError::NotFound(format!("'{identity}': the log has no key that could sign its head")).into());
-        }
+        self.signing_key("a log without a key has no signed head")?;
         let signed = self.accepted.signed_size == self.accepted.head.size && !self.accepted.head.sigs.is_empty();
         if signed {
             let now = self.providers.clock.now();
@@ -185,11 +182,10 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// A stream that requires signatures takes nothing from who cannot sign.
     pub(super) fn check_signing(&self, stream: &str, sign: SigningRule) -> Result<(), LogError> {
-        if sign == SigningRule::None || self.key.is_some() {
-            return Ok(());
+        if sign != SigningRule::None {
+            self.signing_key(&format!("stream {stream:?} requires signatures"))?;
         }
-        let identity = &self.settings.identity;
-        Err(KeyError::NotFound(format!("'{identity}': stream {stream:?} requires signatures")).into())
+        Ok(())
     }
 
     /// Loads the streams of a batch and checks that they take entries.
