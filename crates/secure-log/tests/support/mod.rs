@@ -1,6 +1,9 @@
 //! What the tests that read vectors share.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub(crate) mod dice;
+pub(crate) mod forge;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

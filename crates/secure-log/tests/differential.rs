@@ -1,0 +1,232 @@
+//! Logs that were changed at random have the same verdict, finding and place by this library and by the independent
+//! reader tools/secure_log_ref.py.
+//!
+//! 200 of them by default, 2,000 where SECURE_LOG_SOAK is set. SECURE_LOG_SEED repeats a run; SECURE_LOG_PYTHON names the
+//! interpreter, which needs the packages blake3 and cryptography.
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use secure_log::verify::{Report, Verdict, verify_jsonl};
+use serde_json::{Value, json};
+use support::dice::Dice;
+use support::{forge, golden, golden_trust, project};
+
+/// What is changed: together they have every kind of record and of control entry.
+const LOGS: [&str; 12] = [
+    "valid",
+    "prune-twice",
+    "sealed-erased",
+    "entries-signed",
+    "suite-changes-announced",
+    "cosigned",
+    "deprecated",
+    "recovered-entries",
+    "continued",
+    "sealed-restricted",
+    "segments-signed-by-a-stranger",
+    "unicode-never-normalised",
+];
+
+#[test]
+fn changed_logs_have_one_verdict() {
+    let mut reference = match Reference::start() {
+        Ok(reference) => reference,
+        Err(reason) => return eprintln!("NOT RUN: differential test against tools/secure_log_ref.py: {reason}"),
+    };
+    let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 2_000 } else { 200 };
+    let seed = match std::env::var("SECURE_LOG_SEED") {
+        Ok(seed) => seed.parse().expect("SECURE_LOG_SEED is a number"),
+        Err(_) => 20_261_120,
+    };
+    println!("{count} logs from SECURE_LOG_SEED={seed}");
+    let trust = golden_trust();
+    let mut verdicts = std::collections::BTreeMap::<String, u32>::new();
+    for number in 0..count {
+        let dice = &mut Dice::new(seed + number);
+        let name = LOGS[number as usize % LOGS.len()];
+        let log = fs::read(golden(&format!("logs/{name}.jsonl"))).unwrap();
+        let log = if dice.chance(2) { forge::change_records(&log, dice) } else { change_bytes(log, dice) };
+        let ours = verify_jsonl(&log[..], &trust, |_| {}).unwrap();
+        let theirs = reference.verify(&log);
+        if summary(&ours) != theirs {
+            let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential.jsonl");
+            fs::write(&file, &log).unwrap();
+            panic!(
+                "SECURE_LOG_SEED={} {name}: the log is in {}\nours:   {}\n        {:?} {:?}\ntheirs: {theirs}",
+                seed + number,
+                file.display(),
+                summary(&ours),
+                ours.verdict,
+                ours.missing,
+            );
+        }
+        let verdict = theirs["finding"].as_str().unwrap_or_else(|| theirs["verdict"].as_str().unwrap());
+        *verdicts.entry(verdict.into()).or_default() += 1;
+    }
+    println!("{verdicts:?}");
+    assert!(verdicts.len() >= 12, "the changes are too much alike: {verdicts:?}");
+}
+
+/// What both readers have to agree on.
+fn summary(report: &Report) -> Value {
+    match &report.verdict {
+        Verdict::Invalid(finding) => {
+            json!({"verdict": "invalid", "finding": finding.code.as_str(), "where": finding.at.to_string()})
+        }
+        verdict => json!({
+            "verdict": verdict.as_str(),
+            "size": report.size,
+            "root": report.root.to_hex(),
+            "complete_to": report.complete_to,
+            "entries": report.entries,
+            "pruned": report.pruned,
+            "segments": report.segments,
+            "signatures": report.signatures,
+            "heads": report.heads,
+            "cosignatures": report.cosignatures,
+            "erased": report.erased,
+            "missing": report.missing.len(),
+            "unknown_signers": report.unknown_signers,
+        }),
+    }
+}
+
+/// Changes bytes and lines, whatever they mean.
+fn change_bytes(mut log: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
+    for _ in 0..=dice.roll(2) {
+        if log.is_empty() {
+            break;
+        }
+        let at = dice.index(log.len());
+        match dice.roll(10) {
+            0 => log[at] ^= 1 << dice.roll(8),
+            1 => log[at] = dice.roll(256) as u8,
+            2 => drop(log.remove(at)),
+            3 => log.insert(at, b"\"\\,:{}[]0a\n\x7f"[dice.index(12)]),
+            4 => log.truncate(at),
+            5 => log.extend_from_slice(
+                [&b"{\"t\":\"head\"}\n"[..], b"\0\0\0", b"\n", b"{\"t\":\"mystery\"}\n"][dice.index(4)],
+            ),
+            6 => lose_sectors(&mut log, dice),
+            _ => log = change_lines(&log, dice),
+        }
+    }
+    log
+}
+
+/// Sets a run of bytes to NUL, mostly as a disk would have: whole sectors, or what a commit begins with.
+fn lose_sectors(log: &mut [u8], dice: &mut Dice) {
+    const SECTOR: usize = 512;
+    let start = match dice.roll(4) {
+        0 => dice.index(log.len()),
+        1 => commit_starts(log)[dice.index(commit_starts(log).len())],
+        _ => dice.index(log.len() / SECTOR + 1) * SECTOR,
+    };
+    let sectors_end = (start / SECTOR + 1 + dice.index(2)) * SECTOR;
+    let end = if dice.chance(5) { start + dice.index(600) } else { sectors_end };
+    let (start, end) = (start.min(log.len()), end.min(log.len()));
+    log[start..end].fill(0);
+}
+
+/// Where commits begin.
+fn commit_starts(log: &[u8]) -> Vec<usize> {
+    let mut starts = vec![0];
+    let mut at = 0;
+    for line in log.split_inclusive(|b| *b == b'\n') {
+        at += line.len();
+        if line.starts_with(b"{\"t\":\"head\"") || at == line.len() {
+            starts.push(at);
+        }
+    }
+    starts
+}
+
+fn change_lines(log: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = log.split_inclusive(|b| *b == b'\n').collect();
+    let (one, other) = (dice.index(lines.len()), dice.index(lines.len()));
+    match dice.roll(4) {
+        0 => drop(lines.remove(one)),
+        1 => lines.insert(other, lines[one]),
+        2 => lines.swap(one, other),
+        _ => {
+            let line = lines.remove(one);
+            lines.insert(other.min(lines.len()), line);
+        }
+    }
+    lines.concat()
+}
+
+/// The reference, in one process for all logs.
+struct Reference {
+    process: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Reference {
+    fn start() -> Result<Reference, String> {
+        let installed = project(".tools/python/bin/python3");
+        let python = std::env::var_os("SECURE_LOG_PYTHON")
+            .or_else(|| installed.exists().then(|| installed.into_os_string()))
+            .unwrap_or_else(|| "python3".into());
+        let mut process = Command::new(&python)
+            .arg(project("crates/secure-log/tests/support/reference.py"))
+            .arg(project("tools"))
+            .arg(golden("log.json"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", python.display()))?;
+        let input = process.stdin.take();
+        let output = BufReader::new(process.stdout.take().expect("it was piped"));
+        let mut reference = Reference { process, input, output };
+        match reference.answer() {
+            Some(ready) if ready == "ready" => Ok(reference),
+            _ => Err(format!(
+                "{} has no packages blake3 and cryptography; scripts/setup.sh installs them, or set SECURE_LOG_PYTHON",
+                python.display()
+            )),
+        }
+    }
+
+    fn verify(&mut self, log: &[u8]) -> Value {
+        let input = self.input.as_mut().expect("it is open until the end");
+        input.write_all(&(log.len() as u32).to_be_bytes()).unwrap();
+        input.write_all(log).unwrap();
+        input.flush().unwrap();
+        let mut answer = self.answer().expect("the reference answers every log");
+        if let Some(missing) = answer.get("missing").and_then(Value::as_array).map(Vec::len) {
+            answer["missing"] = missing.into();
+            // The reference leaves out what it does not know of a log that it could not read.
+            let defaults = [
+                ("size", json!(0)),
+                ("root", json!(secure_log::tree::empty_root().to_hex())),
+                ("complete_to", json!(0)),
+                ("unknown_signers", json!([])),
+            ];
+            let fields = answer.as_object_mut().expect("a report is an object");
+            fields.remove("origin");
+            for (field, value) in defaults {
+                fields.entry(field).or_insert(value);
+            }
+        }
+        answer
+    }
+
+    fn answer(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.output.read_line(&mut line).ok()?;
+        serde_json::from_str(&line).ok()
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.process.wait();
+    }
+}
