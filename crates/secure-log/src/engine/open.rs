@@ -13,7 +13,7 @@ use crate::providers::{AnchorView, KeyError, Keystore, Random};
 use crate::record::{HeadRow, LogRow, Record};
 use crate::store::{Commit, NumberedHead, SecureLogStore, StoreError};
 use crate::tree::{CompactTree, empty_root, leaf_hash};
-use crate::verify::{Finding, FindingCode, Place};
+use crate::verify::{Finding, FindingCode, Place, Report, Verdict};
 
 /// Heads read at once while a signed one is looked for.
 const HEADS_PAGE: u32 = 256;
@@ -170,8 +170,14 @@ impl<S: SecureLogStore> SecureLog<S> {
         if found == start.size && newest.head.root != start.root {
             return Err(LogError::Fork { expected: start.size, found });
         }
-        let mut tree =
-            if own { self.accepted.tree.clone() } else { load_tree(&mut self.store, start.size, &start.root)? };
+        let mut tree = if own {
+            self.accepted.tree.clone()
+        } else {
+            match load_tree(&mut self.store, start.size, &start.root) {
+                Err(LogError::Fork { .. }) => return Err(self.diagnose(start.size)),
+                loaded => loaded?,
+            }
+        };
         let (size, mut head, mut adopted) = (start.size, start, None);
         if keyless_entries && self.key.is_ok() && size > 0 {
             // A keyless log gets its first key: nobody has attested what is there.
@@ -194,6 +200,15 @@ impl<S: SecureLogStore> SecureLog<S> {
         self.accepted.last_time = self.last_time()?;
         self.next = self.accepted.clone();
         Ok(adopted)
+    }
+
+    /// Why what is stored does not lead to its head: the first check that fails.
+    fn diagnose(&mut self, size: u64) -> LogError {
+        match self.verify_stored() {
+            Ok(Report { verdict: Verdict::Invalid(finding), .. }) => LogError::InvalidRecord(Box::new(finding)),
+            Ok(_) => LogError::Fork { expected: size, found: size },
+            Err(error) => error,
+        }
     }
 
     fn newest_head(&mut self) -> Result<NumberedHead, LogError> {
