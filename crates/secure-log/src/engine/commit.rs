@@ -178,6 +178,8 @@ impl<S: SecureLogStore> SecureLog<S> {
         self.refresh()?;
         self.may_write()?;
         for _ in 0..ATTEMPTS {
+            // Whatever panics on the way, in a store or in a key, leaves a state that is read again.
+            self.stale = true;
             let now = self.entry_time();
             let time = now.to_string();
             let mut commit = Commit::new(Some(self.accepted.expected()));
@@ -189,14 +191,24 @@ impl<S: SecureLogStore> SecureLog<S> {
             });
             let built = match sealed {
                 Ok((built, true)) => built,
-                Ok((built, false)) => return Ok((built, self.info())),
+                Ok((built, false)) => {
+                    self.stale = false;
+                    return Ok((built, self.info()));
+                }
+                Err(LogError::Conflict) => {
+                    self.abandon(&commit);
+                    self.reload()?;
+                    continue;
+                }
                 Err(error) => {
                     self.abandon(&commit);
+                    self.stale = false;
                     return Err(error);
                 }
             };
             match self.store.insert(&commit) {
                 Ok(()) => {
+                    self.stale = false;
                     self.next.last_time = Some(now);
                     self.accepted = self.next.clone();
                     self.streams.rotate();
@@ -273,6 +285,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                 sigs.push(
                     line.map_err(|error| KeyError::Backend(format!("it made a signature that is none: {error}")))?,
                 );
+                self.next.attested = true;
                 self.next.signed_size = size;
                 self.next.signed_at = Some(now);
             }

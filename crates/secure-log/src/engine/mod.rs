@@ -59,8 +59,10 @@ pub struct SecureLog<S> {
     /// What the commit in the making leads to. Equal to `accepted` between calls.
     next: State,
     streams: StreamCache,
-    /// A write had an unknown outcome: read the state again before anything else.
+    /// A write had an unknown outcome, or was never finished: read the state again before anything else.
     stale: bool,
+    /// Entries that were adopted and that no `recovered` entry names yet: it is written before anything else.
+    unrecorded: Option<(u64, u64)>,
     anchor: AnchorState,
     torn: Option<Torn>,
     set_aside: Option<String>,
@@ -95,6 +97,8 @@ struct State {
     tree: CompactTree,
     head: HeadRow,
     segments: u64,
+    /// A trusted key signed a head: whatever a store shows later, this is no keyless log.
+    attested: bool,
     /// Size of the last head that was signed; entries after it are attested by nobody yet.
     signed_size: u64,
     /// When that was.

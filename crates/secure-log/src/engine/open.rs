@@ -29,7 +29,8 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// keystore has no key of the configured identity is keyless: its heads are unsigned and every verdict says so.
     pub fn open(mut store: S, mut providers: Providers, options: LogOptions) -> Result<SecureLog<S>, LogError> {
         options.check()?;
-        let view = providers.anchor.latest(options.origin.as_deref())?;
+        let mut view = providers.anchor.latest(options.origin.as_deref())?;
+        let is_named = options.origin.is_some();
         let mac = options.mac_label.as_deref().map(|label| load_mac(&*providers.keystore, label)).transpose()?;
         let session = id_or_random(options.session, &mut *providers.random)?;
         let boot = id_or_random(options.boot, &mut *providers.random)?;
@@ -41,8 +42,15 @@ impl<S: SecureLogStore> SecureLog<S> {
         };
         let key = load_key(&*providers.keystore, &options.identity, &log.origin)?;
         let head = HeadRow { size: 0, root: empty_root(), sigs: Vec::new() };
-        let start =
-            State { tree: CompactTree::new(), head, segments: 0, signed_size: 0, signed_at: None, last_time: None };
+        let start = State {
+            tree: CompactTree::new(),
+            head,
+            segments: 0,
+            attested: false,
+            signed_size: 0,
+            signed_at: None,
+            last_time: None,
+        };
         let mut this = SecureLog {
             torn: store.torn(),
             store,
@@ -62,6 +70,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             accepted: start,
             streams: StreamCache::default(),
             stale: false,
+            unrecorded: None,
             anchor: AnchorState { configured: view != AnchorView::NotConfigured, ..AnchorState::default() },
             set_aside: None,
             clock_jumps: 0,
@@ -71,11 +80,14 @@ impl<S: SecureLogStore> SecureLog<S> {
             this.meet_anchor(view)?;
             return Ok(this);
         }
-        let adopted = this.accept_stored(options.unattested)?;
-        this.meet_anchor(view)?;
-        if let Some((first, last)) = adopted {
-            this.record_recovered(first, last)?;
+        if this.anchor.configured && (is_new || !is_named) {
+            // What it answered may be of another log, or from before somebody else made this one.
+            view = this.providers.anchor.latest(Some(&this.log.origin))?;
         }
+        this.accept_stored(options.unattested)?;
+        this.meet_anchor(view)?;
+        this.check_keyless(options.unattested)?;
+        this.record_recovered()?;
         Ok(this)
     }
 
@@ -104,9 +116,9 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
     }
 
-    /// Reads the state again where a write had an unknown outcome.
+    /// Reads the state again where a write had an unknown outcome, and records what was adopted and is not recorded yet.
     pub(super) fn refresh(&mut self) -> Result<(), LogError> {
-        if self.stale { self.reload() } else { Ok(()) }
+        if self.stale { self.reload() } else { self.record_recovered() }
     }
 
     /// Sees what other writers have appended, so that a read answers from the log as it is now.
@@ -122,12 +134,9 @@ impl<S: SecureLogStore> SecureLog<S> {
         if self.store.log()?.as_ref() != Some(&self.log) {
             return Err(LogError::PolicyMismatch("the identity of the log changed under way".into()));
         }
-        let adopted = self.accept_stored(Unattested::Refuse)?;
+        self.accept_stored(Unattested::Refuse)?;
         self.stale = false;
-        match adopted {
-            Some((first, last)) => self.record_recovered(first, last),
-            None => Ok(()),
-        }
+        self.record_recovered()
     }
 
     /// Whether heads that a store shows after a conflict can be an extension of what is known here. Only a first look: what
@@ -143,24 +152,40 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(())
     }
 
-    /// Finds the head to go on from, proves it against what was accepted before, and accepts it. Answers the entries under
-    /// no signed head that were chosen to be kept, which have to be recorded before anything else is written.
-    fn accept_stored(&mut self, choice: Unattested) -> Result<Option<(u64, u64)>, LogError> {
+    /// Finds the head to go on from, proves it against what was accepted before, and accepts it. Entries under no signed
+    /// head that were chosen to be kept have to be recorded before anything else is written.
+    fn accept_stored(&mut self, choice: Unattested) -> Result<(), LogError> {
+        self.find_stored(choice).map_err(|error| match error {
+            LogError::Fork { expected, found } if expected == found => self.diagnose(error),
+            LogError::ChainBroken { .. } | LogError::Store(StoreError::Corrupt { .. }) => self.diagnose(error),
+            _ => error,
+        })
+    }
+
+    fn find_stored(&mut self, choice: Unattested) -> Result<(), LogError> {
         let newest = self.newest_head()?;
         if (newest.head.size, newest.head.root) == (self.accepted.head.size, self.accepted.head.root)
-            && self.accepted.head.size > 0
+            && (self.accepted.head.size > 0 || self.accepted.attested)
         {
             // What this log wrote itself needs no signature to be recognised.
             self.accepted.segments = self.store.segment_count()?;
             self.next = self.accepted.clone();
-            return Ok(None);
+            return Ok(());
         }
         let attested = self.attested_head(&newest)?;
+        let signed_size = attested.as_ref().map_or(self.accepted.signed_size, |base| base.head.size);
+        let is_attested = self.accepted.attested || attested.is_some();
         let (base, keyless_entries) = match attested {
             Some(base) => (base, false),
+            // Who takes all signatures away does not make it a keyless log.
+            None if is_attested => (NumberedHead { head: self.accepted.head.clone(), ..newest.clone() }, false),
             None => (self.unsigned_base(&newest)?, true),
         };
         let found = newest.head.size;
+        if is_attested && signed_size == found {
+            // Nobody signs what was adopted before it is recorded.
+            self.unrecorded = None;
+        }
         // Between signed heads, what this log was acknowledged itself is further than what anybody attested.
         let own = self.accepted.head.size > base.head.size;
         let start = if own { self.accepted.head.clone() } else { base.head.clone() };
@@ -170,14 +195,8 @@ impl<S: SecureLogStore> SecureLog<S> {
         if found == start.size && newest.head.root != start.root {
             return Err(LogError::Fork { expected: start.size, found });
         }
-        let mut tree = if own {
-            self.accepted.tree.clone()
-        } else {
-            match load_tree(&mut self.store, start.size, &start.root) {
-                Err(LogError::Fork { .. }) => return Err(self.diagnose(start.size)),
-                loaded => loaded?,
-            }
-        };
+        let mut tree =
+            if own { self.accepted.tree.clone() } else { load_tree(&mut self.store, start.size, &start.root)? };
         let (size, mut head, mut adopted) = (start.size, start, None);
         if keyless_entries && self.key.is_ok() && size > 0 {
             // A keyless log gets its first key: nobody has attested what is there.
@@ -196,18 +215,40 @@ impl<S: SecureLogStore> SecureLog<S> {
         let known = self.accepted.head.clone();
         prove_consistency(&mut self.store, (known.size, &known.root), (head.size, &head.root))?;
         let segments = self.store.segment_count()?;
-        self.accepted = State { tree, segments, signed_size: base.head.size, signed_at: None, last_time: None, head };
+        self.accepted =
+            State { tree, segments, attested: is_attested, signed_size, signed_at: None, last_time: None, head };
+        self.next = self.accepted.clone();
+        if let Some(range) = adopted {
+            self.note_adopted(range);
+        }
         self.accepted.last_time = self.last_time()?;
         self.next = self.accepted.clone();
-        Ok(adopted)
+        Ok(())
     }
 
-    /// Why what is stored does not lead to its head: the first check that fails.
-    fn diagnose(&mut self, size: u64) -> LogError {
+    /// Remembers entries that were adopted until they are recorded.
+    pub(super) fn note_adopted(&mut self, (first, last): (u64, u64)) {
+        let (known_first, known_last) = self.unrecorded.unwrap_or((first, last));
+        self.unrecorded = Some((first.min(known_first), last.max(known_last)));
+    }
+
+    /// A log without a signed head, of which the anchor has one, is no keyless log: somebody took the signatures away.
+    fn check_keyless(&self, choice: Unattested) -> Result<(), LogError> {
+        match (self.anchor.last, self.unrecorded) {
+            (Some((anchored, _)), Some((_, last)))
+                if !self.accepted.attested && last > anchored && choice != Unattested::Adopt =>
+            {
+                Err(LogError::Unattested { first: anchored + 1, last })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The first check that fails in what is stored, where that says more than what was noticed.
+    fn diagnose(&mut self, noticed: LogError) -> LogError {
         match self.verify_stored() {
             Ok(Report { verdict: Verdict::Invalid(finding), .. }) => LogError::InvalidRecord(Box::new(finding)),
-            Ok(_) => LogError::Fork { expected: size, found: size },
-            Err(error) => error,
+            _ => noticed,
         }
     }
 
@@ -234,7 +275,12 @@ impl<S: SecureLogStore> SecureLog<S> {
         };
         let mut below = newest.number;
         while below > 1 && (first_attested || newest.number - below < KEYLESS_SEARCH) {
-            for head in self.store.heads(Some(below), HEADS_PAGE)? {
+            let page = self.store.heads(Some(below), HEADS_PAGE)?;
+            if page.is_empty() {
+                let detail = "the store does not have it, and has later ones".into();
+                return Err(StoreError::Corrupt { at: format!("head number {}", below - 1), detail }.into());
+            }
+            for head in page {
                 if head.number >= below {
                     return Err(LogError::Fork { expected: below, found: head.number });
                 }

@@ -105,6 +105,10 @@ impl<S: SecureLogStore> SecureLog<S> {
             return Ok(true);
         }
         let Some(state) = self.store.stream(name)? else { return Ok(false) };
+        if state.last.is_some_and(|last| last > self.accepted.head.size) {
+            // Another writer went on, or the store says so: only what is under the head can be proven.
+            return Err(LogError::Conflict);
+        }
         let tip = self.prove_stream(name, state)?;
         self.streams.insert(tip);
         Ok(true)

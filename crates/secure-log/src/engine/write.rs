@@ -67,11 +67,11 @@ impl<S: SecureLogStore> SecureLog<S> {
                 .zip(&checked)
                 .map(|(batch, checked)| {
                     // A batch is refused before its first row is written; what fails later fails the whole commit.
-                    let allowed = checked.clone().and_then(|()| log.may_append(batch));
-                    Ok(match allowed {
-                        Ok(()) => Ok(log.push_batch(commit, time, batch)?),
-                        Err(refused) => Err(refused),
-                    })
+                    match checked.clone().and_then(|()| log.may_append(batch)) {
+                        Ok(()) => Ok(Ok(log.push_batch(commit, time, batch)?)),
+                        Err(LogError::Conflict) => Err(LogError::Conflict),
+                        Err(refused) => Ok(Err(refused)),
+                    }
                 })
                 .collect()
         })
@@ -158,8 +158,9 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     /// Records entries that no signed head attested and that an operator, or the options, chose to keep.
-    pub(super) fn record_recovered(&mut self, first: u64, last: u64) -> Result<(), LogError> {
-        self.commit(Signing::Now, |log, commit, time| {
+    pub(super) fn record_recovered(&mut self) -> Result<(), LogError> {
+        let Some((first, last)) = self.unrecorded.take() else { return Ok(()) };
+        let recorded = self.commit(Signing::Now, |log, commit, time| {
             if !log.load_tip(LOG_STREAM)? {
                 log.push_stream(commit, time, LOG_STREAM, StreamRules::default())?;
             }
@@ -167,8 +168,8 @@ impl<S: SecureLogStore> SecureLog<S> {
             let tip = streams.tip(LOG_STREAM).expect("the tip was loaded just now");
             pen.entry(tip, &Say::control(control::RECOVERED, &control::encode_recovered(first, last)))?;
             Ok(())
-        })
-        .map(|_| ())
+        });
+        recorded.map(|_| ()).inspect_err(|_| self.note_adopted((first, last)))
     }
 
     fn check_suite(&self, stream: &str, suite: Suite) -> Result<(), LogError> {
