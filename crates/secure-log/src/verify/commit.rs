@@ -146,3 +146,62 @@ impl Signatures {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lacks_a_signature_is_named_in_commit_order() {
+        let mut commit = OpenCommit::default();
+        commit.owe_entry(1);
+        commit.signed(Subject::Entry(1));
+        commit.vouched(Subject::Entry(1));
+        commit.owe_entry(2);
+        commit.signed(Subject::Entry(2));
+        commit.owe_segment(7, true);
+        commit.owe_segment(8, false);
+        commit.owe_segment(9, true);
+        commit.signed(Subject::Segment(9));
+        commit.vouched(Subject::Segment(9));
+        commit.owe_entry(3);
+        commit.signed(Subject::Segment(7));
+        for other in [Subject::Segment(6), Subject::Segment(10), Subject::Segment(0), Subject::Entry(1)] {
+            commit.signed(other);
+        }
+        let lacking = [
+            (Subject::Entry(2), Lack::KnownSigner),
+            (Subject::Segment(7), Lack::KnownSigner),
+            (Subject::Entry(3), Lack::Signature),
+        ];
+        assert_eq!(commit.unsigned(), (lacking.into(), 0));
+        assert_eq!(commit.unsigned(), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn a_commit_of_any_length_keeps_few_signatures() {
+        let mut commit = OpenCommit::default();
+        for seqno in 1..=5000 {
+            commit.owe_entry(seqno);
+            commit.signed(Subject::Entry(seqno));
+        }
+        assert_eq!(commit.signatures.entries.len(), MAX_LISTED);
+        commit.owe_entry(5001);
+        for seqno in 5002..=9000 {
+            commit.owe_entry(seqno);
+        }
+        let (lacking, unlisted) = commit.unsigned();
+        assert_eq!((lacking.len(), unlisted), (MAX_LISTED + 1, 4000));
+        assert_eq!(lacking.last(), Some(&(Subject::Entry(5001), Lack::Signature)));
+    }
+
+    #[test]
+    fn segments_and_their_claims_are_paired() {
+        let closing = |segment| Closing { stream: 0, segment, checkpoint: Hash::ZERO };
+        let mut commit = OpenCommit { claims: vec![closing(2), closing(1)], ..OpenCommit::default() };
+        commit.closings = vec![closing(1), closing(2)];
+        assert!(commit.unmatched_segments().is_empty());
+        commit.closings = vec![closing(1), closing(3)];
+        assert_eq!(commit.unmatched_segments(), [closing(2), closing(3)]);
+    }
+}

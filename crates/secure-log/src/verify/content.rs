@@ -192,3 +192,64 @@ fn bad_payload(entry: &EntryRef<'_>) -> Finding {
 fn malformed(entry: &EntryRef<'_>, detail: &str) -> Finding {
     Finding::new(FindingCode::Malformed, Place::Seqno(entry.seqno), detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{LogRow, Record, StreamRow};
+    use crate::verify::report::Verdict;
+    use crate::verify::trust::Trust;
+
+    #[test]
+    fn a_sealed_payload_has_one_form() {
+        let sealed = |ciphertext: usize| {
+            let mut bytes = vec![0x83, 0x58, 32];
+            bytes.extend([7; 32]);
+            bytes.extend([0x58, 24]);
+            bytes.extend([0; 24]);
+            crate::cbor::put_bytes(&mut bytes, &vec![0; ciphertext]);
+            bytes
+        };
+        for length in [16, 23, 24, 300, 70_000] {
+            assert_eq!(sealed_key(&sealed(length)), Some(Hash([7; 32])), "{length}");
+        }
+        let good = sealed(16);
+        assert_eq!(sealed_key(&sealed(15)), None);
+        assert_eq!(sealed_key(&good[..good.len() - 1]), None);
+        assert_eq!(sealed_key(&[&good[..], &[0]].concat()), None);
+    }
+
+    #[test]
+    fn numbers_have_one_spelling() {
+        assert_eq!(number("1"), Some(1));
+        assert_eq!(number("18446744073709551615"), Some(u64::MAX));
+        assert_eq!(number("99999999999999999999"), Some(u64::MAX));
+        for bad in ["", "0", "01", "+1", "-1", "1 ", "100000000000000000000", "\u{661}"] {
+            assert_eq!(number(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn more_data_keys_than_are_kept_track_of_are_said_and_not_guessed_at() {
+        let created = "2026-11-20T04:00:00.000000000Z";
+        let mut verifier = Verifier::new(Trust::new());
+        let log = LogRow { id: [0; 16], origin: "log.example".into(), created: created.into() };
+        verifier.record(Record::Log(&log), 1).unwrap();
+        let rules = Default::default();
+        let stream = StreamRow { name: "a".into(), rules, created: created.into(), deprecated: None };
+        verifier.record(Record::Stream(&stream), 2).unwrap();
+        let key = |number: u64| {
+            let mut hash = Hash::ZERO;
+            hash.0[..8].copy_from_slice(&number.to_be_bytes());
+            hash
+        };
+        for number in 0..=MAX_DATA_KEYS as u64 {
+            verifier.add_data_key(0, key(number));
+        }
+        verifier.use_data_key(0, key(MAX_DATA_KEYS as u64), 1);
+        assert_eq!(verifier.streams.list[0].data_keys.len(), MAX_DATA_KEYS);
+        let report = verifier.finish(0);
+        assert_eq!(report.verdict, Verdict::Incomplete);
+        assert!(report.missing.iter().any(|what| what.contains("more data keys")), "{:?}", report.missing);
+    }
+}

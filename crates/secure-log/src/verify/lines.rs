@@ -20,7 +20,7 @@ pub const MAX_COMMIT_BYTES: usize = 256 << 20;
 /// ```
 /// use secure_log::verify::{Trust, Verdict, verify_jsonl};
 /// let mut trust = Trust::new();
-/// trust.add_log_key("log.example+fe19f0cb+AYqI4906OyRAnQsvtiS0NuAtjJlXnAfWnFWlJiTVFDkc".parse().unwrap());
+/// trust.add_log_key("log.example+1cc758f9+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c".parse().unwrap());
 /// let report = verify_jsonl(&b"not a log\n"[..], &trust, |_| {}).unwrap();
 /// assert!(matches!(report.verdict, Verdict::Invalid(_)));
 /// ```
@@ -72,6 +72,8 @@ pub struct LogVerifier {
     lines_before: u64,
     sectors: LostSectors,
     end: Option<End>,
+    /// [`MAX_COMMIT_BYTES`], but in tests.
+    limit: usize,
 }
 
 /// What ends a verification before the end of the file.
@@ -97,6 +99,7 @@ impl LogVerifier {
             lines_before: 0,
             sectors: LostSectors::default(),
             end: None,
+            limit: MAX_COMMIT_BYTES,
         })
     }
 
@@ -118,7 +121,7 @@ impl LogVerifier {
                 bytes = &rest[1..];
                 self.end_line();
             }
-            if self.commit.len() > MAX_COMMIT_BYTES && self.end.is_none() {
+            if self.commit.len() > self.limit && self.end.is_none() {
                 self.end = Some(End::TooLarge);
             }
         }
@@ -238,5 +241,99 @@ impl LostSectors {
             let begins = start == commit_start || start % SECTOR_BYTES == 0;
             self.lost |= begins && end % SECTOR_BYTES == 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::report::Verdict;
+
+    const LOG: &[u8] = br#"{"t":"log","v":1,"id":"000102030405060708090a0b0c0d0e0f","origin":"log.example","created":"2026-11-20T04:00:00.000000000Z"}
+"#;
+
+    fn started() -> LogVerifier {
+        let mut verifier = LogVerifier::new(Trust::new()).unwrap();
+        assert!(verifier.push(LOG));
+        verifier
+    }
+
+    #[test]
+    fn an_endless_line_takes_no_more_memory_than_the_longest_line() {
+        let mut verifier = started();
+        let piece = vec![b'x'; 1 << 20];
+        for _ in 0..100 {
+            assert!(verifier.push(&piece));
+            assert!(verifier.commit.len() <= MAX_LINE_BYTES + 1);
+        }
+        assert!(verifier.commit.capacity() <= 2 * (MAX_LINE_BYTES + 1));
+        assert!(!verifier.push(b"\n{\"t\":\"head\"}\n"));
+        assert!(!verifier.push(LOG), "nothing changes an answer that is found");
+        let Verdict::Invalid(finding) = verifier.finish().verdict else { panic!("not invalid") };
+        assert_eq!((finding.code, finding.at), (FindingCode::Malformed, Place::Line(2)));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_a_torn_commit() {
+        let mut verifier = started();
+        verifier.push(&vec![b'x'; MAX_LINE_BYTES + 1000]);
+        let report = verifier.finish();
+        assert_eq!(report.verdict, Verdict::Incomplete);
+        let torn = format!("{} bytes after the last head: a commit that was never finished", MAX_LINE_BYTES + 1000);
+        assert_eq!(report.missing[0], torn);
+    }
+
+    #[test]
+    fn what_follows_a_commit_that_is_too_large_is_neither_right_nor_wrong() {
+        let log = std::fs::read(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../vectors/secure-log/logs/prune-record-under-no-trusted-head.jsonl"
+        ))
+        .unwrap();
+        // Its first commit has a pruned line, and its second the entry that allows it.
+        let first_head = memchr::memmem::find(&log, HEAD_PREFIX).unwrap();
+        let split = first_head + memchr::memchr(b'\n', &log[first_head..]).unwrap() + 1;
+        let mut verifier = LogVerifier::new(Trust::new()).unwrap();
+        assert!(verifier.push(&log[..split]));
+        verifier.limit = 100;
+        assert!(!verifier.push(&log[split..]));
+        let report = verifier.finish();
+        assert_eq!((report.verdict, report.pruned, report.heads), (Verdict::Incomplete, 1, 1));
+        let said = report.missing.iter().any(|what| what.contains("nothing from there on was checked"));
+        assert!(said, "{:?}", report.missing);
+        let mut cut = LogVerifier::new(Trust::new()).unwrap();
+        cut.push(&log[..split]);
+        assert!(matches!(cut.finish().verdict, Verdict::Invalid(f) if f.code == FindingCode::PruneUnauthorized));
+    }
+
+    #[test]
+    fn runs_of_nul_are_lost_sectors_where_a_disk_would_have_made_them() {
+        let lost = |start: u64, end: u64, commit_start: u64| {
+            let mut sectors = LostSectors::default();
+            let line = [vec![b'x'; 3], vec![0; (end - start) as usize], vec![b'y'; 3]].concat();
+            // However the line is cut into parts, the run is one.
+            let parts = line.chunks(100).map(<[u8]>::len);
+            let mut at = 0;
+            for length in parts {
+                sectors.take(&line[at..at + length], start - 3 + at as u64, commit_start);
+                at += length;
+            }
+            sectors.end_line(start - 3 + line.len() as u64, commit_start);
+            sectors.lost
+        };
+        assert!(lost(512, 1024, 100));
+        assert!(lost(512, 1536, 100));
+        assert!(lost(100, 1024, 100), "from where the commit begins");
+        assert!(!lost(101, 1024, 100));
+        assert!(!lost(512, 1023, 100));
+        assert!(!lost(513, 1024, 100));
+    }
+
+    #[test]
+    fn keys_that_make_no_sense_together_are_an_error_and_no_verdict() {
+        let mut trust = Trust::new();
+        trust.add_witness("log.example+1cc758f9+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c".parse().unwrap());
+        let error = verify_jsonl(LOG, &trust, |_| {}).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -121,3 +121,21 @@ impl<T> Few<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_lists_each_thing_once_and_not_without_end() {
+        let mut listed = Listed::default();
+        for _ in 0..2 {
+            for number in 0..MAX_LISTED {
+                listed.add(&number.to_string());
+            }
+        }
+        assert_eq!((listed.texts.len(), listed.unlisted), (MAX_LISTED, 0));
+        listed.add("one more");
+        assert_eq!((listed.texts.len(), listed.unlisted), (MAX_LISTED, 1));
+    }
+}
