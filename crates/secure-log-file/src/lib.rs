@@ -60,3 +60,8 @@ fn corrupt(offset: u64, detail: impl Display) -> StoreError {
 fn io_error(operation: &'static str) -> impl Fn(std::io::Error) -> StoreError {
     move |e| StoreError::Io { operation: operation.into(), detail: e.to_string() }
 }
+
+/// Compiles the example of the project's first page.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
