@@ -145,6 +145,7 @@ fn open_and_verify(log: &mut Instance, config: &str) -> Result<(String, Option<R
 fn error_name(error: LogError) -> String {
     match error {
         LogError::InvalidRecord(finding) => finding.code,
+        LogError::AccessDenied(_) => "access-denied".into(),
         LogError::ChainBroken(_) => "chain-broken".into(),
         LogError::Corrupt(_) => "corrupt".into(),
         LogError::Fork(_) => "fork".into(),

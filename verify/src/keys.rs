@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use pkcs8::LineEnding;
+use pkcs8::pkcs5::pbes2::Parameters;
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure, format_err};
 
@@ -123,7 +124,11 @@ fn make_missing(folder: &Path, label: &str) -> Result<bool> {
     let plain = key.to_pkcs8_der().map_err(|error| format_err!("the key cannot be encoded: {error}"))?;
     let info = pkcs8::PrivateKeyInfoRef::try_from(plain.as_bytes())
         .map_err(|error| format_err!("the key cannot be encoded: {error}"))?;
-    let encrypted = info.encrypt(PASSPHRASE).map_err(|error| format_err!("the key cannot be encrypted: {error}"))?;
+    // What `openssl genpkey -aes256` uses; a throw-away key needs no slower one.
+    let encrypted = Parameters::generate_pbkdf2_sha256_aes256cbc(2048, &random::<16>(), random())
+        .map_err(pkcs8::Error::from)
+        .and_then(|parameters| info.encrypt_with_params(parameters, PASSPHRASE))
+        .map_err(|error| format_err!("the key cannot be encrypted: {error}"))?;
     let pem = encrypted
         .to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF)
         .map_err(|error| format_err!("the key cannot be encoded: {error}"))?;

@@ -130,7 +130,7 @@ const ATTESTED: [Edit; 13] = [
     edit("a segment's count edited", &["segment-mismatch"], |copy| {
         copy.edit_segment(|line| line["count"] = json!(line["count"].as_u64().unwrap_or(0) + 1))
     }),
-    edit("a segment's closing time edited", &["segment-mismatch", "signature-invalid"], |copy| {
+    edit("a segment's closing time edited", &["segment-mismatch", "segment-missing"], |copy| {
         copy.edit_segment(|line| line["closed"] = json!("2020-01-01T00:00:00.000000000Z"))
     }),
     edit("a segment dropped, signature and all", &["segment-missing", "segment-mismatch"], |copy| {
@@ -167,14 +167,15 @@ const RULES: [Edit; 10] = [
         Ok(())
     }),
     edit("a stream deprecated without an entry", &["policy-mismatch"], |copy| {
-        let at = copy.stream()?;
-        copy.lines.edit(at, |line| line["deprecated"] = line["created"].clone())
+        let (at, head) = (copy.stream()?, copy.last_head()?);
+        copy.lines.copy(at, head);
+        copy.lines.edit(head, |line| line["deprecated"] = line["created"].clone())
     }),
     edit("the log's id", POLICY, |copy| copy.lines.edit(0, |line| flip(&mut line["id"]))),
     edit("the log's creation", POLICY, |copy| {
         copy.lines.edit(0, |line| line["created"] = json!("2020-01-01T00:00:00.000000000Z"))
     }),
-    edit("the log's origin", &["unattested", "key-not-found", "policy-mismatch", "fork"], |copy| {
+    edit("the log's origin", &["access-denied", "head-mismatch"], |copy| {
         copy.lines.edit(0, |line| line["origin"] = json!("secure-log/another"))
     }),
 ];
