@@ -8,12 +8,16 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use secure_log::note::VerifierKey;
 use secure_log::verify::{Report, Verdict, verify_jsonl};
+use secure_log::verify::{Signer, Trust};
 use serde_json::{Value, json};
 use support::dice::Dice;
-use support::{forge, golden, golden_trust, project};
+use support::keys::Key;
+use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, project, text};
 
 /// What is changed: together they have every kind of record and of control entry.
 const LOGS: [&str; 12] = [
@@ -33,10 +37,7 @@ const LOGS: [&str; 12] = [
 
 #[test]
 fn changed_logs_have_one_verdict() {
-    let mut reference = match Reference::start() {
-        Ok(reference) => reference,
-        Err(reason) => return eprintln!("NOT RUN: differential test against tools/secure_log_ref.py: {reason}"),
-    };
+    let Some(mut reference) = Reference::start(&golden("log.json")) else { return };
     let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 2_000 } else { 200 };
     let seed = match std::env::var("SECURE_LOG_SEED") {
         Ok(seed) => seed.parse().expect("SECURE_LOG_SEED is a number"),
@@ -50,25 +51,57 @@ fn changed_logs_have_one_verdict() {
         let name = LOGS[number as usize % LOGS.len()];
         let log = fs::read(golden(&format!("logs/{name}.jsonl"))).unwrap();
         let log = if dice.chance(2) { forge::change_records(&log, dice) } else { change_bytes(log, dice) };
-        let ours = verify_jsonl(&log[..], &trust, |_| {}).unwrap();
-        let theirs = reference.verify(&log);
-        if summary(&ours) != theirs {
-            let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential.jsonl");
-            fs::write(&file, &log).unwrap();
-            panic!(
-                "SECURE_LOG_SEED={} {name}: the log is in {}\nours:   {}\n        {:?} {:?}\ntheirs: {theirs}",
-                seed + number,
-                file.display(),
-                summary(&ours),
-                ours.verdict,
-                ours.missing,
-            );
-        }
+        let theirs = compare(&log, &trust, &mut reference, &format!("SECURE_LOG_SEED={} {name}", seed + number));
         let verdict = theirs["finding"].as_str().unwrap_or_else(|| theirs["verdict"].as_str().unwrap());
         *verdicts.entry(verdict.into()).or_default() += 1;
     }
     println!("{verdicts:?}");
     assert!(verdicts.len() >= 12, "the changes are too much alike: {verdicts:?}");
+}
+
+#[test]
+fn signatures_of_every_algorithm_have_one_verdict() {
+    for key in [Key::p256(), Key::rsa()] {
+        let mut keys = read_json(&golden("log.json"));
+        let log_key = VerifierKey::new(text(&keys["origin"]), key.algorithm, &key.public).unwrap();
+        let signer = VerifierKey::new("attest", key.algorithm, &key.public).unwrap();
+        keys["vkey"] = log_key.to_string().into();
+        keys["signer"] = signer.to_string().into();
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.json", key.algorithm));
+        fs::write(&file, keys.to_string()).unwrap();
+        let Some(mut reference) = Reference::start(&file) else { return };
+        let mut trust = golden_trust_without_signers();
+        trust.add_log_key(log_key);
+        trust.add_signer(Signer::from_verifier_key(&signer, 1..=u64::MAX).unwrap());
+        for name in ["valid", "entries-signed", "prune-twice"] {
+            let log = fs::read(golden(&format!("logs/{name}.jsonl"))).unwrap();
+            let log = forge::sign_anew(&log, &key);
+            let verdict = compare(&log, &trust, &mut reference, name);
+            assert_eq!(verdict["verdict"], "valid", "{} {name}", key.algorithm);
+            for seed in 0..20 {
+                let changed = change_bytes(log.clone(), &mut Dice::new(seed));
+                compare(&changed, &trust, &mut reference, &format!("{} {name} {seed}", key.algorithm));
+            }
+        }
+    }
+}
+
+/// Verifies the log by both readers, and answers what they agree on.
+fn compare(log: &[u8], trust: &Trust, reference: &mut Reference, which: &str) -> Value {
+    let ours = verify_jsonl(log, trust, |_| {}).unwrap();
+    let theirs = reference.verify(log);
+    if summary(&ours) == theirs {
+        return theirs;
+    }
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential.jsonl");
+    fs::write(&file, log).unwrap();
+    panic!(
+        "{which}: the log is in {}\nours:   {}\n        {:?} {:?}\ntheirs: {theirs}",
+        file.display(),
+        summary(&ours),
+        ours.verdict,
+        ours.missing,
+    );
 }
 
 /// What both readers have to agree on.
@@ -168,7 +201,13 @@ struct Reference {
 }
 
 impl Reference {
-    fn start() -> Result<Reference, String> {
+    /// Starts the reference with the keys of this file; says loudly why where it cannot.
+    fn start(keys: &Path) -> Option<Reference> {
+        let reference = Reference::try_start(keys);
+        reference.inspect_err(|why| eprintln!("NOT RUN: comparison with tools/secure_log_ref.py: {why}")).ok()
+    }
+
+    fn try_start(keys: &Path) -> Result<Reference, String> {
         let installed = project(".tools/python/bin/python3");
         let python = std::env::var_os("SECURE_LOG_PYTHON")
             .or_else(|| installed.exists().then(|| installed.into_os_string()))
@@ -176,7 +215,7 @@ impl Reference {
         let mut process = Command::new(&python)
             .arg(project("crates/secure-log/tests/support/reference.py"))
             .arg(project("tools"))
-            .arg(golden("log.json"))
+            .arg(keys)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

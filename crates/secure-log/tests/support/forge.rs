@@ -5,16 +5,15 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ed25519_dalek::{Signer as _, SigningKey};
 use secure_log::entry::{Entry, SigningRule, Tier, checkpoint_message, entry_message};
 use secure_log::hash::{Hash, HmacKey, KeyId, Suite};
 use secure_log::jsonl::{Line, parse_line, write_record};
 use secure_log::note;
 use secure_log::record::*;
-use secure_log::sign::Algorithm;
 use secure_log::tree::{CompactTree, leaf_hash};
 
 use super::dice::Dice;
+use super::keys::Key;
 use super::{golden, hex, json};
 
 /// A record that owns what it says.
@@ -39,7 +38,27 @@ pub(crate) fn change_records(log: &[u8], dice: &mut Dice) -> Vec<u8> {
     // Mostly all of it is made to fit, so that what is left is what the change means.
     let fit =
         Fit { hashes: !dice.chance(6), numbers: !dice.chance(6), trees: !dice.chance(6), signatures: !dice.chance(6) };
-    fit.apply(&mut rows, dice);
+    fit.apply(&mut rows, &Key::golden(), dice);
+    lines(&rows)
+}
+
+/// The same log, with every signature of the golden key made anew by another one.
+pub(crate) fn sign_anew(log: &[u8], key: &Key) -> Vec<u8> {
+    let mut rows: Vec<Row> = log.split(|b| *b == b'\n').filter_map(read).collect();
+    let golden = Key::golden().public;
+    for row in &mut rows {
+        if let Row::Signature(row) = row {
+            if row.key == golden {
+                (row.alg, row.key) = (key.algorithm.as_str().into(), key.public.clone());
+            }
+        }
+    }
+    let fit = Fit { hashes: true, numbers: true, trees: true, signatures: true };
+    fit.apply(&mut rows, key, &mut Dice::new(0));
+    lines(&rows)
+}
+
+fn lines(rows: &[Row]) -> Vec<u8> {
     let mut out = Vec::new();
     rows.iter().for_each(|row| write(row, &mut out));
     out
@@ -242,7 +261,7 @@ struct Fit {
     numbers: bool,
     /// Roots of segments and heads, chains of checkpoints, and what control entries say of them.
     trees: bool,
-    /// Signatures by the golden key, each of which stays where it is.
+    /// Signatures by the key, each of which stays where it is.
     signatures: bool,
 }
 
@@ -260,11 +279,8 @@ struct StreamState {
 }
 
 impl Fit {
-    fn apply(&self, rows: &mut [Row], dice: &mut Dice) {
-        let keys = json(&golden("log.json"));
-        let key = SigningKey::from_bytes(&hex(&keys["seed"]).try_into().unwrap());
-        let public = key.verifying_key().to_bytes();
-        let hmac = HmacKey::new(hex(&keys["hmac_key"]).try_into().unwrap());
+    fn apply(&self, rows: &mut [Row], key: &Key, dice: &mut Dice) {
+        let hmac = HmacKey::new(hex(&json(&golden("log.json"))["hmac_key"]).try_into().unwrap());
         let mut streams: HashMap<String, StreamState> = HashMap::new();
         let mut tree = CompactTree::new();
         let (mut log, mut last_hash, mut segment) = (None, Hash::ZERO, (0, Hash::ZERO));
@@ -329,7 +345,7 @@ impl Fit {
                     s.closed = Some(segment);
                     s.run = CompactTree::new();
                 }
-                Row::Signature(row) if self.signatures && row.key == public => {
+                Row::Signature(row) if self.signatures && row.key == key.public => {
                     let message = match row.of {
                         Subject::Entry(_) => {
                             row.of = Subject::Entry(tree.size());
@@ -340,7 +356,7 @@ impl Fit {
                             checkpoint_message(&segment.1).to_vec()
                         }
                     };
-                    row.sig = key.sign(&message).to_bytes().into();
+                    row.sig = (key.sign)(&message);
                 }
                 Row::Signature(_) => {}
                 Row::Head(row) => {
@@ -352,8 +368,8 @@ impl Fit {
                     }
                     if self.signatures && !row.sigs.is_empty() {
                         let origin = log.as_ref().map_or("", |log| &log.origin);
-                        let signature = key.sign(note::text(origin, row.size, &row.root).as_bytes()).to_bytes();
-                        row.sigs[0] = note::signature_line(origin, Algorithm::Ed25519, &public, &signature).unwrap();
+                        let signature = (key.sign)(note::text(origin, row.size, &row.root).as_bytes());
+                        row.sigs[0] = note::signature_line(origin, key.algorithm, &key.public, &signature).unwrap();
                     }
                 }
             }

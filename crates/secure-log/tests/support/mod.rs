@@ -3,6 +3,7 @@
 
 pub(crate) mod dice;
 pub(crate) mod forge;
+pub(crate) mod keys;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,9 +66,8 @@ pub(crate) fn files_under(folder: &Path) -> Vec<PathBuf> {
 
 /// The keys that the golden logs are verified with.
 pub(crate) fn golden_trust() -> Trust {
-    let keys = json(&golden("log.json"));
     let mut trust = golden_trust_without_mac();
-    trust.add_hmac_key(HmacKey::new(hex(&keys["hmac_key"]).try_into().unwrap()));
+    trust.add_hmac_key(HmacKey::new(hex(&json(&golden("log.json"))["hmac_key"]).try_into().unwrap()));
     trust
 }
 
@@ -80,6 +80,16 @@ pub(crate) fn golden_trust_without_mac() -> Trust {
     trust.add_witness(text(&keys["witness"]).parse().unwrap());
     let signer = text(&keys["signer"]).parse().unwrap();
     trust.add_signer(Signer::from_verifier_key(&signer, 1..=u64::MAX).unwrap());
+    trust
+}
+
+/// The same without any key that signs: for logs that another one signed anew.
+pub(crate) fn golden_trust_without_signers() -> Trust {
+    let keys = json(&golden("log.json"));
+    let mut trust = Trust::new();
+    trust.set_origin(text(&keys["origin"]));
+    trust.add_witness(text(&keys["witness"]).parse().unwrap());
+    trust.add_hmac_key(HmacKey::new(hex(&keys["hmac_key"]).try_into().unwrap()));
     trust
 }
 
