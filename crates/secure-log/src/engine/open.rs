@@ -297,8 +297,8 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// signed it.
     fn unsigned_base(&mut self, newest: &NumberedHead) -> Result<NumberedHead, LogError> {
         let first = self.store.heads(Some(2), 1)?;
-        let prefix = format!("{} ", self.log.origin);
-        let signed = |head: &HeadRow| head.sigs.iter().any(|line| line.starts_with(&prefix));
+        // Also one under another name counts: a log that was given another origin is not one that nobody signed.
+        let signed = |head: &HeadRow| !head.sigs.is_empty();
         if !signed(&newest.head) && !first.iter().any(|first| signed(&first.head)) {
             self.keyless = self.key.is_err();
             return Ok(newest.clone());
