@@ -1,1 +1,50 @@
-//! Strict in-memory providers, fault injection and conformance suites for secure-log.
+//! What tests of secure-log are made of.
+//!
+//! **In scope**
+//! - suites that every provider has to pass: [`conformance`];
+//! - commits as a correct engine makes them: [`LogBuilder`];
+//! - providers for tests: [`MemoryAnchor`], [`ManualClock`], [`SeededRandom`], and in builds with debug assertions
+//!   `TestKeystore`, whose keys everybody can compute;
+//! - what goes wrong by itself ([`FaultStore`], [`crash_disk`]) and on purpose ([`HostileStore`], [`OwnedRecord`], [`forge`]).
+//!
+//! **Out of scope**: the strict store in memory is [`secure_log::memory::MemoryStore`].
+//!
+//! A store passes the suite by naming how a fresh place is made and how it is opened:
+//!
+//! ```
+//! use secure_log::memory::MemoryStore;
+//! use secure_log_testkit::{SharedStore, store_conformance};
+//!
+//! store_conformance!(|| {
+//!     let place = SharedStore::new(MemoryStore::new());
+//!     move || place.clone()
+//! });
+//! ```
+#![forbid(unsafe_code)]
+
+mod anchor;
+#[cfg(debug_assertions)]
+pub mod attacks;
+mod builder;
+pub mod conformance;
+pub mod crash_disk;
+mod fault;
+pub mod forge;
+mod hostile;
+#[cfg(debug_assertions)]
+mod keystore;
+mod layer;
+mod naive;
+mod record;
+mod surroundings;
+
+pub use anchor::{MemoryAnchor, Outage};
+pub use builder::{CommitBuilder, LogBuilder};
+pub use fault::{Effect, Fault, FaultStore, Faults};
+pub use hostile::HostileStore;
+#[cfg(debug_assertions)]
+pub use keystore::TestKeystore;
+pub use layer::{Method, SharedStore};
+pub use naive::NaiveStore;
+pub use record::{OwnedRecord, records_of, store_from};
+pub use surroundings::{ManualClock, SeededRandom, count, seed};

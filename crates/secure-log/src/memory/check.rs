@@ -13,6 +13,7 @@ pub(super) fn check(store: &MemoryStore, commit: &Commit) -> Result<(), StoreErr
         size: store.entries.len() as u64,
         streams: BTreeMap::new(),
         last_stream: "",
+        signable: None,
         segments: Vec::new(),
     };
     let refused =
@@ -33,12 +34,15 @@ struct Check<'a> {
     streams: BTreeMap<&'a str, &'a StreamRow>,
     /// A stream that is known to be there: batches mostly name the same again.
     last_stream: &'a str,
+    /// The entry that the row before is, or signs.
+    signable: Option<u64>,
     segments: Vec<&'a SegmentRow>,
 }
 
 impl<'a> Check<'a> {
     fn record(&mut self, record: Record<'a>, number: usize, count: usize) -> Result<(), &'static str> {
         let first_commit = self.store.order.is_empty();
+        let signable = self.signable.take();
         match record {
             Record::Log(_) if first_commit && number == 1 => Ok(()),
             Record::Log(_) => Err("the log record stands first, once"),
@@ -52,13 +56,18 @@ impl<'a> Check<'a> {
             Record::Entry(row) if row.seqno != self.size + 1 => Err("the seqno is not the next one"),
             Record::Entry(row) => {
                 self.size += 1;
+                self.signable = Some(row.seqno);
                 self.known(row.stream)
             }
             Record::Pruned(_) => Err("an entry is pruned after it was committed"),
             Record::Signature(row) => match row.of {
-                Subject::Entry(seqno) if (1..=self.size).contains(&seqno) => Ok(()),
+                Subject::Entry(seqno) if signable == Some(seqno) => {
+                    self.signable = signable;
+                    Ok(())
+                }
+                Subject::Entry(_) => Err("the signature of an entry stands directly after it"),
                 Subject::Segment(id) if (1..=self.segment_count()).contains(&id) => Ok(()),
-                _ => Err("what the signature is of is not there"),
+                Subject::Segment(_) => Err("the segment that is signed is not there"),
             },
             Record::Segment(row) => self.segment(row),
             Record::Witness(_) => Ok(()),

@@ -1,0 +1,722 @@
+//! What every store has to do.
+//!
+//! Most checks do the same to the store and to a [`NaiveStore`], and compare every answer.
+
+use secure_log::entry::{SigningRule, StreamRules, Tier};
+use secure_log::hash::{Hash, KeyId, Suite};
+use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
+use secure_log::store::{Commit, EntryRange, Expected, NodeId, STORED_LEVEL, SecureLogStore, StoreError, TreeId};
+
+use crate::builder::LogBuilder;
+use crate::naive::NaiveStore;
+use crate::record::{OwnedRecord, records_of};
+use crate::surroundings::{SeededRandom, count, seed};
+
+/// Makes a test of each check. The argument makes a fresh place, which is a function that opens it, again and again.
+#[macro_export]
+macro_rules! store_conformance {
+    (@tests $fresh:expr; $($check:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $check() {
+                let mut open = ($fresh)();
+                $crate::conformance::stores::$check(&mut open);
+            }
+        )+
+    };
+    (@all; $($check:ident),+ $(,)?) => {
+        vec![$((stringify!($check), $check::<S, O> as fn(&mut O))),+]
+    };
+    (@names $($mode:tt)+) => {
+        $crate::store_conformance! { $($mode)+;
+            an_empty_store_answers_nothing,
+            everything_that_was_committed_is_answered,
+            the_first_commit_needs_an_empty_store,
+            a_conflict_changes_nothing_and_shows_the_newest_heads,
+            two_writers_never_fork,
+            heads_are_paged_newest_first,
+            ranges_of_entries_end_where_they_should,
+            lists_are_paged,
+            trees_answer_for_what_they_hold,
+            a_scan_reads_all_records_in_commit_order,
+            a_scan_goes_on_where_it_ended,
+            strings_and_payloads_come_back_unchanged,
+            a_large_entry_is_stored,
+            many_streams_are_found,
+            pruning_leaves_control_entries_and_hashes,
+            dropped_data_keys_are_gone,
+            what_is_set_aside_is_out_of_the_log,
+            an_index_is_rebuilt_from_the_rows,
+            random_histories_are_answered_like_a_list_would,
+        }
+    };
+    ($fresh:expr) => {
+        $crate::store_conformance!(@names @tests $fresh);
+    };
+}
+
+/// Every check with its name, for a harness without tests. Each wants a fresh place.
+#[allow(clippy::type_complexity, reason = "a name and a function, in a list")]
+pub fn all<S: SecureLogStore, O: FnMut() -> S>() -> Vec<(&'static str, fn(&mut O))> {
+    crate::store_conformance!(@names @all)
+}
+
+/// Nothing is there, and asking for it is no error.
+pub fn an_empty_store_answers_nothing<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    for _ in 0..2 {
+        let mut store = open();
+        assert_eq!(store.torn(), None);
+        assert_same(&mut store, &mut NaiveStore::new());
+        assert_eq!(store.stream("a").unwrap(), None);
+        assert_eq!(store.segment(1).unwrap(), None);
+        assert_eq!(store.segment_of("a", 1).unwrap(), None);
+        assert_eq!(store.leaf_index(1, 1).unwrap(), None);
+        assert_eq!(store.signatures(Subject::Entry(1)).unwrap(), []);
+        assert_eq!(store.hashes(TreeId::Segment(1), 0, 9).unwrap(), []);
+        assert_eq!(store.prune("a", u64::MAX).unwrap(), 0);
+        store.drop_data_keys(&[Hash::ZERO]).unwrap();
+        store.reindex().unwrap();
+    }
+    // A store that holds nothing refuses what belongs on top of something.
+    let late = Expected { size: 0, root: Hash::ZERO, segments: 0 };
+    let refused = open().insert(&Commit::new(Some(late)));
+    assert_eq!(refused, Err(StoreError::Conflict { heads: Vec::new() }));
+    assert_same(&mut open(), &mut NaiveStore::new());
+}
+
+/// Every method gives back what was stored, at once and after the store was opened anew.
+pub fn everything_that_was_committed_is_answered<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    both.assert_same();
+    both.reopen();
+    both.assert_same();
+}
+
+/// A log is made once.
+pub fn the_first_commit_needs_an_empty_store<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    assert!(both.insert(&LogBuilder::new().create()).is_err());
+    both.reopen();
+    assert!(both.insert(&LogBuilder::new().create()).is_err());
+    both.assert_same();
+}
+
+/// Whatever differs from the expected state, nothing of the commit is stored.
+pub fn a_conflict_changes_nothing_and_shows_the_newest_heads<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    let right = both.log.expected().expect("the log was made");
+    let wrong = [
+        Expected { size: right.size - 1, ..right },
+        Expected { size: right.size + 1, ..right },
+        Expected { root: Hash([0xee; 32]), ..right },
+        Expected { segments: right.segments - 1, ..right },
+        Expected { segments: right.segments + 1, ..right },
+    ];
+    for expected in wrong {
+        let mut commit = both.log.clone().commit().entry("a", b"late").close("a").finish();
+        commit.expected = Some(expected);
+        assert!(both.insert(&commit).is_err());
+        both.assert_same();
+    }
+    both.reopen();
+    both.assert_same();
+    let commit = both.log.commit().entry("a", b"in time").finish();
+    both.insert(&commit).expect("a commit on the right state is stored");
+    both.assert_same();
+}
+
+/// Of two that hold the store at once, one wins, and the other is told so.
+pub fn two_writers_never_fork<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut log = LogBuilder::new();
+    open().insert(&log.create()).expect("an empty store takes a log");
+    let mut other_log = log.clone();
+    let (mut one, mut two) = (open(), open());
+    one.insert(&log.commit().entry("a", b"one").finish()).expect("the first is in time");
+    let late = other_log.commit().entry("a", b"two").entry("a", b"too").finish();
+    match two.insert(&late) {
+        Err(StoreError::Conflict { heads }) => assert_eq!(heads.first().map(|head| head.size), Some(1)),
+        Err(StoreError::Locked { .. }) => {}
+        other => panic!("a conflict or a lock was expected, and not {other:?}"),
+    }
+    drop(one);
+    match two.insert(&late) {
+        Err(StoreError::Conflict { heads }) => assert_eq!(heads.first().map(|head| head.size), Some(1)),
+        other => panic!("a conflict was expected, and not {other:?}"),
+    }
+    two.insert(&log.commit().entry("a", b"two").finish()).expect("the second goes on from the first");
+    let mut bytes = Vec::new();
+    two.entries(everything(), &mut |record| bytes.push(OwnedRecord::from(record).entry().unwrap().payload)).unwrap();
+    assert_eq!(bytes, [b"one", b"two"]);
+}
+
+/// Pages of heads, by number.
+pub fn heads_are_paged_newest_first<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.commits(7);
+    for below in [None, Some(0), Some(1), Some(2), Some(5), Some(8), Some(9), Some(u64::MAX)] {
+        for limit in [0, 1, 3, 100, u32::MAX] {
+            let (found, right) = (both.store().heads(below, limit), both.naive.heads(below, limit));
+            assert_eq!(found, right, "below {below:?}, limit {limit}");
+        }
+    }
+}
+
+/// Ranges are inclusive, limited, and may lie anywhere.
+pub fn ranges_of_entries_end_where_they_should<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    let size = both.log.size();
+    for stream in [None, Some("a"), Some("übung/\"β\"\\"), Some("empty"), Some("unknown"), Some("")] {
+        for from in [0, 1, 2, 7, size - 1, size, size + 1, u64::MAX] {
+            for to in [0, 1, 6, 7, size, size + 1, u64::MAX] {
+                for limit in [0, 1, 5, u32::MAX] {
+                    both.assert_same_entries(EntryRange { stream, from, to, limit });
+                }
+            }
+        }
+    }
+}
+
+/// Streams, segments and witness rows.
+pub fn lists_are_paged<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    for limit in [0, 1, 2, u32::MAX] {
+        for after in [0, 1, 2, 4, 5, 1000, u64::MAX] {
+            assert_eq!(both.store().streams(after, limit), both.naive.streams(after, limit));
+            for stream in ["a", "b", "empty", "unknown"] {
+                assert_eq!(both.store().segments(stream, after, limit), both.naive.segments(stream, after, limit));
+            }
+            assert_eq!(both.store().witnesses(after, limit), both.naive.witnesses(after, limit));
+        }
+    }
+}
+
+/// Hashes of leaves and subtrees, and places of leaves; nothing for what is not there.
+pub fn trees_answer_for_what_they_hold<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    let segments = both.naive.segment_count().unwrap();
+    let trees = (0..=segments + 1).map(TreeId::Segment).chain([TreeId::Log, TreeId::Segment(u64::MAX)]);
+    for tree in trees {
+        for first in [0, 1, 15, 16, 17, 40, 10_000, u64::MAX] {
+            for count in [0, 1, 16, u32::MAX] {
+                let (found, right) = (both.store().hashes(tree, first, count), both.naive.hashes(tree, first, count));
+                assert_eq!(found, right, "{count} leaves of {tree:?} from {first}");
+            }
+        }
+        let ids: Vec<NodeId> = (STORED_LEVEL..10)
+            .flat_map(|level| (0..8).map(move |index| NodeId { tree, level, index }))
+            .chain([NodeId { tree, level: 63, index: 0 }, NodeId { tree, level: 4, index: u64::MAX }])
+            .rev()
+            .collect();
+        assert_eq!(both.store().nodes(&ids), both.naive.nodes(&ids), "{tree:?}");
+    }
+    assert_eq!(both.store().nodes(&[]).unwrap(), []);
+    for segment in [0, 1, 2, 3, u64::MAX] {
+        for seqno in (0..=both.log.size() + 1).chain([u64::MAX]) {
+            assert_eq!(both.store().leaf_index(segment, seqno), both.naive.leaf_index(segment, seqno));
+        }
+    }
+    for stream in ["a", "b", "empty", "unknown"] {
+        for seqno in (0..=both.log.size() + 1).chain([u64::MAX]) {
+            assert_eq!(
+                both.store().segment_of(stream, seqno),
+                both.naive.segment_of(stream, seqno),
+                "{stream} {seqno}"
+            );
+        }
+    }
+}
+
+/// Whatever the size of the pages.
+pub fn a_scan_reads_all_records_in_commit_order<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    for max_bytes in [0, 1, 300, 5000, usize::MAX] {
+        let mut records: Vec<OwnedRecord> = Vec::new();
+        let mut cursor = Some(0);
+        while let Some(from) = cursor {
+            let before = records.len();
+            cursor = both.store().scan(from, max_bytes, &mut |record| records.push(record.into())).unwrap();
+            assert!(records.len() > before || cursor.is_none(), "a page of {max_bytes} bytes is empty");
+            if max_bytes == 1 {
+                assert!(records.len() - before < 20, "a small page holds {} records", records.len() - before);
+            }
+        }
+        assert_eq!(records, both.naive.records(), "pages of {max_bytes} bytes");
+    }
+}
+
+/// The last cursor that was passed finds what was committed later.
+pub fn a_scan_goes_on_where_it_ended<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    let (mut last, mut seen_before_last, mut seen) = (0, 0, 0);
+    while let Some(next) = both.store().scan(last, 700, &mut |_| seen += 1).unwrap() {
+        (last, seen_before_last) = (next, seen);
+    }
+    assert!(seen_before_last > 0, "the sample takes several pages");
+    both.commits(3);
+    let mut records = Vec::new();
+    let mut cursor = Some(last);
+    while let Some(from) = cursor {
+        cursor = both.store().scan(from, 700, &mut |record| records.push(OwnedRecord::from(record))).unwrap();
+    }
+    assert_eq!(records, both.naive.records()[seen_before_last..]);
+}
+
+/// Text is never normalised, and payloads are any bytes.
+pub fn strings_and_payloads_come_back_unchanged<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    let create = both.log.create();
+    both.insert(&create).expect("an empty store takes a log");
+    let longest = "x".repeat(255);
+    let names = [
+        "\"", "\\", "\\n", "a/b:c d", "é", "e\u{301}", "\u{feff}", "\u{202e}", "🦀", "{}", "null", "\u{ffff}", &longest,
+    ];
+    for name in names {
+        let rules = StreamRules { description: Some(name.into()), ..StreamRules::default() };
+        let commit = both.log.commit().stream_with(name, rules).entry_of(name, name, name, name, name.as_bytes());
+        let commit = commit.close(name).deprecate(name).finish();
+        both.insert(&commit).expect("names are any text without control characters");
+    }
+    let all_bytes: Vec<u8> = (0..=255).collect();
+    let payloads: [&[u8]; 13] = [
+        b"",
+        b"\0",
+        b"\n",
+        b"\r\n\t",
+        b"\x7f",
+        b"\"\\\"",
+        b"plain",
+        "ünï\u{2028}".as_bytes(),
+        b"\xff\xfe",
+        b"\xed\xa0\x80",
+        b"{\"t\":\"head\"}\n",
+        &all_bytes,
+        &[0; 4096],
+    ];
+    for payload in payloads {
+        let commit = both.log.commit().entry("payloads", payload).finish();
+        both.insert(&commit).expect("a payload is any bytes");
+    }
+    both.assert_same();
+    both.reopen();
+    both.assert_same();
+}
+
+/// The largest payload that an engine accepts.
+pub fn a_large_entry_is_stored<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    const MAX_PAYLOAD_BYTES: usize = 16 << 20;
+    let mut both = Both::new(open);
+    let create = both.log.create();
+    both.insert(&create).expect("an empty store takes a log");
+    let binary = SeededRandom::new(16).bytes(MAX_PAYLOAD_BYTES);
+    let text = "\n".repeat(MAX_PAYLOAD_BYTES);
+    for payload in [&binary, text.as_bytes()] {
+        let commit = both.log.commit().entry("a", b"small").entry("a", payload).entry("b", b"small").finish();
+        both.insert(&commit).expect("a large entry is stored");
+    }
+    both.reopen();
+    both.assert_same();
+}
+
+/// More streams than a page holds, some with entries, and entries of each far apart.
+pub fn many_streams_are_found<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    let create = both.log.create();
+    both.insert(&create).expect("an empty store takes a log");
+    for round in 0..3u8 {
+        let commit = (0..300).fold(both.log.commit(), |commit, number| match number % 3 {
+            0 if round == 0 => commit.stream(&format!("empty-{number}")),
+            0 => commit,
+            _ => commit.entry(&format!("stream-{number}"), &[round]),
+        });
+        let commit = commit.finish();
+        both.insert(&commit).expect("streams are stored");
+    }
+    both.assert_same();
+    both.reopen();
+    both.assert_same();
+}
+
+/// Only the producers' entries of the one stream lose their bytes.
+pub fn pruning_leaves_control_entries_and_hashes<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    let size = both.log.size();
+    for (stream, last) in [("a", 0), ("unknown", size), ("empty", size), ("a", 5), ("a", 5), ("a", 30), ("b", u64::MAX)]
+    {
+        assert_eq!(both.store().prune(stream, last), both.naive.prune(stream, last), "{stream} up to {last}");
+        both.assert_same();
+    }
+    both.reopen();
+    both.assert_same();
+    assert_eq!(both.store().prune("a", 30).unwrap(), 0, "nothing is pruned twice");
+    both.commits(2);
+    both.store().reindex().unwrap();
+    both.assert_same();
+}
+
+/// And only those.
+pub fn dropped_data_keys_are_gone<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    let keys = both.naive.data_keys("a").unwrap();
+    assert!(keys.len() > 2, "the sample has data keys");
+    for ids in [&[][..], &[Hash([0xdd; 32])], &[keys[1].id], &[keys[0].id, keys[1].id, keys[2].id]] {
+        both.store().drop_data_keys(ids).unwrap();
+        both.naive.drop_data_keys(ids).unwrap();
+        both.assert_same();
+    }
+    both.reopen();
+    both.assert_same();
+    both.commits(2);
+    both.assert_same();
+}
+
+/// The log ends at the head that was named, and goes on from there.
+pub fn what_is_set_aside_is_out_of_the_log<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    both.commits(4);
+    for back in [1, 3, 4] {
+        let last = both.states.len() as u64;
+        assert!(!both.set_aside(last - back).is_empty(), "it is said where the records are kept");
+        both.assert_same();
+        both.reopen();
+        both.assert_same();
+        both.commits(1);
+        both.assert_same();
+    }
+    assert!(both.store().set_aside(1000).is_err(), "there is no such head");
+    both.assert_same();
+    // Down to the log's own record.
+    both.set_aside(1);
+    both.assert_same();
+    both.commits(3);
+    both.reopen();
+    both.assert_same();
+}
+
+/// Whatever it was made of before.
+pub fn an_index_is_rebuilt_from_the_rows<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    both.store().reindex().unwrap();
+    both.assert_same();
+    // Tree hashes are stored as they come: a store does not compute them. They are derived from the rows, all the same.
+    let mut commit = (0..40).fold(both.log.commit(), |commit, i| commit.entry("a", &[i])).finish();
+    both.naive.insert(&commit).unwrap();
+    assert!(!commit.nodes.is_empty());
+    commit.nodes.iter_mut().for_each(|node| node.hash = Hash([0xbb; 32]));
+    both.store().insert(&commit).unwrap();
+    both.store().reindex().unwrap();
+    both.assert_same();
+    both.reopen();
+    both.assert_same();
+    both.commits(2);
+    both.assert_same();
+}
+
+/// Many short histories of everything that can be done to a store.
+pub fn random_histories_are_answered_like_a_list_would<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut random = SeededRandom::new(seed());
+    let mut both = Both::new(open);
+    let create = both.log.create();
+    both.insert(&create).expect("an empty store takes a log");
+    for _ in 0..count(60, 2000) {
+        match random.below(20) {
+            0..10 => both.random_commit(&mut random),
+            10..12 => {
+                let mut earlier = random.pick(&both.states).clone();
+                let commit = earlier.commit().entry("a", b"late").finish();
+                both.insert_late(&commit);
+            }
+            12 => {
+                let (stream, last) = (*random.pick(&STREAMS), random.below(both.log.size() + 2));
+                assert_eq!(both.store().prune(stream, last), both.naive.prune(stream, last));
+            }
+            13 => {
+                let stream = *random.pick(&STREAMS);
+                let keys = both.naive.data_keys(stream).unwrap();
+                let ids: Vec<Hash> = keys.iter().filter(|_| random.below(2) == 0).map(|row| row.id).collect();
+                both.store().drop_data_keys(&ids).unwrap();
+                both.naive.drop_data_keys(&ids).unwrap();
+            }
+            14 if both.states.len() > 1 => {
+                // A few commits at most, so that histories grow.
+                let back = random.below(3.min(both.states.len() as u64 - 1)) + 1;
+                let last = both.states.len() as u64;
+                both.set_aside(last - back);
+            }
+            15 => both.store().reindex().unwrap(),
+            16..18 => both.reopen(),
+            _ => both.assert_same_sample(&mut random),
+        }
+    }
+    both.assert_same();
+    both.reopen();
+    both.assert_same();
+}
+
+const STREAMS: [&str; 4] = ["a", "b", "übung/\"β\"\\", "secure-log"];
+
+/// A store and the list that it should be like.
+struct Both<'a, S, O> {
+    open: &'a mut O,
+    /// Absent only while it is opened anew: a place may be locked as long as it is open.
+    store: Option<S>,
+    naive: NaiveStore,
+    log: LogBuilder,
+    /// The log as it was at each head.
+    states: Vec<LogBuilder>,
+}
+
+impl<'a, S: SecureLogStore, O: FnMut() -> S> Both<'a, S, O> {
+    fn new(open: &'a mut O) -> Self {
+        let store = Some(open());
+        Both { open, store, naive: NaiveStore::new(), log: LogBuilder::new(), states: Vec::new() }
+    }
+
+    fn reopen(&mut self) {
+        self.store = None;
+        self.store = Some((self.open)());
+        assert_eq!(self.store().torn(), None, "nothing was interrupted");
+    }
+
+    fn store(&mut self) -> &mut S {
+        self.store.as_mut().expect("it is opened anew as soon as it is closed")
+    }
+
+    fn insert(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        let (answer, right) = (self.store().insert(commit), self.naive.insert(commit));
+        match (&answer, &right) {
+            (Ok(()), Ok(())) => self.states.push(self.log.clone()),
+            (Err(StoreError::Conflict { heads }), Err(StoreError::Conflict { heads: all })) => {
+                assert!(!heads.is_empty() || all.is_empty(), "a conflict shows what is there");
+                assert!(all.starts_with(heads), "a conflict shows the newest heads, newest first");
+            }
+            _ => assert_eq!(answer, right),
+        }
+        answer
+    }
+
+    /// A commit for an earlier state, which may be the present one.
+    fn insert_late(&mut self, commit: &Commit) {
+        if commit.expected != self.log.expected() {
+            assert!(self.insert(commit).is_err());
+        }
+    }
+
+    fn set_aside(&mut self, after_head: u64) -> String {
+        let place = self.store().set_aside(after_head).expect("the head is there");
+        self.naive.set_aside(after_head).expect("the head is there");
+        self.states.truncate(after_head as usize);
+        self.log = self.states.last().expect("the head is there").clone();
+        place
+    }
+
+    /// So many small commits, after the log was made.
+    fn commits(&mut self, number: u64) {
+        if self.states.is_empty() {
+            let create = self.log.create();
+            self.insert(&create).expect("an empty store takes a log");
+        }
+        for round in 0..number {
+            let commit = self.log.commit().entry("a", &round.to_be_bytes()).entry("b", b"").finish();
+            self.insert(&commit).expect("the next commit is stored");
+        }
+    }
+
+    /// A log with a record of each kind, several segments, and subtrees that are worth storing.
+    fn write_sample(&mut self) {
+        let keyed = StreamRules {
+            tier: Tier::HighlyRestricted,
+            suite: Suite::HmacSha256(KeyId([7; 8])),
+            sign: SigningRule::Entries,
+            description: Some("sealed, signed, \"quoted\"".into()),
+        };
+        let blake = StreamRules { suite: Suite::Blake3, tier: Tier::Protected, ..StreamRules::default() };
+        let create = self.log.create();
+        self.insert(&create).expect("an empty store takes a log");
+        let commit =
+            self.log.commit().stream_with("b", blake).stream("empty").stream("a").stream_with(STREAMS[2], keyed);
+        let commit = commit.control(STREAMS[2], "created", "").finish();
+        self.insert(&commit).expect("streams are stored");
+        for round in 0..3u8 {
+            let mut commit = self.log.commit().record(Record::DataKey(&data_key("a", round)));
+            for number in 0..20 {
+                commit = commit.entry("a", &[round, number]);
+                if number % 3 == 0 {
+                    commit = commit.entry("b", &[number]);
+                }
+            }
+            let commit = commit.entry(STREAMS[2], b"x").close("a").finish();
+            self.insert(&commit).expect("entries are stored");
+            let (size, segment) = (self.log.size() + 1, u64::from(round) + 1);
+            let mut commit = self.log.commit().entry(STREAMS[2], b"signed");
+            for of in [Subject::Entry(size), Subject::Entry(size), Subject::Segment(segment), Subject::Segment(segment)]
+            {
+                commit = commit.record(Record::Signature(&signature(of, round)));
+            }
+            let (_, word) = WitnessResult::NAMES[usize::from(round)];
+            let commit = commit.record(Record::Witness(&witness(size, word))).finish();
+            self.insert(&commit).expect("signatures and witness rows are stored");
+        }
+        let commit = self.log.commit().close("b").close("a").deprecate("b").finish();
+        self.insert(&commit).expect("a segment of a control entry is stored, too");
+    }
+
+    fn random_commit(&mut self, random: &mut SeededRandom) {
+        let mut log = self.log.clone();
+        let mut commit = log.commit();
+        let mut touched = Vec::new();
+        for _ in 0..random.below(30) {
+            let stream = *random.pick(&STREAMS);
+            let size = self.naive.records().len() as u8;
+            commit = match random.below(12) {
+                0 if touched.contains(&stream) => commit.close(stream),
+                1 => commit.entry("a", b"").record(Record::DataKey(&data_key("a", size))).entry("a", b"sealed"),
+                2 if touched.contains(&stream) => commit.control(stream, "recovered", "1 2"),
+                _ => {
+                    let len = random.below(50) as usize;
+                    commit.entry(stream, &random.bytes(len))
+                }
+            };
+            touched.push(stream);
+        }
+        if random.below(3) == 0 {
+            commit = commit.record(Record::Witness(&witness(self.log.size(), "cosigned")));
+        }
+        if random.below(3) == 0 {
+            commit = commit.entry("a", b"signed");
+            for number in 0..=random.below(2) as u8 {
+                let of = Subject::Entry(commit.size());
+                commit = commit.record(Record::Signature(&signature(of, number)));
+            }
+        }
+        let commit = commit.finish();
+        self.log = log;
+        self.insert(&commit).expect("the next commit is stored");
+    }
+
+    fn assert_same(&mut self) {
+        let Both { store, naive, .. } = self;
+        assert_same(store.as_mut().expect("it is opened anew as soon as it is closed"), naive);
+    }
+
+    /// As [`assert_same`], for what a glance shows.
+    fn assert_same_sample(&mut self, random: &mut SeededRandom) {
+        let size = self.log.size();
+        let (from, to) = (random.below(size + 2), random.below(size + 2));
+        let stream = [None, Some("a"), Some("b")][random.below(3) as usize];
+        self.assert_same_entries(EntryRange { stream, from, to, limit: random.below(40) as u32 });
+        for name in STREAMS {
+            assert_eq!(self.store().stream(name), self.naive.stream(name), "stream {name}");
+            assert_eq!(self.store().segment_of(name, from), self.naive.segment_of(name, from));
+        }
+        assert_eq!(self.store().heads(Some(from), 3), self.naive.heads(Some(from), 3));
+        assert_eq!(self.store().hashes(TreeId::Log, from, 20), self.naive.hashes(TreeId::Log, from, 20));
+    }
+
+    fn assert_same_entries(&mut self, range: EntryRange<'_>) {
+        let (mut found, mut right) = (Vec::new(), Vec::new());
+        self.store().entries(range, &mut |record| found.push(OwnedRecord::from(record))).unwrap();
+        self.naive.entries(range, &mut |record| right.push(OwnedRecord::from(record))).unwrap();
+        assert_eq!(found, right, "{range:?}");
+    }
+}
+
+/// Compares every answer that there is to compare.
+fn assert_same<S: SecureLogStore>(store: &mut S, naive: &mut NaiveStore) {
+    assert_eq!(store.log(), naive.log());
+    assert_eq!(store.segment_count(), naive.segment_count());
+    assert_eq!(store.heads(None, u32::MAX), naive.heads(None, u32::MAX));
+    assert_eq!(store.streams(0, u32::MAX), naive.streams(0, u32::MAX));
+    assert_eq!(store.witnesses(0, u32::MAX), naive.witnesses(0, u32::MAX));
+    let records = records_of(store).unwrap();
+    assert!(records == naive.records(), "a scan shows other records than were committed");
+
+    let size = naive.hashes(TreeId::Log, 0, u32::MAX).unwrap().len() as u64;
+    let mut trees = vec![TreeId::Log];
+    let mut found = Vec::new();
+    store.entries(everything(), &mut |record| found.push(OwnedRecord::from(record))).unwrap();
+    assert!(found.iter().eq(naive.records().iter().filter(|record| record.seqno().is_some())), "other entries");
+    for state in naive.streams(0, u32::MAX).unwrap() {
+        let name = state.row.name.as_str();
+        assert_eq!(store.stream(name), Ok(Some(state.clone())));
+        assert_eq!(store.segments(name, 0, u32::MAX), naive.segments(name, 0, u32::MAX));
+        assert_eq!(store.data_keys(name), naive.data_keys(name));
+        let mut found = Vec::new();
+        let range = EntryRange { stream: Some(name), ..everything() };
+        store.entries(range, &mut |record| found.extend(OwnedRecord::from(record).seqno())).unwrap();
+        let right = naive.records().iter().filter_map(|record| match record {
+            OwnedRecord::Entry { seqno, stream, .. } | OwnedRecord::Pruned { seqno, stream, .. } if stream == name => {
+                Some(*seqno)
+            }
+            _ => None,
+        });
+        assert!(found.into_iter().eq(right), "other entries of {name}");
+    }
+    for id in 1..=naive.segment_count().unwrap() {
+        trees.push(TreeId::Segment(id));
+        let row = naive.segment(id).unwrap().expect("segments are dense");
+        assert_eq!(store.leaf_index(id, row.last), Ok(Some(row.count - 1)));
+        assert_eq!(store.segment_of(&row.stream, row.first), Ok(Some(row.clone())));
+        assert_eq!(store.segment(id), Ok(Some(row)));
+        assert_eq!(store.signatures(Subject::Segment(id)), naive.signatures(Subject::Segment(id)));
+    }
+    for seqno in (1..=size).step_by(1 + size as usize / 200) {
+        assert_eq!(store.signatures(Subject::Entry(seqno)), naive.signatures(Subject::Entry(seqno)));
+    }
+    for tree in trees {
+        assert_eq!(store.hashes(tree, 0, u32::MAX), naive.hashes(tree, 0, u32::MAX));
+        let next = naive.stored_nodes().keys().filter(|id| id.tree == tree).map(|id| id.index + 1).max().unwrap_or(0);
+        let ids: Vec<NodeId> = (STORED_LEVEL..STORED_LEVEL + 6)
+            .flat_map(|level| (0..=next).map(move |index| NodeId { tree, level, index }))
+            .collect();
+        assert_eq!(store.nodes(&ids), naive.nodes(&ids), "interior hashes of {tree:?}");
+    }
+}
+
+fn everything() -> EntryRange<'static> {
+    EntryRange { stream: None, from: 0, to: u64::MAX, limit: u32::MAX }
+}
+
+fn data_key(stream: &str, number: u8) -> DataKeyRow {
+    DataKeyRow {
+        id: Hash::sha256(&[number]),
+        stream: stream.into(),
+        first: u64::from(number),
+        kek: "kek-\"label\"".into(),
+        alg: "xchacha20poly1305".into(),
+        wrapped: vec![number; 72],
+        created: "2026-11-20T04:07:11.000000000Z".into(),
+    }
+}
+
+fn signature(of: Subject, number: u8) -> SignatureRow {
+    SignatureRow {
+        of,
+        identity: format!("identity-{number}"),
+        alg: "ed25519".into(),
+        key: vec![number; 32],
+        sig: vec![number ^ 0xff; 64],
+    }
+}
+
+fn witness(size: u64, word: &str) -> WitnessRow {
+    let (result, _) = WitnessResult::NAMES.into_iter().find(|(_, name)| *name == word).expect("a word of the format");
+    WitnessRow {
+        size,
+        name: "witness.example/w1".into(),
+        at: "2026-11-20T04:07:11.000000000Z".into(),
+        result,
+        detail: "in its own \\ words".into(),
+    }
+}
