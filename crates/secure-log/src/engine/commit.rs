@@ -272,19 +272,13 @@ impl<S: SecureLogStore> SecureLog<S> {
     pub(super) fn seal(&mut self, commit: &mut Commit, signing: Signing, now: Timestamp) -> Result<(), LogError> {
         let (size, root) = (self.next.tree.size(), self.next.tree.root());
         let mut sigs = Vec::new();
-        if let Ok(key) = &self.key {
+        if let Ok(key) = &mut self.key {
             let due = signing == Signing::Now || {
                 let entries = size - self.next.signed_size;
                 is_due(self.settings.head_every, entries, self.next.signed_at, now)
             };
             if due {
-                let text = note::text(&self.log.origin, size, &root);
-                let signature = key.signer.sign(text.as_bytes())?;
-                let line =
-                    note::signature_line(&self.log.origin, key.signer.algorithm(), key.signer.public_key(), &signature);
-                sigs.push(
-                    line.map_err(|error| KeyError::Backend(format!("it made a signature that is none: {error}")))?,
-                );
+                sigs.push(key.sign_head(&self.log.origin, &note::text(&self.log.origin, size, &root))?);
                 self.next.attested = true;
                 self.next.signed_size = size;
                 self.next.signed_at = Some(now);
@@ -317,6 +311,23 @@ impl<S: SecureLogStore> SecureLog<S> {
             }
             _ => now,
         }
+    }
+}
+
+impl HeadKey {
+    /// The signature line of a head. The first is verified before anything is stored under it: a key whose two halves do not
+    /// fit would make a log that nobody can open again.
+    fn sign_head(&mut self, origin: &str, text: &str) -> Result<String, LogError> {
+        let bad =
+            |error: &dyn core::fmt::Display| KeyError::Backend(format!("it made a signature that is none: {error}"));
+        let signature = self.signer.sign(text.as_bytes())?;
+        let line = note::signature_line(origin, self.signer.algorithm(), self.signer.public_key(), &signature)
+            .map_err(|error| bad(&error))?;
+        if !self.tried {
+            self.verifier.check_line(&line, text).map_err(|error| bad(&error))?;
+            self.tried = true;
+        }
+        Ok(line)
     }
 }
 

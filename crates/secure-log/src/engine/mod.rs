@@ -82,6 +82,8 @@ struct Settings {
 struct HeadKey {
     signer: Box<dyn CheckpointSigner + Send>,
     verifier: VerifierKey,
+    /// A signature of it was verified since the log was opened.
+    tried: bool,
 }
 
 /// The key of the keyed suite, and its public name.

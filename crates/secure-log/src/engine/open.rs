@@ -418,7 +418,7 @@ fn load_key(keystore: &dyn Keystore, identity: &str, origin: &str) -> Result<Res
         Ok(signer) => {
             let verifier = VerifierKey::new(origin, signer.algorithm(), signer.public_key())
                 .map_err(|error| KeyError::Backend(format!("'{identity}' has a public key that is none: {error}")))?;
-            Ok(Ok(HeadKey { signer, verifier }))
+            Ok(Ok(HeadKey { signer, verifier, tried: false }))
         }
         Err(KeyError::NotFound(absent)) => Ok(Err(absent)),
         Err(error) => Err(error.into()),
