@@ -1,4 +1,4 @@
-//! Comparing with the anchor, and publishing (architecture.md rule 5).
+//! Comparing with the anchor, and publishing.
 
 use crate::engine::SecureLog;
 use crate::engine::commit::{Signing, is_due};

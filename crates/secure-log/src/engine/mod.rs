@@ -1,4 +1,4 @@
-//! The engine: everything that the log decides, over a store that it does not trust (trust.md rule 8).
+//! The engine: everything that the log decides, over a store that it does not trust (security.md rule 8).
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Making, opening and re-reading a log: from which head it may be continued (trust.md rule 8).
+//! Making, opening and re-reading a log: from which head it may be continued (security.md rule 8).
 
 use crate::engine::anchoring::anchored_head;
 use crate::engine::commit::Signing;
@@ -25,7 +25,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Opens the log in the store, or makes a new one where the store is empty and the anchor knows of none.
     ///
     /// The anchor is asked first, then the store is read. What is there is continued only from a head that a trusted
-    /// key signed, that is no smaller than the anchor's and consistent with it; see trust.md rule 8. A log made where the
+    /// key signed, that is no smaller than the anchor's and consistent with it; see security.md rule 8. A log made where the
     /// keystore has no key of the configured identity is keyless: its heads are unsigned and every verdict says so.
     pub fn open(mut store: S, mut providers: Providers, options: LogOptions) -> Result<SecureLog<S>, LogError> {
         options.check()?;

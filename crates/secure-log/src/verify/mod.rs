@@ -1,4 +1,4 @@
-//! Verifying a log: three answers, and never one that rests on a stored hash (trust.md).
+//! Verifying a log: three answers, and never one that rests on a stored hash (security.md).
 //!
 //! [`verify_jsonl`] reads a file as it lies; [`LogVerifier`] takes the same bytes in pieces; [`Verifier`] takes the records
 //! that a store hands out. Each entry is re-hashed, each segment's root and each head's recomputed, each signature checked

@@ -8,7 +8,7 @@ use crate::verify::finding::Finding;
 /// How many things that could not be checked, and how many unknown signers, a report lists.
 pub const MAX_LISTED: usize = 1000;
 
-/// The three answers (trust.md).
+/// The three answers (security.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Everything was checked, and is as it should be.

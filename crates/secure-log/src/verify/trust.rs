@@ -1,4 +1,4 @@
-//! Which keys count (trust.md rule 3).
+//! Which keys count (security.md rule 3).
 
 use core::fmt;
 use core::ops::RangeInclusive;

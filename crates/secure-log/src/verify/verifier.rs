@@ -1,4 +1,4 @@
-//! The rules of format.md and trust.md, applied to records in commit order.
+//! The rules of format.md and security.md, applied to records in commit order.
 
 use std::collections::HashMap;
 
