@@ -32,6 +32,8 @@ pub struct Keys {
     pub head_identity: String,
     /// Another identity with a key of its own, if there is one.
     pub second_identity: Option<String>,
+    /// Whether the stack's keystore takes its keys from what it is given here.
+    pub are_given: bool,
     folder: Option<(PathBuf, String)>,
     variables: Vec<(String, String)>,
 }
@@ -42,11 +44,22 @@ impl Keys {
     pub fn find_or_make(config: &str) -> Result<Keys> {
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let head_identity = environment("SECURE_LOG_HEAD_IDENTITY").unwrap_or_else(|| HEAD_IDENTITY.into());
+        if environment("SECURE_LOG_VERIFY_KEYSTORE").as_deref() == Some("foreign") {
+            return Ok(Keys {
+                summary: "keys are those that the stack's own keystore has, whatever it is told".into(),
+                head_identity,
+                second_identity: Some(SECOND_IDENTITY.into()),
+                are_given: false,
+                folder: None,
+                variables: Vec::new(),
+            });
+        }
         if environment("SECURE_LOG_KEYSTORE_SEED").is_some() {
             return Ok(Keys {
                 summary: "keys are derived from the configured SECURE_LOG_KEYSTORE_SEED".into(),
                 head_identity,
                 second_identity: Some(SECOND_IDENTITY.into()),
+                are_given: true,
                 folder: None,
                 variables: Vec::new(),
             });
@@ -57,6 +70,7 @@ impl Keys {
                 summary: format!("keys are those of the configured SECURE_LOG_KEYSTORE_DIR={folder}"),
                 head_identity,
                 second_identity: second.then(|| SECOND_IDENTITY.into()),
+                are_given: true,
                 folder: Some((folder.clone().into(), folder)),
                 variables: Vec::new(),
             });
@@ -74,6 +88,7 @@ impl Keys {
             ),
             head_identity,
             second_identity: Some(SECOND_IDENTITY.into()),
+            are_given: true,
             folder: Some((folder, GUEST_FOLDER.into())),
             variables: vec![
                 ("SECURE_LOG_KEYSTORE_DIR".into(), GUEST_FOLDER.into()),

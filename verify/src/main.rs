@@ -39,6 +39,8 @@ read and write. A log that is there already is continued; every run writes to st
 
 Variables that begin with SECURE_LOG_ are passed to the stack. With neither SECURE_LOG_KEYSTORE_DIR nor
 SECURE_LOG_KEYSTORE_SEED set, throw-away keys are made in the temporary folder, and used again for the same CONFIG.
+SECURE_LOG_VERIFY_KEYSTORE=foreign says that the stack's keystore has keys of its own, named checkpoint-ed25519 and
+segment-signer, and takes none from variables.
 
 Exit codes: 0 every step did what it should, 1 a step failed (the last line says which, what was expected and what was
 found), 2 the run could not begin.";

@@ -23,8 +23,12 @@ pub const GROUP: Group = Group {
 };
 
 const KEYSTORE: &str = "SECURE_LOG_KEYSTORE";
+const FOREIGN: &str = "the stack's keystore takes no keys from variables";
 
 fn keyless(session: &mut Session) -> Result<Done> {
+    if !session.keys.are_given {
+        return not_applicable(FOREIGN);
+    }
     let Some((mut log, config)) =
         session.elsewhere_with("keyless", |_, around| around.without(KEYSTORE).without("SECURE_LOG_MAC_LABEL"))?
     else {
@@ -52,6 +56,9 @@ fn keyless(session: &mut Session) -> Result<Done> {
 }
 
 fn key_gone(session: &mut Session) -> Result<Done> {
+    if !session.keys.are_given {
+        return not_applicable(FOREIGN);
+    }
     const NAME: &str = "key-gone";
     let Some((mut log, config)) = session.elsewhere(NAME)? else { return no_place() };
     if session.file().is_none() {
@@ -82,6 +89,9 @@ fn key_gone(session: &mut Session) -> Result<Done> {
 }
 
 fn wrong_passphrase(session: &mut Session) -> Result<Done> {
+    if !session.keys.are_given {
+        return not_applicable(FOREIGN);
+    }
     if std::env::var_os("SECURE_LOG_KEYSTORE_SEED").is_some() {
         return not_applicable("keys from a seed have no passphrase");
     }
@@ -99,6 +109,9 @@ fn wrong_passphrase(session: &mut Session) -> Result<Done> {
 }
 
 fn seeded(session: &mut Session) -> Result<Done> {
+    if !session.keys.are_given {
+        return not_applicable(FOREIGN);
+    }
     let seed = seed();
     let open = || {
         session.elsewhere_with("seeded", |_, around| {
