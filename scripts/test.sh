@@ -36,6 +36,7 @@ main() {
     step "dependencies: advisories" check_advisories
     step "components: built, composed, imports as listed" scripts/build-components.sh
     step "components: cargo-component builds them" check_cargo_component
+    step "store components: the suite of every store" scripts/test-stores.sh
     step "harness: file stack" harness_file_stack
     step "harness: memory stack" harness dist/secure-log-memory.wasm :memory:
     step "reference reader: the composed stack's log is valid" read_composed_log

@@ -258,3 +258,31 @@ fn error_from_wire(error: wire::StoreError) -> StoreError {
         wire::StoreError::Io(wire::IoFailure { operation, detail }) => StoreError::Io { operation, detail },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_answer_is_told_apart_from_an_empty_one() {
+        let short = || answer::HeadRow { size: 1, root: vec![0; 31], sigs: Vec::new() };
+        assert!(matches!(head_row(short()), Err(StoreError::Corrupt { .. })));
+        assert!(matches!(with_record(answer::Row::Head(short()), |_| ()), Err(StoreError::Corrupt { .. })));
+        let conflict = error_from_wire(wire::StoreError::Conflict(vec![short()]));
+        assert!(matches!(conflict, StoreError::Corrupt { .. }));
+        let log = answer::LogRow { id: vec![0; 17], origin: String::new(), created: String::new() };
+        assert!(matches!(optional(Ok(Some(log)), log_row), Err(StoreError::Corrupt { .. })));
+        assert_eq!(optional(Ok(None), log_row), Ok(None));
+        assert!(matches!(list(Ok(vec![vec![0; 3]]), |hash: Vec<u8>| leaf(&hash)), Err(StoreError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn errors_keep_their_meaning() {
+        let io = wire::StoreError::Io(wire::IoFailure { operation: "write".into(), detail: "full".into() });
+        assert_eq!(error_from_wire(io), StoreError::Io { operation: "write".into(), detail: "full".into() });
+        let locked = wire::StoreError::Locked("by another".into());
+        assert_eq!(error_from_wire(locked), StoreError::Locked { detail: "by another".into() });
+        let empty = wire::StoreError::Conflict(Vec::new());
+        assert_eq!(error_from_wire(empty), StoreError::Conflict { heads: Vec::new() });
+    }
+}

@@ -262,3 +262,92 @@ fn error_to_wire(error: StoreError) -> wire::StoreError {
         other => wire::StoreError::Io(wire::IoFailure { operation: "use the store".into(), detail: other.to_string() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use secure_log::memory::MemoryStore;
+    use secure_log_testkit::LogBuilder;
+
+    use super::wire::Guest;
+    use super::*;
+
+    struct Memory;
+
+    impl StoreProvider for Memory {
+        fn open(config: &str) -> Result<Box<dyn SecureLogStore>, StoreError> {
+            if config.is_empty() {
+                return Err(StoreError::Config("a name is missing".into()));
+            }
+            Ok(Box::new(MemoryStore::new()))
+        }
+    }
+
+    type Store = Served<Memory>;
+
+    fn head() -> wire::Row {
+        wire::Row::Head(wire::HeadRow { size: 0, root: vec![0; 32], sigs: Vec::new() })
+    }
+
+    fn first_commit() -> wire::Commit {
+        let log = log_to_wire(LogBuilder::new().log());
+        wire::Commit { expected: None, rows: vec![wire::Row::Log(log), head()], nodes: Vec::new() }
+    }
+
+    #[test]
+    fn nothing_works_before_init_and_init_may_be_tried_again() {
+        assert!(matches!(Store::secure_log_read_log(), Err(wire::StoreError::Config(text)) if text.contains("init")));
+        assert!(matches!(Store::init(String::new()), Err(wire::StoreError::Config(_))));
+        assert!(matches!(Store::secure_log_segment_count(), Err(wire::StoreError::Config(_))));
+        assert!(matches!(Store::init("log".into()), Ok(None)));
+        Store::secure_log_insert(first_commit()).unwrap();
+        assert_eq!(Store::secure_log_read_log().unwrap().unwrap().origin, LogBuilder::new().log().origin);
+        Store::init("another".into()).unwrap();
+        assert!(Store::secure_log_read_log().unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused_and_nothing_is_stored() {
+        Store::init("log".into()).unwrap();
+        let entry = |hash: Vec<u8>| {
+            wire::Row::Entry(wire::EntryRow { seqno: 1, stream_id: "a".into(), hash, bytes: Vec::new() })
+        };
+        let pruned = wire::Row::Pruned(wire::PrunedRow { seqno: 1, stream_id: "a".into(), hash: vec![0; 32] });
+        let stream = |tier: &str, suite: &str, key: Option<Vec<u8>>| {
+            wire::Row::Stream(wire::StreamRow {
+                name: "a".into(),
+                tier: tier.into(),
+                suite: suite.into(),
+                key,
+                sign: "none".into(),
+                description: None,
+                created: "now".into(),
+                deprecated: None,
+            })
+        };
+        let rows = [
+            entry(vec![0; 31]),
+            entry(vec![0; 33]),
+            pruned,
+            stream("secret", "sha-256", None),
+            stream("public", "md5", None),
+            stream("public", "sha-256", Some(vec![0; 8])),
+            stream("public", "hmac-sha-256", None),
+            stream("public", "hmac-sha-256", Some(vec![0; 7])),
+        ];
+        for row in rows {
+            let mut commit = first_commit();
+            commit.rows.insert(1, row.clone());
+            let refused = Store::secure_log_insert(commit);
+            assert!(matches!(refused, Err(wire::StoreError::Corrupt(_))), "{row:?}");
+        }
+        let mut commit = first_commit();
+        commit.expected = Some(wire::Expected { size: 0, root: Vec::new(), segments: 0 });
+        assert!(matches!(Store::secure_log_insert(commit), Err(wire::StoreError::Corrupt(_))));
+        let id = wire::NodeId { tree: wire::TreeId::Log, level: 4, index: 0 };
+        let mut commit = first_commit();
+        commit.nodes.push(wire::Node { id, hash: vec![0; 64] });
+        assert!(matches!(Store::secure_log_insert(commit), Err(wire::StoreError::Corrupt(_))));
+        assert!(matches!(Store::secure_log_drop_data_keys(vec![vec![1]]), Err(wire::StoreError::Corrupt(_))));
+        assert!(Store::secure_log_read_log().unwrap().is_none());
+    }
+}

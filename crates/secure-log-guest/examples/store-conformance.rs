@@ -1,0 +1,24 @@
+//! The suite of every store, over the store component that this one is composed with.
+//!
+//! Built for wasm32-wasip2 and run by scripts/test-stores.sh. The config of each check's store is the name of a file,
+//! for stores that keep files.
+
+use secure_log_guest::ImportedStore;
+use secure_log_testkit::conformance::stores;
+
+type Open = Box<dyn FnMut() -> ImportedStore>;
+
+fn main() {
+    if cfg!(not(target_family = "wasm")) {
+        eprintln!("NOT RUN: there is no store to import; build this for wasm32-wasip2, see scripts/test-stores.sh");
+        std::process::exit(1);
+    }
+    let checks = stores::all::<ImportedStore, Open>();
+    let number = checks.len();
+    for (name, check) in checks {
+        println!("{name}");
+        let mut open: Open = Box::new(move || ImportedStore::open(&format!("{name}.jsonl")).expect("the store opens"));
+        check(&mut open);
+    }
+    println!("{number} checks passed");
+}
