@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use secure_log::entry::CONTROL_PREFIX;
+use secure_log::entry::{CONTROL_PREFIX, Entry};
 use secure_log::hash::{Hash, Suite};
 use secure_log::record::{LogRow, StreamRow};
 use secure_log::tree::{CompactTree, leaf_hash};
@@ -99,7 +99,7 @@ impl Chain {
     fn fit_entry(&mut self, record: &mut OwnedRecord) {
         self.seqno += 1;
         let seqno = self.seqno;
-        let name = record.entry().expect("an entry decodes").stream;
+        let Entry { stream: name, version, .. } = record.entry().expect("an entry decodes");
         let stream = self.streams.get_mut(&name).expect("an entry is of a stream");
         let (prev, closed) = (stream.prev, &mut stream.closed);
         record.edit_entry(|entry| {
@@ -112,7 +112,6 @@ impl Chain {
             }
         });
         let OwnedRecord::Entry { hash, bytes, .. } = record else { return };
-        let version = stream.row.rules.suite.version();
         if version == Suite::Blake3.version() {
             *hash = Hash(blake3::hash(bytes).into());
         } else if version == Suite::Sha256.version() {

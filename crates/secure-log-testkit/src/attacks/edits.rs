@@ -49,20 +49,28 @@ pub fn no_edit_passes<S: SecureLogStore>(mut place: impl FnMut(&[OwnedRecord]) -
     assert_eq!(read(&untouched).verdict, Verdict::Valid, "{:?}", read(&untouched));
     let mut log = SecureLog::open(place(&untouched), providers(), options()).expect("an untouched log opens");
     assert_eq!(log.verify_log().map(|report| report.verdict), Ok(Verdict::Valid));
+    let mut wrong = Vec::new();
     for Edit { row, name, apply, answer } in edits() {
         let mut records = untouched.clone();
         apply(&mut records);
-        assert_ne!(records, untouched, "row {row}, {name}: the edit does nothing");
-        answer.check(&read(&records), &format!("row {row}, {name}, read as a file"));
+        assert!(records != untouched, "row {row}, {name}: the edit does nothing");
+        let mut note = |how, complaint: Option<String>| {
+            wrong.extend(complaint.map(|complaint| format!("row {row}, {name}, {how}: {complaint}")));
+        };
+        note("read as a file", answer.unlike(&read(&records)));
         // A refusal is as good as a finding.
         let Ok(mut log) = SecureLog::open(place(&records), providers(), options()) else { continue };
         let Ok(report) = log.verify_log() else { continue };
-        match answer {
-            // The engine may have recorded on opening that nobody attested what it found.
-            Answer::Incomplete(_) => assert_eq!(report.verdict, Verdict::Incomplete, "row {row}, {name}"),
-            Answer::Invalid(..) => answer.check(&report, &format!("row {row}, {name}, through the engine")),
-        }
+        note(
+            "through the engine",
+            match answer {
+                // The engine may have recorded on opening that nobody attested what it found.
+                Answer::Incomplete(_) => (report.verdict != Verdict::Incomplete).then(|| format!("{report:?}")),
+                Answer::Invalid(..) => answer.unlike(&report),
+            },
+        );
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn read(records: &[OwnedRecord]) -> Report {
@@ -70,20 +78,22 @@ fn read(records: &[OwnedRecord]) -> Report {
 }
 
 impl Answer {
-    fn check(&self, report: &Report, what: &str) {
-        match (self, &report.verdict) {
+    /// Says how a report differs from this answer.
+    fn unlike(&self, report: &Report) -> Option<String> {
+        let alike = match (self, &report.verdict) {
             (Answer::Invalid(code, at), Verdict::Invalid(finding)) => {
-                assert_eq!(*code, finding.code, "{what}: {finding}");
-                match at {
-                    Some(at) => assert_eq!(*at, finding.at, "{what}: {finding}"),
-                    None => assert!(matches!(finding.at, Place::Line(_)), "{what}: {finding}"),
-                }
+                let there = match at {
+                    Some(at) => *at == finding.at,
+                    None => matches!(finding.at, Place::Line(_)),
+                };
+                *code == finding.code && there
             }
             (Answer::Incomplete(text), Verdict::Incomplete) => {
-                assert!(report.missing.iter().any(|missing| missing.contains(text)), "{what}: {:?}", report.missing);
+                report.missing.iter().any(|missing| missing.contains(text))
             }
-            (expected, found) => panic!("{what}: expected {expected:?}, found {found:?}, {:?}", report.missing),
-        }
+            _ => false,
+        };
+        (!alike).then(|| format!("expected {self:?}, found {:?}, {:?}", report.verdict, report.missing))
     }
 }
 
@@ -108,7 +118,7 @@ fn row_1() -> Vec<Edit> {
     use Place::Seqno;
     vec![
         invalid(1, "payload", HashMismatch, Seqno(5), |r| field(r, 5, |e| e.payload[0] ^= 1)),
-        invalid(1, "time", HashMismatch, Seqno(5), |r| field(r, 5, |e| e.time.replace_range(18..19, "2"))),
+        invalid(1, "time", HashMismatch, Seqno(5), |r| field(r, 5, |e| e.time.replace_range(18..19, "9"))),
         invalid(1, "event", HashMismatch, Seqno(5), |r| field(r, 5, |e| e.event.push('x'))),
         invalid(1, "severity", HashMismatch, Seqno(5), |r| field(r, 5, |e| e.severity = "error".into())),
         invalid(1, "producer", HashMismatch, Seqno(5), |r| field(r, 5, |e| e.producer.clear())),
@@ -125,7 +135,7 @@ fn row_1() -> Vec<Edit> {
 }
 
 fn row_2() -> Vec<Edit> {
-    use FindingCode::{Gap, HeadMismatch, SegmentMismatch, Truncated};
+    use FindingCode::{Gap, HashMismatch, HeadMismatch, SegmentMismatch, Truncated};
     use Place::{Head, Segment, Seqno};
     vec![
         invalid(2, "delete an entry", Gap, Seqno(8), |r| remove(r, 7)),
@@ -134,13 +144,17 @@ fn row_2() -> Vec<Edit> {
         invalid(2, "delete a whole commit", SegmentMismatch, Segment(2), |r| {
             drop_all(r, |record| matches!(record.seqno(), Some(13..=16)) || is_head(record, 16));
         }),
-        invalid(2, "delete an entry and count anew", Truncated, Head(11), |r| {
+        invalid(2, "delete an entry and count anew", Truncated, Head(16), |r| {
+            remove(r, 16);
+            rechain(r, Reach::Entries);
+        }),
+        invalid(2, "the same before a keyed entry, which only the key can hash", HashMismatch, Seqno(8), |r| {
             remove(r, 7);
             rechain(r, Reach::Entries);
         }),
-        invalid(2, "insert an entry", Gap, Seqno(7), |r| slip_in(r)),
-        invalid(2, "insert an entry and count anew", HeadMismatch, Head(11), |r| {
-            slip_in(r);
+        invalid(2, "insert an entry", Gap, Seqno(7), |r| slip_in(r, 6)),
+        invalid(2, "insert an entry and count anew", HeadMismatch, Head(16), |r| {
+            slip_in(r, 16);
             rechain(r, Reach::Entries);
         }),
         invalid(2, "duplicate an entry", Gap, Seqno(6), |r| {
@@ -152,8 +166,8 @@ fn row_2() -> Vec<Edit> {
             r.insert(at, r[at].clone());
         }),
         invalid(2, "swap two entries", Gap, Seqno(6), |r| swap(r, 5, 6)),
-        invalid(2, "swap entries of two streams and count anew", HeadMismatch, Head(11), |r| {
-            swap(r, 6, 7);
+        invalid(2, "swap entries of two streams and count anew", HeadMismatch, Head(16), |r| {
+            swap(r, 13, 14);
             rechain(r, Reach::Entries);
         }),
         incomplete(2, "append entries under a head of one's own", UNCOVERED, |r| {
@@ -195,8 +209,8 @@ fn rows_3_and_4() -> Vec<Edit> {
 }
 
 fn row_8() -> Vec<Edit> {
-    use FindingCode::{Gap, SegmentMissing, Unsigned};
-    use Place::{Entry, Segment};
+    use FindingCode::{SegmentMissing, Unsigned};
+    use Place::{Entry, Segment, Seqno};
     fn strip(records: &mut Vec<OwnedRecord>, gone: impl Fn(Subject) -> bool) {
         drop_all(records, |record| matches!(record, OwnedRecord::Signature(row) if gone(row.of)));
     }
@@ -212,14 +226,15 @@ fn row_8() -> Vec<Edit> {
             strip(r, |of| of == Subject::Segment(3));
             heads(r).for_each(|head| head.sigs.clear());
         }),
-        invalid(8, "strip a segment and its signature", SegmentMissing, Segment(1), |r| {
+        invalid(8, "strip a segment and its signature", SegmentMissing, Seqno(12), |r| {
             strip(r, |of| of == Subject::Segment(1));
             drop_all(r, |record| matches!(record, OwnedRecord::Segment(row) if row.id == 1));
         }),
-        invalid(8, "strip a segment and all that speaks of it", Gap, Segment(2), |r| {
-            strip(r, |of| of == Subject::Segment(1));
-            drop_all(r, |record| matches!(record, OwnedRecord::Segment(row) if row.id == 1));
-            remove(r, 12);
+        incomplete(8, "strip a segment and all that speaks of it", UNCOVERED, |r| {
+            strip(r, |of| of == Subject::Segment(3));
+            drop_all(r, |record| matches!(record, OwnedRecord::Segment(row) if row.id == 3));
+            remove(r, 22);
+            drop_all(r, |record| is_head(record, 22));
             heads(r).for_each(|head| head.sigs.clear());
             rechain(r, Reach::Heads);
         }),
@@ -485,12 +500,11 @@ fn drop_all(records: &mut Vec<OwnedRecord>, gone: impl Fn(&OwnedRecord) -> bool)
     records.retain(|record| !gone(record));
 }
 
-/// Slips an entry that fits in after entry 6.
-fn slip_in(records: &mut Vec<OwnedRecord>) {
-    let at = entry(records, 6);
-    let prev = hash(records, 6);
+/// Slips an entry that fits in after this one.
+fn slip_in(records: &mut Vec<OwnedRecord>, after: u64) {
+    let (at, prev) = (entry(records, after), hash(records, after));
     let mut forged = records[at].clone();
-    forged.edit_entry(|entry| (entry.seqno, entry.prev, entry.payload) = (7, prev, b"forged".into()));
+    forged.edit_entry(|entry| (entry.seqno, entry.prev, entry.payload) = (after + 1, prev, b"forged".into()));
     forged.rehash();
     records.insert(at + 1, forged);
 }
