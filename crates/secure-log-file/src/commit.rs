@@ -104,7 +104,9 @@ impl<D: Disk> FileStore<D> {
 
     fn make_file(&mut self) -> Result<(), StoreError> {
         if self.log.is_none() {
-            let file = self.disk.open(&self.path, Mode::CreateNew).map_err(io_error("make the log"))?;
+            let made = self.disk.open(&self.path, Mode::CreateNew);
+            // It may be there all the same.
+            let file = made.inspect_err(|_| self.tail = None).map_err(io_error("make the log"))?;
             self.log = Some(Reader::new(file));
         }
         Ok(())

@@ -17,6 +17,7 @@ use crate::reader::{ONE_LINE, Reader, Span};
 mod build;
 mod cells;
 mod chain;
+mod checksum;
 mod names;
 mod rows;
 mod state;

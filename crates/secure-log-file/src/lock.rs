@@ -145,7 +145,9 @@ fn attempt<D: Disk>(disk: &D, path: &Path, watch: &mut Watch, patience: Patience
         return Ok(Attempt::Busy(who, true));
     }
     let crashed = system == TryLock::Taken && field(&text, "kind") == Some("system");
-    if !crashed && still < patience.stale_after {
+    // Whoever made a lock without a word in it was about to write one, and notices when it is gone by then.
+    let stale_after = if field(&text, "holder").is_some() { patience.stale_after } else { patience.stale_after / 10 };
+    if !crashed && still < stale_after {
         return Ok(Attempt::Busy(format!("{who}, unchanged for {} ms", still.as_millis()), false));
     }
     let nonce = random_nonce()?;

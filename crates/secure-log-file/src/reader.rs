@@ -45,9 +45,7 @@ impl<F: DiskFile> Reader<F> {
 
     /// The line at `span`, parsed. `until` is how far reading will go on from here.
     pub(crate) fn at(&mut self, span: Span, until: u64) -> Result<Line<'_>, StoreError> {
-        self.fill(span.offset, span.len as usize, until)?;
-        let at = (span.offset - self.start) as usize;
-        parse(&self.buffer[at..at + span.len as usize], span.offset)
+        parse(self.bytes(span.offset, span.len as usize, until)?, span.offset)
     }
 
     /// The line that begins at `offset` and ends at or before `end`, and where it stands; reads about `ahead` bytes.
@@ -71,39 +69,41 @@ impl<F: DiskFile> Reader<F> {
         const TAIL: usize = 64 + END.len();
         let skipped = (span.len as usize).saturating_sub(TAIL);
         let offset = span.offset + skipped as u64;
-        self.fill(offset, span.len as usize - skipped, until)?;
-        let at = (offset - self.start) as usize;
-        let tail = &self.buffer[at..at + span.len as usize - skipped];
+        let tail = self.bytes(offset, span.len as usize - skipped, until)?;
         tail.strip_suffix(END)
             .and_then(|hex| std::str::from_utf8(hex).ok())
             .and_then(Hash::from_hex)
             .ok_or_else(|| corrupt(span.offset, "the line does not end with a hash"))
     }
 
+    fn bytes(&mut self, offset: u64, len: usize, until: u64) -> Result<&[u8], StoreError> {
+        self.fill(offset, len, until)?;
+        let known = &self.buffer[(offset - self.start) as usize..];
+        known.get(..len).ok_or_else(|| corrupt(offset, "the log ends within a line"))
+    }
+
     fn find_line(&mut self, offset: u64, end: u64, ahead: usize) -> Result<Span, StoreError> {
-        let mut want = 1;
+        let limit = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let (mut searched, mut want) = (0, 1);
         loop {
-            let limit = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
-            if limit == 0 {
-                return Err(corrupt(offset, "a line without an end"));
-            }
-            self.fill(offset, want.min(limit), end.min(offset + ahead as u64))?;
-            let from = (offset - self.start) as usize;
-            let known = &self.buffer[from..];
-            if let Some(len) = memchr::memchr(b'\n', known) {
-                return Ok(Span { offset, len: len as u32 });
+            self.fill(offset, want.min(limit), end.min(offset.saturating_add(ahead as u64)))?;
+            let known = &self.buffer[(offset - self.start) as usize..];
+            let known = &known[..known.len().min(limit)];
+            if let Some(found) = memchr::memchr(b'\n', &known[searched..]) {
+                return Ok(Span { offset, len: (searched + found) as u32 });
             }
             if known.len() > MAX_LINE_BYTES {
                 return Err(corrupt(offset, "a line of more than 34 MiB"));
             }
-            if known.len() >= limit {
+            if known.len() == limit || known.len() < want {
                 return Err(corrupt(offset, "a line without an end"));
             }
-            want = (known.len() * 2).max(ONE_LINE);
+            searched = known.len();
+            want = (searched * 2).max(ONE_LINE).min(MAX_LINE_BYTES + 1).max(searched + 1);
         }
     }
 
-    /// Makes `len` bytes from `offset` stand in the buffer, and more where reading goes on.
+    /// Makes `len` bytes from `offset` stand in the buffer if the file has them, and more where reading goes on.
     fn fill(&mut self, offset: u64, len: usize, until: u64) -> Result<(), StoreError> {
         let held = self.start..self.start + self.buffer.len() as u64;
         if held.contains(&offset) && offset + len as u64 <= held.end {
@@ -119,9 +119,6 @@ impl<F: DiskFile> Reader<F> {
         let read = read_full(&self.file, &mut self.buffer[keep..], offset + keep as u64);
         let read = read.inspect_err(|_| self.buffer.clear()).map_err(io_error("read the log"))?;
         self.buffer.truncate(keep + read);
-        if self.buffer.len() < len {
-            return Err(corrupt(offset, "the log ends within a line"));
-        }
         Ok(())
     }
 }

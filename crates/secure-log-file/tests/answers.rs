@@ -4,6 +4,8 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::{Choices, LogBuilder, assert_same, random_commit, records};
 use secure_log::hash::Hash;
@@ -117,8 +119,8 @@ fn a_damaged_index_is_found_out_and_built_anew() {
     }
     file.reindex().unwrap();
     drop(file);
-    // What is read through wrong places in the log is noticed; interior hashes are proven by the engine.
-    for name in ["entries", "streams", "segments", "heads", "signatures", "state", "names-6"] {
+    for name in ["entries", "streams", "segments", "segment-cells", "heads", "nodes", "signatures", "state", "names-6"]
+    {
         let file = index_of(&path).join(name);
         let whole = std::fs::read(&file).unwrap_or_else(|e| panic!("{name}: {e}"));
         for _ in 0..common::count(6, 60) {
@@ -135,6 +137,43 @@ fn a_damaged_index_is_found_out_and_built_anew() {
         }
         std::fs::write(&file, &whole).unwrap();
     }
+}
+
+#[test]
+fn what_the_index_covers_is_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let mut log = LogBuilder::new();
+    let mut store = open(&path);
+    store.insert(&log.create()).unwrap();
+    for n in 0..200 {
+        let mut commit = log.commit();
+        for stream in 0..60 {
+            commit = commit.entry(&format!("stream-{}", n * 30 + stream), &[b'x'; 100]);
+        }
+        store.insert(&commit.finish()).unwrap();
+    }
+    store.release();
+    drop(store);
+    let mut store = open(&path);
+    let read = Arc::new(AtomicU64::new(0));
+    let counted = read.clone();
+    store.on_progress(move |_, _| drop(counted.fetch_add(1, Ordering::SeqCst)));
+    assert_eq!(store.streams(6000, 1).unwrap()[0].first, Some(11_971));
+    assert_eq!(store.stream("stream-3000").unwrap().unwrap().last, Some(6001));
+    assert_eq!(store.stream("stream-6030").unwrap(), None);
+    assert_eq!(store.heads(None, 1).unwrap()[0].number, 201);
+    assert_eq!(read.load(Ordering::SeqCst), 0, "the index is there");
+    store.insert(&log.commit().entry("stream-3000", b"again").finish()).unwrap();
+    assert_eq!(read.load(Ordering::SeqCst), 0, "and good for writing");
+    // Deleting it is allowed, and noticed.
+    drop(store);
+    std::fs::remove_dir_all(index_of(&path)).unwrap();
+    let mut store = open(&path);
+    let counted = read.clone();
+    store.on_progress(move |_, _| drop(counted.fetch_add(1, Ordering::SeqCst)));
+    assert_eq!(store.stream("stream-3000").unwrap().unwrap().last, Some(12_001));
+    assert_eq!(read.load(Ordering::SeqCst), 1);
 }
 
 #[test]

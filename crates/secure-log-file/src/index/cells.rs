@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::path::Path;
 
-use secure_log::hash::Hash;
-
+use super::checksum::checksum;
 use super::rows::Row;
 use super::table::{HEADER, create_file, open_file};
 use super::{Salt, Trouble};
@@ -177,15 +176,12 @@ fn newest<R: Row>(cell: &[u8], number: u64, salt: &Salt, epoch: u32) -> Option<(
 }
 
 fn encode<R: Row>(row: &R, number: u64, salt: &Salt, epoch: u32) -> Vec<u8> {
-    let mut version = Vec::with_capacity(PREFIX + R::SIZE + 40);
+    let mut version = Vec::with_capacity(PREFIX + R::SIZE);
     epoch.put(&mut version);
     version.extend_from_slice(&[0; 4]);
     row.put(&mut version);
-    number.put(&mut version);
-    version.extend_from_slice(salt);
-    let sum = Hash::sha256(&version);
-    version.truncate(PREFIX + R::SIZE);
-    version[4..PREFIX].copy_from_slice(&sum.0[..4]);
+    let sum = checksum(salt, number, &version) as u32;
+    version[4..PREFIX].copy_from_slice(&sum.to_le_bytes());
     version
 }
 

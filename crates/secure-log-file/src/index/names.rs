@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use secure_log::hash::Hash;
 
+use super::checksum::checksum;
 use super::rows::Row;
 use super::table::{HEADER, create_file, open_file};
 use super::{Salt, Trouble};
@@ -58,7 +59,7 @@ impl<F: DiskFile> Names<F> {
         if !(FIRST_BITS..=MOST_BITS).contains(&bits) {
             return false;
         }
-        self.file = open_file(disk, &path(folder, bits), mode, salt, HEADER + (PAGE as u64) << bits);
+        self.file = open_file(disk, &path(folder, bits), mode, salt, HEADER + ((PAGE as u64) << bits));
         (self.bits, self.stored) = (bits, count);
         self.file.is_some()
     }
@@ -244,7 +245,7 @@ fn insert(file: &impl DiskFile, bits: u32, stored: u64, new: &mut [(u32, u64)], 
 
 fn read_page(file: &impl DiskFile, at: u64, page: &mut [u8; PAGE], salt: &Salt) -> Result<(), Trouble> {
     match read_full(file, page, HEADER + at * PAGE as u64) {
-        Ok(PAGE) if is_whole(page, salt) => Ok(()),
+        Ok(PAGE) if is_whole(page, at, salt) => Ok(()),
         _ => Err(Trouble::Index),
     }
 }
@@ -253,26 +254,21 @@ fn read_pages(file: &impl DiskFile, first: u64, count: u64, out: &mut Vec<u8>, s
     out.clear();
     out.resize(count as usize * PAGE, 0);
     read_full(file, out, HEADER + first * PAGE as u64)?;
-    if out.chunks_exact(PAGE).all(|page| is_whole(page, salt)) {
+    if out.chunks_exact(PAGE).zip(first..).all(|(page, at)| is_whole(page, at, salt)) {
         return Ok(());
     }
     Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "a damaged page of the index"))
 }
 
 fn write_pages(file: &impl DiskFile, first: u64, pages: &mut [u8], salt: &Salt) -> std::io::Result<()> {
-    for page in pages.chunks_exact_mut(PAGE) {
-        let sum = checksum(page, salt);
-        page[..8].copy_from_slice(&sum);
+    for (page, at) in pages.chunks_exact_mut(PAGE).zip(first..) {
+        let sum = checksum(salt, at, &page[8..]);
+        page[..8].copy_from_slice(&sum.to_le_bytes());
     }
     file.write_at(pages, HEADER + first * PAGE as u64)
 }
 
 /// A page that was never written is all zero.
-fn is_whole(page: &[u8], salt: &Salt) -> bool {
-    page[..8] == checksum(page, salt) || page.iter().all(|&b| b == 0)
-}
-
-fn checksum(page: &[u8], salt: &Salt) -> [u8; 8] {
-    let hash = Hash::sha256(&[salt.as_slice(), &page[8..]].concat());
-    hash.0[..8].try_into().expect("a hash has 32 bytes")
+fn is_whole(page: &[u8], at: u64, salt: &Salt) -> bool {
+    page[..8] == checksum(salt, at, &page[8..]).to_le_bytes() || page.iter().all(|&b| b == 0)
 }

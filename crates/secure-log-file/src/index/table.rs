@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::checksum::checksum;
 use super::rows::Row;
 use super::{Salt, Trouble};
 use crate::disk::{Disk, DiskFile, Mode, read_full, remove_if_there};
@@ -36,11 +37,23 @@ pub(crate) struct Table<F, R> {
     pending: Vec<R>,
     page: Vec<u8>,
     page_first: u64,
+    salt: Salt,
 }
 
 impl<F: DiskFile, R: Row> Table<F, R> {
+    /// A row, and four bytes that show whether it is as it was written.
+    const STRIDE: usize = R::SIZE + 4;
+
     pub(super) fn new(name: &'static str) -> Table<F, R> {
-        Table { name, file: None, stored: 0, pending: Vec::new(), page: Vec::new(), page_first: 0 }
+        Table {
+            name,
+            file: None,
+            stored: 0,
+            pending: Vec::new(),
+            page: Vec::new(),
+            page_first: 0,
+            salt: Salt::default(),
+        }
     }
 
     /// Opens what counts of the file; `false` when it is not there.
@@ -53,7 +66,8 @@ impl<F: DiskFile, R: Row> Table<F, R> {
         rows: u64,
     ) -> bool {
         if rows > 0 {
-            let len = HEADER.saturating_add(rows.saturating_mul(R::SIZE as u64));
+            let len = HEADER.saturating_add(rows.saturating_mul(Self::STRIDE as u64));
+            self.salt = *salt;
             self.file = open_file(disk, &folder.join(self.name), mode, salt, len);
             self.stored = rows;
         }
@@ -87,11 +101,15 @@ impl<F: DiskFile, R: Row> Table<F, R> {
             return Ok(usize::try_from(pending).ok().and_then(|pending| self.pending.get(pending)).copied());
         }
         let in_page = at.wrapping_sub(self.page_first);
-        if in_page >= (self.page.len() / R::SIZE) as u64 {
+        if in_page >= (self.page.len() / Self::STRIDE) as u64 {
             self.read_page(at)?;
         }
-        let start = (at - self.page_first) as usize * R::SIZE;
-        Ok(Some(R::take(&self.page[start..start + R::SIZE])))
+        let start = (at - self.page_first) as usize * Self::STRIDE;
+        let (row, sum) = self.page[start..start + Self::STRIDE].split_at(R::SIZE);
+        if u32::take(sum) != checksum(&self.salt, at, row) as u32 {
+            return Err(Trouble::Index);
+        }
+        Ok(Some(R::take(row)))
     }
 
     /// The row at this place, from 1, which has to be there.
@@ -100,12 +118,12 @@ impl<F: DiskFile, R: Row> Table<F, R> {
     }
 
     fn read_page(&mut self, at: u64) -> Result<(), Trouble> {
-        let rows = (PAGE / R::SIZE) as u64;
+        let rows = (PAGE / Self::STRIDE) as u64;
         // Chains are walked backwards, runs forwards: pages are aligned to suit both.
         self.page_first = at / rows * rows;
         let count = rows.min(self.stored - self.page_first);
-        self.page.resize(count as usize * R::SIZE, 0);
-        let offset = HEADER + self.page_first * R::SIZE as u64;
+        self.page.resize(count as usize * Self::STRIDE, 0);
+        let offset = HEADER + self.page_first * Self::STRIDE as u64;
         let file = self.file.as_ref().expect("a table has stored rows only in a file");
         match read_full(file, &mut self.page, offset) {
             Ok(read) if read == self.page.len() => Ok(()),
@@ -126,10 +144,16 @@ impl<F: DiskFile, R: Row> Table<F, R> {
         if made {
             self.file = Some(create_file(disk, &folder.join(self.name), salt)?);
         }
-        let mut bytes = Vec::with_capacity(self.pending.len() * R::SIZE);
-        self.pending.iter().for_each(|row| row.put(&mut bytes));
+        self.salt = *salt;
+        let mut bytes = Vec::with_capacity(self.pending.len() * Self::STRIDE);
+        for (row, at) in self.pending.iter().zip(self.stored..) {
+            let start = bytes.len();
+            row.put(&mut bytes);
+            let sum = checksum(salt, at, &bytes[start..]) as u32;
+            sum.put(&mut bytes);
+        }
         let file = self.file.as_ref().expect("it was made above");
-        file.write_at(&bytes, HEADER + self.stored * R::SIZE as u64)?;
+        file.write_at(&bytes, HEADER + self.stored * Self::STRIDE as u64)?;
         file.sync_data()?;
         Ok(made)
     }
