@@ -24,7 +24,7 @@ tools=$root/.tools
 export PATH=$tools/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 
 # Where cargo builds the workspace.
-target=${CARGO_TARGET_DIR:-$root/target}
+target=$(realpath -m -- "${CARGO_TARGET_DIR:-$root/target}")
 # The flags for wasm stand in .cargo/config.toml; this variable would replace them.
 unset RUSTFLAGS
 export CARGO_TERM_PROGRESS_WHEN=never
