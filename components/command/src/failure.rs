@@ -145,8 +145,8 @@ impl From<LogError> for Failure {
             )
             .advised("the anchor was emptied, or it is another log's: find out which before you go on"),
             LogError::Anchor(detail) => environment("anchor", detail),
+            LogError::KeyNotFound(detail) => environment("key-not-found", detail).advised(KEYS),
             // These say themselves what to set.
-            LogError::KeyNotFound(detail) => environment("key-not-found", detail),
             LogError::AccessDenied(detail) => environment("access-denied", detail),
             LogError::UnsupportedAlgorithm(detail) => environment("unsupported-algorithm", detail),
             LogError::Keystore(detail) => environment("keystore", detail),
@@ -175,6 +175,7 @@ impl From<ManageError> for Failure {
 const EVIDENCE: &str = "keep the store as it is and compare it with a copy; nothing is repaired in place";
 const LATER: &str = "nothing was written: call again";
 const STORE: &str = "is the folder there, opened with `wasmtime run --dir`, writable, and the disk not full?";
+const KEYS: &str = "hand variables over with `wasmtime run --env NAME`, and open the folder that they name with --dir";
 const CHOOSE: &str = "check that the key is the log's; then `recover --adopt` keeps these entries, and `recover --set-aside` moves them out";
 
 fn refused(code: &'static str, what: impl Into<String>) -> Failure {

@@ -30,11 +30,11 @@ pub(crate) fn overview(out: &mut Output) -> Exit {
 }
 
 pub(crate) fn of_verb(verb: &Verb, out: &mut Output) -> Exit {
-    let operands = verb.syntax.operands;
-    let space = if operands.is_empty() { "" } else { " " };
+    let options = if verb.syntax.options.is_empty() { "" } else { "[OPTION]..." };
+    let words = [CALL, verb.name, verb.syntax.operands, options];
     out.line(&format!("{}: {}", verb.name, verb.summary));
     out.line("");
-    out.line(&format!("usage: {CALL} {}{space}{operands} [OPTION]...", verb.name));
+    out.line(&format!("usage: {}", words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")));
     if !verb.details.is_empty() {
         out.line("");
         verb.details.lines().for_each(|line| out.line(line));
@@ -78,10 +78,10 @@ fn exit_codes(out: &mut Output) {
     section(out, "exit codes", codes.iter().map(|(code, meaning)| (code.as_str(), *meaning)));
 }
 
-/// A heading and two columns below it.
+/// A heading and two columns below it, if there is anything to put there.
 fn section<'a>(out: &mut Output, heading: &str, rows: impl IntoIterator<Item = (&'a str, &'a str)>) {
     let rows: Vec<_> = rows.into_iter().collect();
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let Some(width) = rows.iter().map(|(name, _)| name.len()).max() else { return };
     out.line("");
     out.line(heading);
     for (name, help) in rows {

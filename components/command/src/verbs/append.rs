@@ -197,7 +197,7 @@ impl Progress {
         if self.entries == 0 {
             return failure;
         }
-        let what = format!("{}; the {} lines before are in the log", failure.what, self.entries);
+        let what = format!("{}; the lines before, up to {}, are in the log", failure.what, self.entries);
         Failure { what, ..failure }
     }
 

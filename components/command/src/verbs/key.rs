@@ -29,7 +29,7 @@ is stored there.",
 const ALGORITHM: Flag = Flag {
     name: "algorithm",
     value: Some("NAME"),
-    help: "of generate: ed25519, ecdsa-p256, rsa-pss-sha256 or symmetric; otherwise SECURE_LOG_KEYSTORE_ALG, or ed25519",
+    help: "of generate: ed25519, ecdsa-p256, rsa-pss-sha256, symmetric; otherwise SECURE_LOG_KEYSTORE_ALG says",
 };
 const NAME: Flag = Flag {
     name: "name",

@@ -13,7 +13,7 @@ pub(super) const VERB: Verb = Verb {
     name: "list",
     summary: "list streams, entries or segments: list streams|entries|segments [STREAM]",
     details: "\
-Columns are apart by tabs: of entries seqno, time, severity, stream, event, producer and payload; of streams name, tier,
+Columns are separated by tabs: of entries seqno, time, severity, stream, event, producer and payload; of streams name, tier,
 when it was deprecated, and description; of segments id, stream, first and last seqno, when it was closed, who signed it
 first, and root. Entries and segments can be narrowed to a STREAM.",
     syntax: Syntax { operands: "streams|entries|segments [STREAM]", options: &[&FROM, &TO, &LIMIT, &LOG, &JSON] },

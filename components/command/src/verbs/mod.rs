@@ -99,17 +99,17 @@ fn config(given: &Given) -> Result<String, Failure> {
     })
 }
 
-/// What was found unfinished is told by the call that found it; the next one will find nothing.
+/// What was found unfinished is told by the call that found it: after a write, the next one finds nothing.
 fn tell_of_repairs(status: &writer::LogStatus, out: &Output) {
     if status.torn_bytes > 0 {
-        let kept = status.torn_kept_as.as_deref().unwrap_or("the store");
+        let place = status.torn_kept_as.as_deref().unwrap_or("another place");
         out.notice(&format!(
-            "an unfinished commit of {} bytes, which nobody was told of as done, is kept in {kept}",
+            "an unfinished commit of {} bytes ends the store, of which nobody was told that it was done; a write moves it to {place}",
             status.torn_bytes
         ));
     }
     if let Some(place) = &status.set_aside_as {
-        out.notice(&format!("entries that were set aside are kept in {place}"));
+        out.notice(&format!("the entries that were set aside are kept in {place}"));
     }
 }
 

@@ -42,11 +42,12 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
 fn verdict(given: &Given, out: &mut Output) -> Result<(Exit, Value), Failure> {
     let from = given.number(&FROM)?.unwrap_or(1);
     let to = given.number(&TO)?.unwrap_or(u64::MAX);
+    if from > to {
+        return Err(Failure::usage("--from is after --to"));
+    }
     open_to_read(given, out)?;
     if let Some(stream) = given.value(&STREAM) {
-        let to = to.min(log::head(stream)?.unwrap_or(0).max(from));
-        log::verify_chain(stream, from, to)?;
-        return Ok((Exit::Success, json!({ "verdict": "valid", "stream": stream, "from": from, "to": to })));
+        return verify_stream(stream, from, to);
     }
     let report = writer::verify_log()?;
     let exit = match report.verdict {
@@ -55,6 +56,17 @@ fn verdict(given: &Given, out: &mut Output) -> Result<(Exit, Value), Failure> {
         Verdict::Invalid(_) => Exit::Invalid,
     };
     Ok((exit, view::report(report)))
+}
+
+fn verify_stream(stream: &str, from: u64, to: u64) -> Result<(Exit, Value), Failure> {
+    let last = log::head(stream)?.unwrap_or(0);
+    if from > last.max(1) {
+        // Nothing would be checked, and that must not read as a verdict.
+        let what = format!("--from: the last entry of stream \"{stream}\" is {last}");
+        return Err(Failure::new(Exit::Refused, "invalid", what));
+    }
+    log::verify_chain(stream, from, to)?;
+    Ok((Exit::Success, json!({ "verdict": "valid", "stream": stream, "from": from, "to": to.min(last) })))
 }
 
 fn verdict_of(failure: Failure) -> Result<Value, Failure> {
@@ -67,6 +79,6 @@ fn verdict_of(failure: Failure) -> Result<Value, Failure> {
     Ok(json!({
         "verdict": verdict,
         "finding": { "code": code, "at": at, "detail": what },
-        "to_go_on": advice,
+        "advice": advice,
     }))
 }
