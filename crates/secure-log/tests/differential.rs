@@ -11,7 +11,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use secure_log::note::VerifierKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use secure_log::jsonl::{Line, parse_line, write_record};
+use secure_log::note::{self, VerifierKey};
+use secure_log::record::{HeadRow, Record};
 use secure_log::verify::{Report, Verdict, verify_jsonl};
 use secure_log::verify::{Signer, Trust};
 use serde_json::{Value, json};
@@ -20,9 +24,10 @@ use support::keys::Key;
 use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, project, text};
 
 /// What is changed: together they have every kind of record and of control entry.
-const LOGS: [&str; 12] = [
+const LOGS: [&str; 13] = [
     "valid",
     "prune-twice",
+    "sealed",
     "sealed-erased",
     "entries-signed",
     "suite-changes-announced",
@@ -67,9 +72,7 @@ fn signatures_of_every_algorithm_have_one_verdict() {
         let signer = VerifierKey::new("attest", key.algorithm, &key.public).unwrap();
         keys["vkey"] = log_key.to_string().into();
         keys["signer"] = signer.to_string().into();
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.json", key.algorithm));
-        fs::write(&file, keys.to_string()).unwrap();
-        let Some(mut reference) = Reference::start(&file) else { return };
+        let Some(mut reference) = Reference::with_keys(&keys) else { return };
         let mut trust = golden_trust_without_signers();
         trust.add_log_key(log_key);
         trust.add_signer(Signer::from_verifier_key(&signer, 1..=u64::MAX).unwrap());
@@ -84,6 +87,60 @@ fn signatures_of_every_algorithm_have_one_verdict() {
             }
         }
     }
+}
+
+#[test]
+fn a_signer_speaks_for_its_range_only() {
+    let log = fs::read(golden("logs/entries-signed.jsonl")).unwrap();
+    for (range, span, verdict) in
+        [(1..=2, "@1-2", "incomplete"), (2..=u64::MAX, "@2-", "incomplete"), (1..=99, "@1-99", "valid")]
+    {
+        let mut keys = read_json(&golden("log.json"));
+        let signer: VerifierKey = text(&keys["signer"]).parse().unwrap();
+        keys["signer"] = format!("{signer}{span}").into();
+        let Some(mut reference) = Reference::with_keys(&keys) else { return };
+        let mut trust = golden_trust_without_signers();
+        trust.add_log_key(text(&keys["vkey"]).parse().unwrap());
+        trust.add_signer(Signer::from_verifier_key(&signer, range).unwrap());
+        assert_eq!(compare(&log, &trust, &mut reference, span)["verdict"], verdict, "{span}");
+    }
+}
+
+#[test]
+fn a_witness_with_the_name_of_the_log_does_not_make_a_head_the_logs() {
+    let mut keys = read_json(&golden("log.json"));
+    let origin = text(&keys["origin"]).to_string();
+    let key = Key::golden();
+    let witness = VerifierKey::new_witness(&origin, &key.public).unwrap();
+    let mut log = Vec::new();
+    for line in fs::read(golden("logs/empty-payload.jsonl")).unwrap().split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+        let Ok(Line::Head(head)) = parse_line(line) else {
+            log.extend_from_slice(&[line, b"\n"].concat());
+            continue;
+        };
+        let head_text = note::text(&origin, head.size, &head.root);
+        let signature = (key.sign)(format!("cosignature/v1\ntime 7\n{head_text}").as_bytes());
+        let blob = [&witness.id()[..], &7u64.to_be_bytes(), &signature].concat();
+        let sigs = vec![format!("{origin} {}", BASE64.encode(blob))];
+        write_record(&Record::Head(&HeadRow { sigs, ..head }), &mut log).unwrap();
+    }
+    keys["witness"] = witness.to_string().into();
+    let Some(mut reference) = Reference::with_keys(&keys) else { return };
+    let mut trust = Trust::new();
+    trust.set_origin(&origin);
+    trust.add_log_key(text(&keys["vkey"]).parse().unwrap());
+    trust.add_witness(witness);
+    let verdict = compare(&log, &trust, &mut reference, "cosigned by the log's name");
+    assert_eq!((&verdict["verdict"], &verdict["complete_to"]), (&json!("incomplete"), &json!(0)));
+    assert!(verdict["cosignatures"].as_u64() > Some(0));
+}
+
+#[test]
+fn a_segment_may_end_with_an_entry_that_is_gone() {
+    let log = fs::read(golden("logs/prune-good.jsonl")).unwrap();
+    let log = forge::prune_the_last_of_a_segment(&log);
+    let Some(mut reference) = Reference::start(&golden("log.json")) else { return };
+    assert_eq!(compare(&log, &golden_trust(), &mut reference, "pruned")["verdict"], "valid");
 }
 
 /// Verifies the log by both readers, and answers what they agree on.
@@ -201,6 +258,14 @@ struct Reference {
 }
 
 impl Reference {
+    fn with_keys(keys: &Value) -> Option<Reference> {
+        // Tests run side by side, and each has its keys in a file of its own.
+        let name = std::thread::current().name().unwrap_or("keys").to_string();
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.json"));
+        fs::write(&file, keys.to_string()).unwrap();
+        Reference::start(&file)
+    }
+
     /// Starts the reference with the keys of this file; says loudly why where it cannot.
     fn start(keys: &Path) -> Option<Reference> {
         let reference = Reference::try_start(keys);

@@ -168,7 +168,7 @@ impl LogVerifier {
     }
 
     fn end_commit(&mut self) {
-        let lost = self.sectors.lost && self.lines > 1;
+        let lost = self.sectors.lost;
         let mut number = self.lines_before;
         let mut rest = &self.commit[..];
         let mut outcome = Ok(());

@@ -38,7 +38,7 @@ pub(crate) fn change_records(log: &[u8], dice: &mut Dice) -> Vec<u8> {
     // Mostly all of it is made to fit, so that what is left is what the change means.
     let fit =
         Fit { hashes: !dice.chance(6), numbers: !dice.chance(6), trees: !dice.chance(6), signatures: !dice.chance(6) };
-    fit.apply(&mut rows, &Key::golden(), dice);
+    fit.apply(&mut rows, &Key::golden(), Some(dice));
     lines(&rows)
 }
 
@@ -54,7 +54,31 @@ pub(crate) fn sign_anew(log: &[u8], key: &Key) -> Vec<u8> {
         }
     }
     let fit = Fit { hashes: true, numbers: true, trees: true, signatures: true };
-    fit.apply(&mut rows, key, &mut Dice::new(0));
+    fit.apply(&mut rows, key, None);
+    lines(&rows)
+}
+
+/// The same log, in which the last entry of the first segment was written by another boot, and is gone.
+pub(crate) fn prune_the_last_of_a_segment(log: &[u8]) -> Vec<u8> {
+    let mut rows: Vec<Row> = log.split(|b| *b == b'\n').filter_map(read).collect();
+    let segment = rows.iter().find_map(|row| if let Row::Segment(row) = row { Some(row.clone()) } else { None });
+    let last = segment.expect("the log has a segment").last;
+    let mut place = 0;
+    for (index, row) in rows.iter_mut().enumerate() {
+        let Row::Entry(entry, _) = row else { continue };
+        if entry.seqno == last {
+            entry.boot = "boot-2".into();
+            place = index;
+        }
+        if entry.event == "secure-log.pruned" {
+            entry.payload = format!("{last} 0 {}", Hash::ZERO).into_bytes();
+        }
+    }
+    let fit = Fit { hashes: true, numbers: true, trees: true, signatures: true };
+    fit.apply(&mut rows, &Key::golden(), None);
+    if let Row::Entry(entry, hash) = &rows[place] {
+        rows[place] = Row::Pruned(entry.seqno, entry.stream.clone(), *hash);
+    }
     lines(&rows)
 }
 
@@ -102,7 +126,7 @@ fn change(rows: &mut Vec<Row>, dice: &mut Dice) {
         return;
     }
     let at = 1 + dice.index(rows.len() - 1);
-    match dice.roll(9) {
+    match dice.roll(10) {
         0 => drop(rows.remove(at)),
         1 => rows.insert(at, rows[1 + dice.index(rows.len() - 1)].clone()),
         2 => {
@@ -115,6 +139,7 @@ fn change(rows: &mut Vec<Row>, dice: &mut Dice) {
                 rows[at] = Row::Pruned(entry.seqno, entry.stream.clone(), *hash);
             }
         }
+        5 => close_segment(rows, at, dice),
         _ => {
             let names = stream_names(rows);
             change_field(&mut rows[at], &names, dice);
@@ -128,30 +153,45 @@ fn stream_names(rows: &[Row]) -> Vec<String> {
     names
 }
 
-/// A control entry of any kind, with a payload that it may have or not.
+/// Closes a segment of any stream, as far as what is made to fit makes it one.
+fn close_segment(rows: &mut Vec<Row>, at: usize, dice: &mut Dice) {
+    let names = stream_names(rows);
+    let stream = names[dice.index(names.len())].clone();
+    let Row::Entry(mut entry, hash) = control_entry(rows, dice) else { return };
+    (entry.stream, entry.event) = (stream.clone(), "secure-log.segment-closed".into());
+    rows.insert(at, Row::Entry(entry, hash));
+    let (boot, session, closed) = ("boot-1".into(), "sess-1".into(), "2026-11-20T04:59:00.000000000Z".into());
+    let [root, last_hash, prev, policy] = [Hash::ZERO; 4];
+    let (id, first, last, count) = (1, 1, 1, 1);
+    let row = SegmentRow { id, stream, first, last, count, root, last_hash, prev, boot, session, policy, closed };
+    rows.insert(at, Row::Segment(row));
+}
+
+/// A control entry of any kind, mostly with a payload of its kind.
 fn control_entry(rows: &[Row], dice: &mut Dice) -> Row {
-    let kinds = [
-        "created",
+    const KINDS: [&str; 9] = [
         "suite-changed",
         "segment-closed",
-        "deprecated",
+        "recovered",
         "pruned",
         "erased",
-        "recovered",
         "continued",
+        "created",
+        "deprecated",
         "mystery",
     ];
     let names = stream_names(rows);
     let number = |dice: &mut Dice| dice.roll(9).to_string();
-    let payload = match dice.roll(8) {
-        0 | 1 => String::new(),
-        2 => ["sha-256", "blake3", "hmac-sha-256 b3886dade6b77dec", "hmac-sha-256 0000000000000000"][dice.index(4)]
+    let kind = dice.index(KINDS.len());
+    let payload = match if dice.chance(4) { dice.index(KINDS.len()) } else { kind } {
+        0 => ["sha-256", "blake3", "hmac-sha-256 b3886dade6b77dec", "hmac-sha-256 0000000000000000"][dice.index(4)]
             .into(),
-        3 => format!("{} {}", number(dice), Hash::ZERO),
-        4 => format!("{} {}", number(dice), number(dice)),
-        5 => format!("{} {} {}", number(dice), number(dice), Hash::ZERO),
-        6 => format!("{} {}", Hash::ZERO, Hash::ZERO),
-        _ => format!("other.example\n{}\n{}\n\n— other.example AAAAAAA=\n", number(dice), BASE64.encode([0; 32])),
+        1 => format!("{} {}", number(dice), Hash::ZERO),
+        2 => format!("{} {}", number(dice), number(dice)),
+        3 => format!("{} {} {}", number(dice), number(dice), Hash::ZERO),
+        4 => format!("{} {}", Hash::ZERO, Hash::ZERO),
+        5 => format!("other.example\n{}\n{}\n\n— other.example AAAAAAA=\n", number(dice), BASE64.encode([0; 32])),
+        _ => String::new(),
     };
     Row::Entry(
         Entry {
@@ -161,7 +201,7 @@ fn control_entry(rows: &[Row], dice: &mut Dice) -> Row {
             boot: "boot-1".into(),
             seqno: 1 + dice.roll(20),
             time: "2026-11-20T04:59:00.000000000Z".into(),
-            event: format!("secure-log.{}", kinds[dice.index(kinds.len())]),
+            event: format!("secure-log.{}", KINDS[kind]),
             severity: "notice".into(),
             producer: "secure-log".into(),
             encoding: if dice.chance(8) { "json".into() } else { "text".into() },
@@ -205,7 +245,7 @@ fn change_field(row: &mut Row, names: &[String], dice: &mut Dice) {
                     ["user.login", "secure-log.mystery", "secure-log.created", "secure-log."][dice.index(4)].into()
             }
             7 => entry.severity = "debug".into(),
-            8 => entry.producer = "min:00112233445566778899aabbccddeeff".into(),
+            8 => entry.producer = ["min:00112233445566778899aabbccddeeff", "authd"][dice.index(2)].into(),
             9 => {
                 let encodings = ["text", "text+aead-xchacha20poly1305-v1", "text+aead-future-v2"];
                 entry.encoding = encodings[dice.index(3)].into();
@@ -279,7 +319,8 @@ struct StreamState {
 }
 
 impl Fit {
-    fn apply(&self, rows: &mut [Row], key: &Key, dice: &mut Dice) {
+    /// Dice, if there are any, decide whether what an entry says of a pruning is made to fit.
+    fn apply(&self, rows: &mut [Row], key: &Key, mut dice: Option<&mut Dice>) {
         let hmac = HmacKey::new(hex(&json(&golden("log.json"))["hmac_key"]).try_into().unwrap());
         let mut streams: HashMap<String, StreamState> = HashMap::new();
         let mut tree = CompactTree::new();
@@ -303,8 +344,13 @@ impl Fit {
                             entry.payload = format!("{id} {checkpoint}").into_bytes();
                         }
                     }
-                    if self.trees && entry.event == "secure-log.pruned" && dice.chance(2) {
-                        let last = 1 + dice.roll(entry.seqno);
+                    let one_in_four = |dice: &mut Option<&mut Dice>| dice.as_mut().is_some_and(|dice| dice.chance(4));
+                    if self.trees && entry.event == "secure-log.pruned" && !one_in_four(&mut dice) {
+                        let said = String::from_utf8_lossy(&entry.payload);
+                        let mut last = said.split(' ').next().and_then(|last| last.parse().ok()).unwrap_or(1);
+                        if one_in_four(&mut dice) {
+                            last = entry.seqno;
+                        }
                         let produced = &s.produced;
                         entry.payload = format!("{last} {} {}", produced.size(), produced.root()).into_bytes();
                     }
