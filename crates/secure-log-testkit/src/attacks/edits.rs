@@ -7,7 +7,7 @@ use secure_log::note;
 use secure_log::providers::{CheckpointSigner, Keystore};
 use secure_log::record::{HeadRow, SegmentRow, SignatureRow, StreamRow, Subject};
 use secure_log::sign::Algorithm;
-use secure_log::store::SecureLogStore;
+use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::tree::{CompactTree, leaf_hash};
 use secure_log::verify::{FindingCode, Place, Report, Verdict, verify_jsonl};
 
@@ -44,10 +44,11 @@ pub enum Answer {
 ///
 /// # Panics
 /// When one of them does not.
-pub fn no_edit_passes<S: SecureLogStore>(mut place: impl FnMut(&[OwnedRecord]) -> S) {
+pub fn no_edit_passes<S: SecureLogStore>(mut place: impl FnMut(&[OwnedRecord]) -> Result<S, StoreError>) {
     let untouched = sample_records();
     assert_eq!(read(&untouched).verdict, Verdict::Valid, "{:?}", read(&untouched));
-    let mut log = SecureLog::open(place(&untouched), providers(), options()).expect("an untouched log opens");
+    let store = place(&untouched).expect("an untouched log can be put in place");
+    let mut log = SecureLog::open(store, providers(), options()).expect("an untouched log opens");
     assert_eq!(log.verify_log().map(|report| report.verdict), Ok(Verdict::Valid));
     let mut wrong = Vec::new();
     for Edit { row, name, apply, answer } in edits() {
@@ -59,7 +60,8 @@ pub fn no_edit_passes<S: SecureLogStore>(mut place: impl FnMut(&[OwnedRecord]) -
         };
         note("read as a file", answer.unlike(&read(&records)));
         // A refusal is as good as a finding.
-        let Ok(mut log) = SecureLog::open(place(&records), providers(), options()) else { continue };
+        let Ok(store) = place(&records) else { continue };
+        let Ok(mut log) = SecureLog::open(store, providers(), options()) else { continue };
         let Ok(report) = log.verify_log() else { continue };
         note(
             "through the engine",

@@ -1,7 +1,7 @@
 //! Row 1 of the attack table: every bit of every stored field of an entry.
 
 use secure_log::engine::SecureLog;
-use secure_log::store::SecureLogStore;
+use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::verify::{Finding, FindingCode, Place, Verdict};
 
 use super::sample::{options, providers, sample_records, to_jsonl};
@@ -86,10 +86,15 @@ impl Flip {
 ///
 /// # Panics
 /// When one does.
-pub fn no_flip_passes<S: SecureLogStore>(file: &[u8], flips: &[Flip], mut place: impl FnMut(&[u8]) -> S) {
+pub fn no_flip_passes<S: SecureLogStore>(
+    file: &[u8],
+    flips: &[Flip],
+    mut place: impl FnMut(&[u8]) -> Result<S, StoreError>,
+) {
     for flip in flips {
         // A refusal is as good as a finding.
-        let Ok(mut log) = SecureLog::open(place(&flip.apply(file)), providers(), options()) else { continue };
+        let Ok(store) = place(&flip.apply(file)) else { continue };
+        let Ok(mut log) = SecureLog::open(store, providers(), options()) else { continue };
         let Ok(report) = log.verify_log() else { continue };
         let Verdict::Invalid(finding) = &report.verdict else { panic!("{flip:?} is {}", report.verdict.as_str()) };
         let wrong = flip.misjudged(finding);

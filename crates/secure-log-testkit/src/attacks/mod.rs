@@ -5,10 +5,12 @@
 
 mod edits;
 mod flips;
+mod reference;
 mod sample;
 
 pub use edits::{Answer, Edit, edits, no_edit_passes};
 pub use flips::{Flip, flips, no_flip_passes};
+pub use reference::reference_verdict;
 pub use sample::{
     IDENTITY, MAC_LABEL, ORIGIN, hmac_key, keystore, log_key, options, providers, sample_log, sample_records, to_jsonl,
     trust,
