@@ -120,6 +120,8 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
             });
             at = match visited {
                 Ok(next) => next,
+                // What stands before the damage is answered first; the next call answers the damage.
+                Err(StoreError::Corrupt { .. }) if at > cursor => break,
                 Err(e) => return Err(self.note(e)),
             };
         }
