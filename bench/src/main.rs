@@ -1,0 +1,199 @@
+//! Measures secure-log natively, composed, and beside others, and prints one table. See docs/benchmarks.md.
+//!
+//! `scripts/bench.sh` builds the parts and calls this.
+#![forbid(unsafe_code)]
+
+mod native;
+mod table;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use secure_log::hash::Hash;
+use secure_log_bench_shared::{Failure, Part, Process, Sample, timed};
+
+use native::Native;
+use table::{Mode, Table};
+
+const USAGE: &str = "usage: secure-log-bench [--quick | --full] [--json FILE] [--only CASE]
+           [--composed PROGRAM --stacks FOLDER --raw RAW.wasm] [--peers PROGRAM]
+       secure-log-bench verify FILE KEY";
+
+/// How much is done of each case, and how often.
+struct Counts {
+    rounds: u32,
+    batches: u64,
+    durable: u64,
+    open: u64,
+    verified: u64,
+}
+
+const NORMAL: Counts = Counts { rounds: 5, batches: 200_000, durable: 1_000, open: 1_000_000, verified: 1_000_000 };
+const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10_000, verified: 10_000 };
+const FULL: Counts = Counts { verified: 5_000_000, ..NORMAL };
+
+/// The cases, in the order in which a round runs them.
+fn cases(counts: &Counts) -> [(&'static str, u64); 8] {
+    [
+        ("sha256", counts.batches),
+        ("append-memory", counts.batches),
+        ("verify-memory", counts.batches),
+        ("append-file", counts.batches),
+        ("verify-file", counts.batches),
+        ("durable", counts.durable),
+        ("threads", counts.durable * 8),
+        ("open", counts.open),
+    ]
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("secure-log-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [verb, file, key] = &arguments[..]
+        && verb == "verify"
+    {
+        return verify_apart(Path::new(file), key);
+    }
+    let asked = Asked::parse(arguments)?;
+    println!("SHA-256 of one long text on this machine: {:.0} MB/s", sha256_rate());
+
+    let scratch = tempfile::Builder::new().prefix("secure-log-bench-").tempdir()?;
+    let native = Native::new(&subfolder(scratch.path(), "native")?)?;
+    let mut parts: Vec<(Mode, Box<dyn Part>)> = Vec::new();
+    if let Some(program) = &asked.composed {
+        let folder = subfolder(scratch.path(), "composed")?;
+        let entries = folder.join("entries");
+        write_entries(&entries, native.encoded())?;
+        let mut command = Command::new(program);
+        command.arg(&asked.stacks).arg(&asked.raw).arg(&entries).arg(&folder);
+        parts.push((Mode::Composed, Box::new(Process::start(&mut command)?)));
+    }
+    if let Some(program) = &asked.peers {
+        let mut command = Command::new(program);
+        command.arg(subfolder(scratch.path(), "peers")?);
+        parts.push((Mode::Peer, Box::new(Process::start(&mut command)?)));
+    }
+    let mut table = Table::default();
+    if asked.only.is_none() {
+        let (file, key) = native.file_of_entries(asked.counts.verified)?;
+        table.add(Mode::Native, apart(&file, &key)?);
+        if asked.counts.verified != asked.counts.open {
+            fs::remove_file(file)?;
+        }
+    }
+    parts.insert(0, (Mode::Native, Box::new(native)));
+
+    for round in 1..=asked.counts.rounds {
+        eprintln!("round {round} of {}", asked.counts.rounds);
+        for (case, entries) in cases(&asked.counts) {
+            if asked.only.as_deref().is_some_and(|only| only != case) {
+                continue;
+            }
+            for (mode, part) in &mut parts {
+                for sample in part.run(case, entries)? {
+                    table.add(*mode, sample);
+                }
+            }
+        }
+    }
+    print!("{table}");
+    if let Some(file) = asked.json {
+        fs::write(&file, table.to_json()?).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// What the command line says.
+struct Asked {
+    counts: Counts,
+    json: Option<PathBuf>,
+    /// The only case to run, for a profiler.
+    only: Option<String>,
+    composed: Option<PathBuf>,
+    stacks: PathBuf,
+    raw: PathBuf,
+    peers: Option<PathBuf>,
+}
+
+impl Asked {
+    fn parse(arguments: Vec<String>) -> Result<Asked, Failure> {
+        let (stacks, raw) = (PathBuf::new(), PathBuf::new());
+        let mut asked = Asked { counts: NORMAL, json: None, only: None, composed: None, stacks, raw, peers: None };
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or(USAGE);
+            match argument.as_str() {
+                "--quick" => asked.counts = QUICK,
+                "--full" => asked.counts = FULL,
+                "--json" => asked.json = Some(value()?.into()),
+                "--only" => asked.only = Some(value()?),
+                "--composed" => asked.composed = Some(value()?.into()),
+                "--stacks" => asked.stacks = value()?.into(),
+                "--raw" => asked.raw = value()?.into(),
+                "--peers" => asked.peers = Some(value()?.into()),
+                _ => return Err(USAGE.into()),
+            }
+        }
+        Ok(asked)
+    }
+}
+
+/// Verifies a file in a process that does nothing else, whose memory is therefore that of the verification.
+fn apart(file: &Path, key: &str) -> Result<Sample, Failure> {
+    let output = Command::new(env::current_exe()?).arg("verify").arg(file).arg(key).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    let fields: Vec<&str> = said.split_whitespace().collect();
+    let [entries, seconds, peak] = fields[..] else {
+        return Err(format!("the verification failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+    };
+    let mut sample = Sample::new("verify-apart", "file", entries.parse()?, seconds.parse()?);
+    let peak: f64 = peak.parse()?;
+    sample.store = format!("file, {:.0} MiB of memory", peak / 1024.0);
+    Ok(sample)
+}
+
+/// Says how many entries were verified, in how many seconds, and how many KiB the process ever had in memory.
+fn verify_apart(file: &Path, key: &str) -> Result<(), Failure> {
+    let (entries, seconds) = timed(|| native::verify(file, key))?;
+    let status = fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("the system does not say VmHWM")?;
+    println!("{entries} {seconds} {}", peak.trim().trim_end_matches(" kB"));
+    Ok(())
+}
+
+fn sha256_rate() -> f64 {
+    let text = vec![b'x'; 32 << 20];
+    let rate = |_| {
+        let start = std::time::Instant::now();
+        std::hint::black_box(Hash::sha256(&text));
+        text.len() as f64 / start.elapsed().as_secs_f64() / 1e6
+    };
+    (0..5).map(rate).fold(0.0, f64::max)
+}
+
+fn subfolder(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let path = folder.join(name);
+    fs::create_dir(&path)?;
+    Ok(path)
+}
+
+/// The encoded entries, one a line in hex, for the part that has no engine to make them.
+fn write_entries(path: &Path, entries: &[Vec<u8>]) -> Result<(), Failure> {
+    let mut text = String::new();
+    for entry in entries {
+        text.extend(entry.iter().map(|byte| format!("{byte:02x}")));
+        text.push('\n');
+    }
+    Ok(fs::write(path, text)?)
+}

@@ -1,0 +1,291 @@
+//! The native cases: the library in this process.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use secure_log::NativeSecureLog;
+use secure_log::engine::{LogOptions, NewEntry, Providers, SecureLog};
+use secure_log::entry::Severity;
+use secure_log::memory::MemoryStore;
+use secure_log::sign::Algorithm;
+use secure_log::store::SecureLogStore;
+use secure_log::verify::{Report, Trust, Verdict, verify_jsonl};
+use secure_log_bench_raw::hash_entries;
+use secure_log_bench_shared::entry::{BATCH, ENCODING, EVENT, PRODUCER, STREAM, payload};
+use secure_log_bench_shared::{Failure, Part, SEED, Sample, timed};
+use secure_log_file::FileStore;
+use secure_log_keystore::{Config, Seed, SoftwareKeystore, Source};
+
+/// Threads that append at the same time.
+const THREADS: u64 = 32;
+/// Durable appends between as many bare writes, so that both see the same disk.
+const TURN: u64 = 50;
+/// Batches that are appended to a log that was just opened.
+const FEW_BATCHES: usize = 20;
+
+/// The library, and the logs that it made.
+pub struct Native {
+    folder: PathBuf,
+    payload: String,
+    encoded: Vec<Vec<u8>>,
+    /// What the last case on the memory store left behind, to be verified.
+    memory: Option<SecureLog<MemoryStore>>,
+}
+
+impl Part for Native {
+    fn run(&mut self, case: &str, entries: u64) -> Result<Vec<Sample>, Failure> {
+        match case {
+            "sha256" => self.sha256(entries),
+            "append-memory" => self.append_memory(entries),
+            "verify-memory" => self.verify_memory(),
+            "append-file" => self.append_file(entries),
+            "verify-file" => self.verify_file(),
+            "durable" => self.durable(entries),
+            "threads" => self.threads(entries),
+            "open" => self.open(entries),
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Native {
+    /// Works in this folder.
+    pub fn new(folder: &Path) -> Result<Native, Failure> {
+        let mut native = Native { folder: folder.into(), payload: payload(), encoded: Vec::new(), memory: None };
+        let mut log = open(MemoryStore::new())?;
+        log.append_batch(&native.batch())?;
+        for seqno in 1..=log.size() {
+            native.encoded.push(log.read(seqno)?.as_ref().encode());
+        }
+        Ok(native)
+    }
+
+    /// The entries whose hashing is measured, as the engine encodes them.
+    pub fn encoded(&self) -> &[Vec<u8>] {
+        &self.encoded
+    }
+
+    /// A file of so many entries, closed, and the key that its heads are signed with. It is made once.
+    pub fn file_of_entries(&self, entries: u64) -> Result<(PathBuf, String), Failure> {
+        let path = self.folder.join(format!("of-{entries}-entries.jsonl"));
+        let made = path.exists();
+        let mut log = open(FileStore::open(&path)?)?;
+        if !made {
+            append(&mut log, &self.batch(), entries)?;
+        }
+        let key = log.status().head_key.ok_or("the log has no key")?;
+        Ok((path, key))
+    }
+
+    fn sha256(&self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let rounds = entries.div_ceil(self.encoded.len() as u64);
+        let (hash, seconds) = timed(|| Ok::<_, Failure>(hash_entries(&self.encoded, rounds as u32)))?;
+        std::hint::black_box(hash);
+        Ok(vec![Sample::new("sha256", "", rounds * self.encoded.len() as u64, seconds)])
+    }
+
+    fn append_memory(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        self.memory = None;
+        let mut log = open(MemoryStore::new())?;
+        let (appended, seconds) = timed(|| append(&mut log, &self.batch(), entries))?;
+        self.memory = Some(log);
+        Ok(vec![Sample::new("append-batch", "memory", appended, seconds)])
+    }
+
+    fn verify_memory(&mut self) -> Result<Vec<Sample>, Failure> {
+        let mut log = self.memory.take().ok_or("there is no log in memory")?;
+        let (report, seconds) = timed(|| log.verify_log())?;
+        Ok(vec![Sample::new("verify", "memory", valid(&report)?, seconds)])
+    }
+
+    fn append_file(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let mut log = open(FileStore::open(self.fresh("batches.jsonl")?)?)?;
+        let (appended, seconds) = timed(|| append(&mut log, &self.batch(), entries))?;
+        Ok(vec![Sample::new("append-batch", "file", appended, seconds)])
+    }
+
+    fn verify_file(&mut self) -> Result<Vec<Sample>, Failure> {
+        let path = self.folder.join("batches.jsonl");
+        let mut log = open(FileStore::open(&path)?)?;
+        let (report, seconds) = timed(|| log.verify_log())?;
+        let engine = Sample::new("verify", "file", valid(&report)?, seconds);
+        let trust = trust(&log.status().head_key.ok_or("the log has no key")?)?;
+        let (report, seconds) = timed(|| verify_jsonl(File::open(&path)?, &trust, |_| {}))?;
+        Ok(vec![engine, Sample::new("verify-jsonl", "file", valid(&report)?, seconds)])
+    }
+
+    /// One entry and one sync, and beside it the bare write and sync of as many bytes.
+    fn durable(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let path = self.fresh("durable.jsonl")?;
+        let bare = File::create_new(self.fresh("bare")?)?;
+        let entry = self.entry();
+        let mut log = open(FileStore::open(&path)?)?;
+        log.append(&entry)?;
+        let (mut appends, mut writes, mut written) = (Vec::new(), Duration::ZERO, 0);
+        while (appends.len() as u64) < entries {
+            let before = fs::metadata(&path)?.len();
+            for _ in 0..TURN {
+                let start = Instant::now();
+                log.append(&entry)?;
+                appends.push(start.elapsed());
+            }
+            let bytes = vec![b'x'; ((fs::metadata(&path)?.len() - before) / TURN) as usize];
+            let start = Instant::now();
+            for _ in 0..TURN {
+                bare.write_all_at(&bytes, written)?;
+                bare.sync_data()?;
+                written += bytes.len() as u64;
+            }
+            writes += start.elapsed();
+        }
+        let (count, seconds) = (appends.len() as u64, appends.iter().sum::<Duration>().as_secs_f64());
+        let mut samples = vec![
+            Sample::new("append-durable", "file", count, seconds),
+            Sample::new("write-sync", "file", count, writes.as_secs_f64()),
+        ];
+        samples.extend(percentiles("append-durable", appends));
+        Ok(samples)
+    }
+
+    /// The same from many threads, whose appends are committed together.
+    fn threads(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let log = NativeSecureLog::new(open(FileStore::open(self.fresh("threads.jsonl")?)?)?);
+        let entry = self.entry();
+        log.append(&entry)?;
+        let each = entries.div_ceil(THREADS);
+        let (took, seconds) = timed(|| {
+            std::thread::scope(|scope| {
+                let append = || -> Result<Vec<Duration>, String> {
+                    let mut took = Vec::new();
+                    for _ in 0..each {
+                        let start = Instant::now();
+                        log.append(&entry).map_err(|error| error.to_string())?;
+                        took.push(start.elapsed());
+                    }
+                    Ok(took)
+                };
+                let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(append)).collect();
+                let mut all = Vec::new();
+                for thread in threads {
+                    all.extend(thread.join().map_err(|_| "a thread panicked")??);
+                }
+                Ok::<_, Failure>(all)
+            })
+        })?;
+        let name = format!("append-durable-{THREADS}");
+        let mut samples = vec![Sample::new(&name, "file", each * THREADS, seconds)];
+        samples.extend(percentiles(&name, took));
+        Ok(samples)
+    }
+
+    /// Opens logs that were closed cleanly, and appends to each what an empty one is given as well.
+    fn open(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let empty = self.fresh("empty.jsonl")?;
+        let many_entries = self.file_of_entries(entries)?.0;
+        let many_streams = self.file_of_streams(entries)?;
+        let batch = self.batch();
+        let mut samples = Vec::new();
+        for (what, path) in [("empty", empty), ("entries", many_entries), ("streams", many_streams)] {
+            let (mut log, seconds) = timed(|| open(FileStore::open(&path)?))?;
+            samples.push(Sample::new("open", what, log.size(), seconds));
+            let batches = BATCH * FEW_BATCHES;
+            let (appended, seconds) = timed(|| append(&mut log, &batch, batches as u64))?;
+            samples.push(Sample::new("append-to", what, appended, seconds));
+        }
+        // The first sample tells nothing: making a log is not opening one.
+        samples.remove(0);
+        Ok(samples)
+    }
+
+    /// A file of so many streams with one entry each, closed. It is made once.
+    fn file_of_streams(&self, streams: u64) -> Result<PathBuf, Failure> {
+        let path = self.folder.join(format!("of-{streams}-streams.jsonl"));
+        if path.exists() {
+            return Ok(path);
+        }
+        let mut log = open(FileStore::open(&path)?)?;
+        let mut number = 0;
+        while number < streams {
+            let names: Vec<String> = (0..BATCH).map(|i| format!("tenant/{}", number + i as u64)).collect();
+            let batch: Vec<NewEntry<'_>> = names.iter().map(|stream| NewEntry { stream, ..self.entry() }).collect();
+            log.append_batch(&batch)?;
+            number += BATCH as u64;
+        }
+        Ok(path)
+    }
+
+    fn entry(&self) -> NewEntry<'_> {
+        NewEntry {
+            stream: STREAM,
+            event: EVENT,
+            severity: Severity::Info,
+            producer: PRODUCER,
+            encoding: ENCODING,
+            payload: self.payload.as_bytes(),
+        }
+    }
+
+    fn batch(&self) -> Vec<NewEntry<'_>> {
+        vec![self.entry(); BATCH]
+    }
+
+    /// The path of a file that is not there any more, and nothing of it either.
+    fn fresh(&self, name: &str) -> io::Result<PathBuf> {
+        for found in fs::read_dir(&self.folder)? {
+            let found = found?;
+            if found.file_name().to_string_lossy().starts_with(name) {
+                if found.file_type()?.is_dir() {
+                    fs::remove_dir_all(found.path())?;
+                } else {
+                    fs::remove_file(found.path())?;
+                }
+            }
+        }
+        Ok(self.folder.join(name))
+    }
+}
+
+/// Verifies a file as a process of its own, and says how many entries it has.
+pub fn verify(path: &Path, key: &str) -> Result<u64, Failure> {
+    valid(&verify_jsonl(File::open(path)?, &trust(key)?, |_| {})?)
+}
+
+fn open<S: SecureLogStore>(store: S) -> Result<SecureLog<S>, Failure> {
+    let seed = Seed::from_hex(SEED).ok_or("the seed is malformed")?;
+    let keys = SoftwareKeystore::new(Config { algorithm: Algorithm::Ed25519, source: Source::Seed(seed) });
+    Ok(SecureLog::open(store, Providers::system(keys), LogOptions::default())?)
+}
+
+/// Appends the batch until the log has got at least so many entries more.
+fn append<S: SecureLogStore>(log: &mut SecureLog<S>, batch: &[NewEntry<'_>], entries: u64) -> Result<u64, Failure> {
+    let mut appended = 0;
+    while appended < entries {
+        appended += log.append_batch(batch)?.0.len() as u64;
+    }
+    Ok(appended)
+}
+
+fn trust(key: &str) -> Result<Trust, Failure> {
+    let mut trust = Trust::new();
+    trust.add_log_key(key.parse()?);
+    Ok(trust)
+}
+
+/// A benchmark of a verification that fails measures something else.
+fn valid(report: &Report) -> Result<u64, Failure> {
+    match report.verdict {
+        Verdict::Valid if report.complete_to == report.size => Ok(report.entries),
+        _ => Err(format!("the log does not verify: {report:?}").into()),
+    }
+}
+
+fn percentiles(name: &str, mut took: Vec<Duration>) -> [Sample; 2] {
+    took.sort_unstable();
+    [50, 99].map(|percent| {
+        let at = (took.len() * percent / 100).min(took.len() - 1);
+        Sample::new(format!("{name}-p{percent}"), "file", 1, took[at].as_secs_f64())
+    })
+}

@@ -1,0 +1,174 @@
+//! The table: the best of each figure, side by side, and how far it is from what was aimed at.
+
+use std::fmt;
+
+use secure_log_bench_shared::{Failure, Sample};
+use serde_json::json;
+
+/// How the work was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By the library in a native program.
+    Native,
+    /// By a composed stack under wasmtime.
+    Composed,
+    /// By somebody else's library.
+    Peer,
+}
+
+use Mode::{Composed, Native, Peer};
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Native => "native",
+            Composed => "composed",
+            Peer => "peer",
+        }
+    }
+}
+
+/// The best sample of each figure, in the order in which they came up.
+#[derive(Default)]
+pub struct Table {
+    rows: Vec<(Mode, Sample)>,
+}
+
+/// What one figure should be, against another one.
+struct Goal {
+    of: Figure,
+    is: Bound,
+}
+
+/// A row of the table in one mode: name, store, mode.
+type Figure = (&'static str, &'static str, Mode);
+
+enum Bound {
+    /// An entry takes at most so many times as long as in this figure.
+    TimesAsLong(f64, Figure),
+    /// At least so many times as many entries a second as in this figure.
+    TimesAsMany(f64, Figure),
+    /// The whole takes less than so many milliseconds.
+    Millis(f64),
+}
+
+use Bound::{Millis, TimesAsLong, TimesAsMany};
+
+#[rustfmt::skip]
+const GOALS: [Goal; 12] = [
+    Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
+    Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
+    Goal { of: ("verify", "memory", Native), is: TimesAsLong(1.5, ("sha256", "", Native)) },
+    Goal { of: ("append-batch", "file", Native), is: TimesAsLong(4.0, ("sha256", "", Native)) },
+    Goal { of: ("append-batch", "file", Composed), is: TimesAsMany(0.35, ("append-batch", "file", Native)) },
+    Goal { of: ("append-durable", "file", Native), is: TimesAsMany(0.75, ("write-sync", "file", Native)) },
+    Goal { of: ("append-durable-32", "file", Native), is: TimesAsMany(8.0, ("append-durable", "file", Native)) },
+    Goal { of: ("open", "entries", Native), is: Millis(50.0) },
+    Goal { of: ("open", "streams", Native), is: Millis(50.0) },
+    // What is equal differs by the noise of the disk.
+    Goal { of: ("append-to", "entries", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },
+    Goal { of: ("append-to", "streams", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },
+    Goal { of: ("append-durable", "file", Composed), is: TimesAsMany(0.35, ("append-durable", "file", Native)) },
+];
+
+impl Table {
+    /// Keeps the sample if it is the best of its figure: a disturbance only ever adds time.
+    pub fn add(&mut self, mode: Mode, sample: Sample) {
+        let same = |(m, s): &&mut (Mode, Sample)| *m == mode && s.name == sample.name && s.store == sample.store;
+        match self.rows.iter_mut().find(same) {
+            Some((_, best)) if each(&sample) < each(best) => *best = sample,
+            Some(_) => {}
+            None => self.rows.push((mode, sample)),
+        }
+    }
+
+    /// The rows for a program: an array of objects.
+    pub fn to_json(&self) -> Result<String, Failure> {
+        let row = |(mode, sample): &(Mode, Sample)| {
+            let Sample { name, store, entries, seconds } = sample;
+            let per_s = 1.0 / each(sample);
+            json!({ "name": name, "store": store, "mode": mode.name(), "entries": entries, "seconds": seconds, "per_s": per_s })
+        };
+        let mut text = serde_json::to_string_pretty(&self.rows.iter().map(row).collect::<Vec<_>>())?;
+        text.push('\n');
+        Ok(text)
+    }
+
+    fn figure(&self, (name, store, mode): Figure) -> Option<&Sample> {
+        self.rows.iter().find(|(m, s)| *m == mode && s.name == name && s.store == store).map(|(_, sample)| sample)
+    }
+
+    fn cell(&self, name: &str, store: &str, mode: Mode) -> String {
+        let found = self.rows.iter().find(|(m, s)| *m == mode && s.name == name && s.store == store);
+        found.map_or_else(String::new, |(_, sample)| shown(sample))
+    }
+
+    /// How the figures of this row stand to what was aimed at.
+    fn goals(&self, name: &str, store: &str) -> String {
+        let of_row = GOALS.iter().filter(|goal| goal.of.0 == name && goal.of.1 == store);
+        let said: Vec<String> = of_row.filter_map(|goal| self.said(goal)).collect();
+        said.join("; ")
+    }
+
+    /// `None` when one of the figures was not measured.
+    fn said(&self, goal: &Goal) -> Option<String> {
+        let sample = self.figure(goal.of)?;
+        let (is, reached, aim) = match goal.is {
+            TimesAsLong(most, against) => {
+                let ratio = each(sample) / each(self.figure(against)?);
+                (format!("{ratio:.2}x the time of {}", against.0), ratio <= most, format!("at most {most}x"))
+            }
+            TimesAsMany(least, against) => {
+                let ratio = each(self.figure(against)?) / each(sample);
+                let whose = if against.0 == goal.of.0 { against.2.name() } else { against.0 };
+                let whose = if against.0 == "append-to" { against.1 } else { whose };
+                (format!("{ratio:.2}x the rate of {whose}"), ratio >= least, format!("at least {least}x"))
+            }
+            Millis(most) => {
+                let millis = sample.seconds * 1e3;
+                (format!("{millis:.1} ms"), millis < most, format!("less than {most} ms"))
+            }
+        };
+        let reached = if reached { "yes" } else { "NO" };
+        Some(format!("{}: {is} ({aim}: {reached})", goal.of.2.name()))
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<(&str, &str)> = Vec::new();
+        for (_, sample) in &self.rows {
+            let line = (sample.name.as_str(), sample.store.as_str());
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        writeln!(f, "\n{:<22} {:<24} {:>12} {:>12} {:>12}  goal", "name", "store", "native", "composed", "peer")?;
+        for (name, store) in lines {
+            let [native, composed, peer] = [Native, Composed, Peer].map(|mode| self.cell(name, store, mode));
+            let goals = self.goals(name, store);
+            let line = format!("{name:<22} {store:<24} {native:>12} {composed:>12} {peer:>12}  {goals}");
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Seconds for one entry.
+fn each(sample: &Sample) -> f64 {
+    sample.seconds / sample.entries.max(1) as f64
+}
+
+/// A time where the whole counts, a rate otherwise.
+fn shown(sample: &Sample) -> String {
+    let rate = 1.0 / each(sample);
+    if sample.name == "open" || sample.entries == 1 {
+        format!("{:.2} ms", sample.seconds * 1e3)
+    } else if rate >= 1e6 {
+        format!("{:.2} M/s", rate / 1e6)
+    } else if rate >= 1e4 {
+        format!("{:.1} k/s", rate / 1e3)
+    } else {
+        format!("{rate:.0} /s")
+    }
+}
