@@ -71,7 +71,11 @@ fn notes_of_others() {
                 assert_eq!(key.to_string(), text(&case["vkey"]), "{id}");
                 let note = Note::parse(text(&case["note"])).unwrap();
                 assert_eq!(note.to_string(), text(&case["note"]), "{id}");
-                assert_eq!(check_signatures(&note.text, &note.sigs, &[key.clone()]).unwrap(), [&key], "{id}");
+                assert_eq!(
+                    check_signatures(&note.text, &note.sigs, core::slice::from_ref(&key)).unwrap(),
+                    [&key],
+                    "{id}"
+                );
                 let changed = note.text.replacen(' ', "  ", 1);
                 assert!(check_signatures(&changed, &note.sigs, &[key]).is_err(), "{id}");
             }

@@ -225,7 +225,7 @@ fn position(bytes: &[u8], marks: impl Fn(u64) -> u64, is_wanted: impl Fn(u8) -> 
     at + tail.iter().position(|&byte| is_wanted(byte)).unwrap_or(tail.len())
 }
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH_BITS: u64 = ONES << 7;
 
 /// Marks the bytes below 0x20. A borrow can only reach bytes after one that is marked rightly.

@@ -238,8 +238,8 @@ impl LostSectors {
 
     fn end_run(&mut self, end: u64, commit_start: u64) {
         if let Some(start) = self.run.take() {
-            let begins = start == commit_start || start % SECTOR_BYTES == 0;
-            self.lost |= begins && end % SECTOR_BYTES == 0;
+            let begins = start == commit_start || start.is_multiple_of(SECTOR_BYTES);
+            self.lost |= begins && end.is_multiple_of(SECTOR_BYTES);
         }
     }
 }

@@ -95,7 +95,7 @@ impl Verifier {
             if (entry.seqno, entry.stream) != (row.seqno, row.stream) {
                 return Err(malformed("an entry of another stream or seqno than its row says"));
             }
-            check_fields(&entry).map_err(|field| malformed(field))?;
+            check_fields(&entry).map_err(malformed)?;
             if !self.is_to_be_read(false, line)? {
                 return Ok(());
             }
