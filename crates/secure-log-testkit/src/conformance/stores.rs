@@ -575,20 +575,22 @@ impl<'a, S: SecureLogStore, O: FnMut() -> S> Both<'a, S, O> {
     fn random_commit(&mut self, random: &mut SeededRandom) {
         let mut log = self.log.clone();
         let mut commit = log.commit();
-        let mut touched = Vec::new();
+        // Streams that are sure to have an entry.
+        let mut touched = vec!["a"];
+        commit = commit.entry("a", b"first");
         for _ in 0..random.below(30) {
             let stream = *random.pick(&STREAMS);
             let size = self.naive.records().len() as u8;
             commit = match random.below(12) {
                 0 if touched.contains(&stream) => commit.close(stream),
-                1 => commit.entry("a", b"").record(Record::DataKey(&data_key("a", size))).entry("a", b"sealed"),
+                1 => commit.record(Record::DataKey(&data_key("a", size))).entry("a", b"sealed"),
                 2 if touched.contains(&stream) => commit.control(stream, "recovered", "1 2"),
                 _ => {
+                    touched.push(stream);
                     let len = random.below(50) as usize;
                     commit.entry(stream, &random.bytes(len))
                 }
             };
-            touched.push(stream);
         }
         if random.below(3) == 0 {
             commit = commit.record(Record::Witness(&witness(self.log.size(), "cosigned")));
