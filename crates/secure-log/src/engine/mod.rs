@@ -37,7 +37,7 @@ pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
 pub use crate::engine::segment::SignedSegment;
 use crate::engine::stream::StreamCache;
-pub use crate::engine::write::NewEntry;
+pub use crate::engine::write::{BatchOutcome, NewEntry};
 
 /// A log over a store, for one writer. To share it between threads, see [`crate::shared::SharedLog`].
 ///

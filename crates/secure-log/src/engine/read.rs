@@ -198,16 +198,15 @@ impl<S: SecureLogStore> SecureLog<S> {
                 if !matches!(found, Ok(None)) {
                     return;
                 }
-                if let Record::Signature(row) = record {
-                    if !asked.contains(&row.identity) {
-                        asked.insert(row.identity.clone());
-                        match own_signer(keystore, &row.identity) {
-                            Ok(Some(signer)) => verifier.trust_signer(signer),
-                            Ok(None) => {}
-                            Err(error) => {
-                                found = Err(error);
-                                return;
-                            }
+                if let Record::Signature(row) = record
+                    && asked.insert(row.identity.clone())
+                {
+                    match own_signer(keystore, &row.identity) {
+                        Ok(Some(signer)) => verifier.trust_signer(signer),
+                        Ok(None) => {}
+                        Err(error) => {
+                            found = Err(error);
+                            return;
                         }
                     }
                 }

@@ -30,6 +30,9 @@ pub struct NewEntry<'a> {
     pub payload: &'a [u8],
 }
 
+/// What became of one of several batches.
+pub type BatchOutcome = Result<Vec<Appended>, LogError>;
+
 impl NewEntry<'_> {
     fn check(&self) -> Result<(), Invalid> {
         check_stream(self.stream)?;
@@ -56,10 +59,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// Appends several batches in one durable commit. Each is all or nothing: one that is refused does not keep the others
     /// from being written.
-    pub fn append_batches(
-        &mut self,
-        batches: &[&[NewEntry<'_>]],
-    ) -> Result<(Vec<Result<Vec<Appended>, LogError>>, CommitInfo), LogError> {
+    pub fn append_batches(&mut self, batches: &[&[NewEntry<'_>]]) -> Result<(Vec<BatchOutcome>, CommitInfo), LogError> {
         let checked: Vec<Result<(), LogError>> = batches.iter().map(|batch| check_batch_entries(batch)).collect();
         self.commit(Signing::WhenDue, |log, commit, time| {
             batches
