@@ -21,7 +21,7 @@ use secure_log::verify::{Signer, Trust};
 use serde_json::{Value, json};
 use support::dice::Dice;
 use support::keys::Key;
-use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, project, text};
+use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, not_run, project, text};
 
 /// What is changed: together they have every kind of record and of control entry.
 const LOGS: [&str; 13] = [
@@ -269,7 +269,7 @@ impl Reference {
     /// Starts the reference with the keys of this file; says loudly why where it cannot.
     fn start(keys: &Path) -> Option<Reference> {
         let reference = Reference::try_start(keys);
-        reference.inspect_err(|why| eprintln!("NOT RUN: comparison with tools/secure_log_ref.py: {why}")).ok()
+        reference.inspect_err(|why| not_run(&format!("comparison with tools/secure_log_ref.py: {why}"))).ok()
     }
 
     fn try_start(keys: &Path) -> Result<Reference, String> {

@@ -35,10 +35,18 @@ pub(crate) fn change_records(log: &[u8], dice: &mut Dice) -> Vec<u8> {
     for _ in 0..=dice.roll(2) {
         change(&mut rows, dice);
     }
-    // Mostly all of it is made to fit, so that what is left is what the change means.
-    let fit =
-        Fit { hashes: !dice.chance(6), numbers: !dice.chance(6), trees: !dice.chance(6), signatures: !dice.chance(6) };
-    fit.apply(&mut rows, &Key::golden(), Some(dice));
+    if dice.chance(3) {
+        // One thing that does not fit, and signatures that do.
+        Fit::ALL.apply(&mut rows, &Key::golden(), Some(dice));
+        change_some_field(&mut rows, dice);
+        let fit = Fit { signatures: true, ..Fit::NONE };
+        fit.apply(&mut rows, &Key::golden(), None);
+    } else {
+        // Mostly all of it is made to fit, so that what is left is what the change means.
+        let [hashes, numbers, trees, signatures] = [(); 4].map(|()| !dice.chance(6));
+        let fit = Fit { hashes, numbers, trees, signatures };
+        fit.apply(&mut rows, &Key::golden(), Some(dice));
+    }
     lines(&rows)
 }
 
@@ -53,8 +61,7 @@ pub(crate) fn sign_anew(log: &[u8], key: &Key) -> Vec<u8> {
             }
         }
     }
-    let fit = Fit { hashes: true, numbers: true, trees: true, signatures: true };
-    fit.apply(&mut rows, key, None);
+    Fit::ALL.apply(&mut rows, key, None);
     lines(&rows)
 }
 
@@ -74,8 +81,7 @@ pub(crate) fn prune_the_last_of_a_segment(log: &[u8]) -> Vec<u8> {
             entry.payload = format!("{last} 0 {}", Hash::ZERO).into_bytes();
         }
     }
-    let fit = Fit { hashes: true, numbers: true, trees: true, signatures: true };
-    fit.apply(&mut rows, &Key::golden(), None);
+    Fit::ALL.apply(&mut rows, &Key::golden(), None);
     if let Row::Entry(entry, hash) = &rows[place] {
         rows[place] = Row::Pruned(entry.seqno, entry.stream.clone(), *hash);
     }
@@ -140,11 +146,28 @@ fn change(rows: &mut Vec<Row>, dice: &mut Dice) {
             }
         }
         5 => close_segment(rows, at, dice),
-        _ => {
-            let names = stream_names(rows);
-            change_field(&mut rows[at], &names, dice);
+        _ => change_some_field(rows, dice),
+    }
+}
+
+/// Changes a field of some record. Every kind of record is as likely, however many of it there are.
+fn change_some_field(rows: &mut [Row], dice: &mut Dice) {
+    let names = stream_names(rows);
+    let mut kinds = Vec::new();
+    for row in rows.iter().skip(1) {
+        let kind = core::mem::discriminant(row);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
         }
     }
+    if kinds.is_empty() {
+        return;
+    }
+    let kind = kinds[dice.index(kinds.len())];
+    let mut of_kind: Vec<&mut Row> =
+        rows.iter_mut().skip(1).filter(|row| core::mem::discriminant(&**row) == kind).collect();
+    let place = dice.index(of_kind.len());
+    change_field(of_kind[place], &names, dice);
 }
 
 fn stream_names(rows: &[Row]) -> Vec<String> {
@@ -319,6 +342,9 @@ struct StreamState {
 }
 
 impl Fit {
+    const ALL: Fit = Fit { hashes: true, numbers: true, trees: true, signatures: true };
+    const NONE: Fit = Fit { hashes: false, numbers: false, trees: false, signatures: false };
+
     /// Dice, if there are any, decide whether what an entry says of a pruning is made to fit.
     fn apply(&self, rows: &mut [Row], key: &Key, mut dice: Option<&mut Dice>) {
         let hmac = HmacKey::new(hex(&json(&golden("log.json"))["hmac_key"]).try_into().unwrap());

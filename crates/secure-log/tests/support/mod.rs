@@ -6,6 +6,7 @@ pub(crate) mod forge;
 pub(crate) mod keys;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use secure_log::hash::HmacKey;
@@ -27,10 +28,15 @@ pub(crate) fn public(path: &str) -> Option<PathBuf> {
     match std::env::var_os("SECURE_LOG_PUBLIC_VECTORS") {
         Some(folder) => Some(Path::new(&folder).join(path)),
         None => {
-            eprintln!("NOT RUN: {path}: SECURE_LOG_PUBLIC_VECTORS does not say where the public vectors are");
+            not_run(&format!("{path}: SECURE_LOG_PUBLIC_VECTORS does not say where the public vectors are"));
             None
         }
     }
+}
+
+/// Says what was not run, also where the output of tests that pass is captured.
+pub(crate) fn not_run(what: &str) {
+    let _ = writeln!(std::io::stderr(), "NOT RUN: {what}");
 }
 
 pub(crate) fn json(path: &Path) -> Value {
