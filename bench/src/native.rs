@@ -24,7 +24,7 @@ const THREADS: u64 = 32;
 /// Durable appends between as many bare writes, so that both see the same disk.
 const TURN: u64 = 50;
 /// Batches that are appended to a log that was just opened.
-const FEW_BATCHES: usize = 20;
+const FEW_BATCHES: usize = 10;
 
 /// The library, and the logs that it made.
 pub struct Native {
