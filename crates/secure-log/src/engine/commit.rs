@@ -195,15 +195,15 @@ impl<S: SecureLogStore> SecureLog<S> {
                     self.stale = false;
                     return Ok((built, self.info()));
                 }
-                Err(LogError::Conflict) => {
-                    self.abandon(&commit);
-                    self.reload()?;
-                    continue;
-                }
                 Err(error) => {
                     self.abandon(&commit);
                     self.stale = false;
-                    return Err(error);
+                    // What another writer did since looks like damage, or like a refusal, to who does not know of it.
+                    if !self.is_behind() {
+                        return Err(error);
+                    }
+                    self.reload()?;
+                    continue;
                 }
             };
             match self.store.insert(&commit) {

@@ -113,6 +113,10 @@ impl State {
     fn expected(&self) -> Expected {
         Expected { size: self.head.size, root: self.head.root, segments: self.segments }
     }
+
+    fn is_at(&self, head: &HeadRow) -> bool {
+        (self.head.size, self.head.root) == (head.size, head.root)
+    }
 }
 
 /// What is known of the anchor.

@@ -124,8 +124,12 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Sees what other writers have appended, so that a read answers from the log as it is now.
     pub(super) fn catch_up(&mut self) -> Result<(), LogError> {
         let newest = self.newest_head()?.head;
-        let known = &self.accepted.head;
-        if self.stale || (newest.size, newest.root) != (known.size, known.root) { self.reload() } else { Ok(()) }
+        if self.stale || !self.accepted.is_at(&newest) { self.reload() } else { Ok(()) }
+    }
+
+    /// Whether another writer has gone on.
+    pub(super) fn is_behind(&mut self) -> bool {
+        self.newest_head().is_ok_and(|newest| !self.accepted.is_at(&newest.head))
     }
 
     /// Reads the state again, and goes on from it if it extends what was signed or accepted here.
@@ -164,9 +168,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     fn find_stored(&mut self, choice: Unattested) -> Result<(), LogError> {
         let newest = self.newest_head()?;
-        if (newest.head.size, newest.head.root) == (self.accepted.head.size, self.accepted.head.root)
-            && (self.accepted.head.size > 0 || self.accepted.attested)
-        {
+        if self.accepted.is_at(&newest.head) && (self.accepted.head.size > 0 || self.accepted.attested) {
             // What this log wrote itself needs no signature to be recognised.
             self.accepted.segments = self.store.segment_count()?;
             self.next = self.accepted.clone();

@@ -12,7 +12,7 @@ use crate::limits::{check_name, check_stream};
 use crate::providers::KeyError;
 use crate::record::{Record, SegmentRow, SignatureRow, Subject};
 use crate::sign::{Algorithm, PublicKey};
-use crate::store::{Node, NodeId, SecureLogStore, TreeId};
+use crate::store::{Node, NodeId, SecureLogStore, StoreError, TreeId};
 use crate::tree::{CompactTree, leaf_hash};
 use crate::verify::{Finding, FindingCode, Place};
 
@@ -108,7 +108,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         let row = row.ok_or(LogError::SegmentNotFound(0))?;
         self.prove_segment_row(&row)?;
         let mut path = segment_path(&mut self.store, &row, seqno, &hash);
-        if path.is_err() {
+        if matches!(path, Err(LogError::InclusionMismatch { .. } | LogError::Store(StoreError::Corrupt { .. }))) {
             // A wrong index is no damage to the log.
             self.store.reindex()?;
             path = segment_path(&mut self.store, &row, seqno, &hash);

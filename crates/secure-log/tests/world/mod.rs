@@ -7,7 +7,7 @@ use secure_log::entry::{Severity, SigningRule, StreamRules};
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
 use secure_log::memory::MemoryStore;
-use secure_log::providers::{Keystore, NoAnchor};
+use secure_log::providers::{KeyError, Keystore, NoAnchor};
 use secure_log::record::HeadRow;
 use secure_log::store::SecureLogStore;
 use secure_log::verify::{Report, Verdict, verify_jsonl};
@@ -59,7 +59,10 @@ impl World {
     /// How a log is opened here.
     pub fn options(&self) -> LogOptions {
         let all = options();
-        LogOptions { mac_label: all.mac_label.filter(|label| self.keys.mac(label).is_ok()), ..all }
+        LogOptions {
+            mac_label: all.mac_label.filter(|label| !matches!(self.keys.mac(label), Err(KeyError::NotFound(_)))),
+            ..all
+        }
     }
 
     pub fn open(&self) -> Result<Log, LogError> {

@@ -1,0 +1,175 @@
+//! A log that threads share.
+
+mod world;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use secure_log::NativeSecureLog;
+use secure_log::error::LogError;
+use secure_log::hash::Hash;
+use secure_log::limits::MAX_BATCH_BYTES;
+use secure_log::store::StoreError;
+use secure_log_testkit::{Effect, Fault, FaultStore, HostileStore, count};
+use world::*;
+
+/// A world whose store takes a while to make a commit durable, as a disk does.
+fn slow(world: &World) -> HostileStore<Store> {
+    HostileStore::new(world.store.clone()).intercept_commits(|_, _| {
+        std::thread::sleep(Duration::from_millis(1));
+        None
+    })
+}
+
+#[test]
+fn appends_of_many_threads_are_all_there_once_and_few_commits_hold_them() {
+    let world = World::anchored();
+    let log = NativeSecureLog::new(world.open_on(slow(&world), |_| ()).unwrap());
+    let (threads, each) = (32u64, count(25, 400));
+    let acknowledged: Vec<(u64, Hash, Vec<u8>)> = std::thread::scope(|scope| {
+        let write = |thread: u64| {
+            let log = log.clone();
+            let one = move |n: u64| {
+                let payload = format!("{thread} {n}").into_bytes();
+                let stream = format!("stream-{}", thread % 5);
+                let (appended, info) = log.append(&entry(&stream, &payload)).unwrap();
+                assert!(info.size >= appended.seqno && info.signed && info.anchored);
+                (appended.seqno, appended.hash, payload)
+            };
+            (0..each).map(one).collect::<Vec<_>>()
+        };
+        let writers: Vec<_> = (0..threads).map(|thread| scope.spawn(move || write(thread))).collect();
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    let entries = threads * each;
+    assert_eq!(log.lock().size(), entries);
+    let mut seqnos: Vec<u64> = acknowledged.iter().map(|(seqno, ..)| *seqno).collect();
+    seqnos.sort_unstable();
+    assert_eq!(seqnos, (1..=entries).collect::<Vec<_>>());
+    for (seqno, hash, payload) in acknowledged {
+        let (entry, stored) = log.lock().read_hashed(seqno).unwrap();
+        assert_eq!((entry.payload, stored), (payload, hash));
+    }
+    let commits = world.heads().len() as u64 - 1;
+    assert!(commits * 4 < entries, "{commits} commits for {entries} entries");
+    world.assert_valid(entries);
+}
+
+#[test]
+fn one_thread_s_order_is_kept_and_a_refused_entry_refuses_nobody_else() {
+    let world = World::new();
+    let log = NativeSecureLog::new(world.open_on(slow(&world), |_| ()).unwrap());
+    std::thread::scope(|scope| {
+        for thread in 0..8u8 {
+            let log = log.clone();
+            scope.spawn(move || {
+                let mut last = 0;
+                for n in 0..20u8 {
+                    if thread % 2 == 0 {
+                        let refused = log.append(&entry("secure-log", b"mine")).unwrap_err();
+                        assert!(matches!(refused, LogError::Invalid(_)), "{refused:?}");
+                    }
+                    let (appended, _) = log.append_batch(&[entry("a", &[thread, n]), entry("b", &[n])]).unwrap();
+                    assert!(appended[0].seqno > last, "what was acknowledged first stands first");
+                    assert_eq!(appended[1].seqno, appended[0].seqno + 1, "a batch stays together");
+                    last = appended[1].seqno;
+                }
+            });
+        }
+    });
+    world.assert_valid(8 * 20 * 2);
+}
+
+#[test]
+fn a_commit_that_failed_is_told_to_everybody_in_it_and_the_next_one_goes_on() {
+    for effect in [Effect::FailsNotStored, Effect::FailsButStored] {
+        let world = World::new();
+        let (store, faults) = FaultStore::new(slow(&world));
+        let log = NativeSecureLog::new(world.open_on(store, |_| ()).unwrap());
+        let (acknowledged, failed) = (AtomicU64::new(0), AtomicU64::new(0));
+        faults.arm(Fault::on_write(3, effect));
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    for n in 0..10u8 {
+                        match log.append(&entry("a", &[n])) {
+                            Ok(_) => acknowledged.fetch_add(1, Ordering::SeqCst),
+                            Err(LogError::Store(StoreError::Io { .. })) => failed.fetch_add(1, Ordering::SeqCst),
+                            Err(error) => panic!("{error:?}"),
+                        };
+                    }
+                });
+            }
+        });
+        let (acknowledged, failed) = (acknowledged.into_inner(), failed.into_inner());
+        assert!(failed > 0);
+        let there = acknowledged + if effect == Effect::FailsButStored { failed } else { 0 };
+        world.assert_valid(there);
+    }
+}
+
+#[test]
+fn a_store_that_panics_hangs_nobody_and_leaves_no_half_of_a_commit() {
+    for stores in [false, true] {
+        let world = World::new();
+        let armed = Arc::new(AtomicBool::new(false));
+        let look = Arc::clone(&armed);
+        let store = HostileStore::new(slow(&world)).intercept_commits(move |commit, store| {
+            if look.swap(false, Ordering::SeqCst) {
+                if stores {
+                    secure_log::store::SecureLogStore::insert(store, commit).unwrap();
+                }
+                panic!("the store's own mistake, which this test is about");
+            }
+            None
+        });
+        let log = NativeSecureLog::new(world.open_on(store, |_| ()).unwrap());
+        log.append(&entry("a", b"first")).unwrap();
+        armed.store(true, Ordering::SeqCst);
+        let (threads, ready) = (8, Barrier::new(8));
+        let (acknowledged, panicked, told) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    ready.wait();
+                    for n in 0..5u8 {
+                        let appended =
+                            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| log.append(&entry("a", &[n]))));
+                        match appended {
+                            Ok(Ok(_)) => acknowledged.fetch_add(1, Ordering::SeqCst),
+                            Ok(Err(LogError::Store(StoreError::Io { .. }))) => told.fetch_add(1, Ordering::SeqCst),
+                            Ok(Err(error)) => panic!("{error:?}"),
+                            Err(_) => panicked.fetch_add(1, Ordering::SeqCst),
+                        };
+                    }
+                });
+            }
+        });
+        let (acknowledged, told) = (acknowledged.into_inner(), told.into_inner());
+        assert_eq!(panicked.into_inner(), 1, "the panic is that of the thread that called the store");
+        assert_eq!(acknowledged + told + 1, threads * 5, "everybody has an answer");
+        let lost = if stores { told + 1 } else { 0 };
+        world.assert_valid(1 + acknowledged + lost);
+        log.append(&entry("a", b"last")).unwrap();
+    }
+}
+
+#[test]
+fn a_group_never_exceeds_what_one_batch_may_hold() {
+    let world = World::new();
+    let log = NativeSecureLog::new(world.open_on(slow(&world), |_| ()).unwrap());
+    let large = vec![b'x'; MAX_BATCH_BYTES / 4];
+    let ready = Barrier::new(6);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                ready.wait();
+                log.append(&entry("a", &large)).unwrap();
+            });
+        }
+    });
+    let sizes: Vec<u64> = world.heads().iter().map(|head| head.size).collect();
+    assert!(sizes.windows(2).all(|pair| pair[1] - pair[0] <= 4), "{sizes:?}");
+    world.assert_valid(6);
+}
