@@ -99,7 +99,7 @@ impl<F: DiskFile> Reader<F> {
                 return Err(corrupt(offset, "a line without an end"));
             }
             searched = known.len();
-            want = (searched * 2).max(ONE_LINE).min(MAX_LINE_BYTES + 1).max(searched + 1);
+            want = (searched * 2).clamp(ONE_LINE, MAX_LINE_BYTES + 1);
         }
     }
 

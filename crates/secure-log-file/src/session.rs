@@ -116,12 +116,12 @@ impl<D: Disk> FileStore<D> {
 
     /// Writes the index and gives the lock back. The next insert takes it again. Dropping the store does the same.
     pub fn release(&mut self) {
-        let Some(lock) = self.lock.take() else { return };
+        // Less than this is read again faster than a dozen files are synced.
         const WORTH_WRITING: u64 = 1 << 20;
-        if lock.is_held(&self.disk) {
-            self.write_index(WORTH_WRITING);
+        if self.lock.as_ref().is_some_and(|lock| lock.is_held(&self.disk)) {
+            self.write_index(WORTH_WRITING.min(self.options.index_every));
         }
-        lock.release(&self.disk);
+        self.let_go();
     }
 
     /// Looks at what the file is now. What was known of it is kept as far as the file still begins with it.
@@ -263,9 +263,13 @@ impl<D: Disk> FileStore<D> {
             if index.is_new || !matches!(error, StoreError::Corrupt { .. }) {
                 return Err(self.note(error));
             }
-            self.index = None;
-            self.rebuild = true;
+            self.drop_wrong_index();
         }
+    }
+
+    /// An index that is wrong is built anew, unless a writer has replaced it while we read.
+    fn drop_wrong_index(&mut self) {
+        self.rebuild = self.index.take().is_none_or(|index| index.is_current(&self.disk, &self.path));
     }
 
     /// Remembers damage, so that nothing is written on top of it.
@@ -288,12 +292,13 @@ impl<D: Disk> FileStore<D> {
         }
         loop {
             let Err(trouble) = self.build(end) else { return Ok(()) };
-            let is_new = self.index.take().is_none_or(|index| index.is_new);
             let error = log_error(trouble);
+            let is_new = self.index.as_ref().is_none_or(|index| index.is_new);
             if is_new || !matches!(error, StoreError::Corrupt { .. }) {
+                self.index = None;
                 return Err(self.note(error));
             }
-            self.rebuild = true;
+            self.drop_wrong_index();
         }
     }
 

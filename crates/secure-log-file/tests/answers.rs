@@ -158,7 +158,9 @@ fn what_the_index_covers_is_not_read_again() {
     let mut store = open(&path);
     let read = Arc::new(AtomicU64::new(0));
     let counted = read.clone();
-    store.on_progress(move |_, _| drop(counted.fetch_add(1, Ordering::SeqCst)));
+    store.on_progress(move |_, _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
     assert_eq!(store.streams(6000, 1).unwrap()[0].first, Some(11_971));
     assert_eq!(store.stream("stream-3000").unwrap().unwrap().last, Some(6001));
     assert_eq!(store.stream("stream-6030").unwrap(), None);
@@ -171,9 +173,40 @@ fn what_the_index_covers_is_not_read_again() {
     std::fs::remove_dir_all(index_of(&path)).unwrap();
     let mut store = open(&path);
     let counted = read.clone();
-    store.on_progress(move |_, _| drop(counted.fetch_add(1, Ordering::SeqCst)));
+    store.on_progress(move |_, _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
     assert_eq!(store.stream("stream-3000").unwrap().unwrap().last, Some(12_001));
     assert_eq!(read.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_reader_goes_on_while_a_writer_replaces_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let (mut log, mut memory) = (LogBuilder::new(), MemoryStore::new());
+    let mut options = small_index();
+    options.index_every = 1;
+    let mut writer = FileStore::open_on(OsDisk, &path, options).unwrap();
+    let mut insert = |commit, memory: &mut MemoryStore| {
+        memory.insert(&commit).unwrap();
+        writer.insert(&commit).unwrap();
+    };
+    insert(log.create(), &mut memory);
+    insert(log.commit().entry("a", b"1").entry("b", b"2").close("a").finish(), &mut memory);
+    let mut reader = open(&path);
+    reader.heads(None, 1).unwrap();
+    for n in 0..20 {
+        // Each of these is a state of its own: the versions that the reader knows are gone after two.
+        insert(log.commit().entry("a", b"x").entry("c", &[n; 30]).finish(), &mut memory);
+        if n % 3 == 0 {
+            assert!(reader.stream("b").unwrap().is_some());
+            assert!(reader.stream("a").unwrap().is_some());
+            assert_same(&mut reader, &mut memory, &mut Choices(u64::from(n)));
+        }
+    }
+    writer.reindex().unwrap();
+    assert_same(&mut reader, &mut memory, &mut Choices(1));
 }
 
 #[test]

@@ -4,12 +4,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Choices, CrashDisk, Fault, LogBuilder, assert_same, records, signature};
+use common::{Choices, LogBuilder, assert_same, records, signature};
 use secure_log::hash::Hash;
 use secure_log::memory::MemoryStore;
 use secure_log::record::{Record, Subject};
 use secure_log::store::{Commit, SecureLogStore, StoreError};
 use secure_log_file::{FileStore, Options};
+use secure_log_testkit::crash_disk::{CrashDisk, Fault};
 
 const LOG: &str = "logs/log.jsonl";
 

@@ -1,23 +1,19 @@
 //! What the tests share: random commits, and a comparison of two stores by everything that they answer.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of what is here")]
 
+use std::sync::OnceLock;
+
 use secure_log::hash::Hash;
 use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
 use secure_log::store::{Commit, EntryRange, NodeId, SecureLogStore, TreeId};
 
-#[path = "../../../secure-log-testkit/src/builder.rs"]
-#[allow(missing_docs, unreachable_pub)]
-mod builder;
-#[path = "../../../secure-log-testkit/src/crash_disk.rs"]
-#[allow(missing_docs, unreachable_pub)]
-mod crash_disk;
-pub use builder::LogBuilder;
-pub use crash_disk::{CrashDisk, Fault};
+pub use secure_log_testkit::{LogBuilder, count};
+
+/// The seed of this run, printed once.
 pub fn seed() -> u64 {
-    42
-}
-pub fn count(reduced: u64, full: u64) -> u64 {
-    if std::env::var("SECURE_LOG_SOAK").is_ok() { full } else { reduced }
+    static SEED: OnceLock<u64> = OnceLock::new();
+    // Test numbers are added to it.
+    *SEED.get_or_init(|| secure_log_testkit::seed() >> 1)
 }
 
 pub const TIME: &str = "2026-11-20T04:07:11.000000000Z";
