@@ -135,7 +135,8 @@ fn row_10_to_12_the_engine_takes_no_proof_but_the_right_one() {
     let right = log.prove_in_segment(6).unwrap();
     let root = right.root;
     log.verify_in_segment(&right, &root).unwrap();
-    let edits: [(&str, fn(&mut SegmentProof)); 10] = [
+    type Edit = (&'static str, fn(&mut SegmentProof));
+    let edits: [Edit; 10] = [
         ("too short", |p| p.path.truncate(p.path.len() - 1)),
         ("without a path", |p| p.path.clear()),
         ("the root with an empty path", |p| {

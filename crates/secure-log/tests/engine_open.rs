@@ -37,7 +37,8 @@ fn a_log_has_the_origin_that_was_asked_for_or_one_of_its_own() {
 #[test]
 fn options_that_break_a_limit_are_refused_and_nothing_is_written() {
     let long = || "x".repeat(256);
-    let edits: [(&str, fn(&mut LogOptions, String)); 4] = [
+    type Breach = (&'static str, fn(&mut LogOptions, String));
+    let edits: [Breach; 4] = [
         ("origin", |options, long| options.origin = Some(long)),
         ("head identity", |options, long| options.identity = long),
         ("session", |options, long| options.session = Some(long)),
