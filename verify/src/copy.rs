@@ -108,13 +108,22 @@ impl Copy {
     }
 }
 
-/// What a fresh instance says of a file of these bytes: `valid`, `incomplete`, the code of a finding, or the error of
-/// `open`. It may not change the file.
-pub fn examine(session: &Session, bytes: &[u8]) -> Result<(String, Option<Report>)> {
+/// What an instance says of a log file.
+pub struct Said {
+    /// `valid`, `incomplete`, the code of a finding, or the error's name.
+    pub code: String,
+    /// Whether the log opened, and verify-log said it.
+    pub opened: bool,
+    /// What verify-log answered.
+    pub report: Option<Report>,
+}
+
+/// What a fresh instance says of a file of these bytes, which it may not change.
+pub fn examine(session: &Session, bytes: &[u8]) -> Result<Said> {
     let (mut log, config) = lay(session, bytes)?;
     let said = open_and_verify(&mut log, &config)?;
     let unchanged = fs::read(session.elsewhere_file(NAME))? == bytes;
-    ensure!(unchanged, "the copy was changed by opening and verifying it, which said: {}", said.0);
+    ensure!(unchanged, "the copy was changed by opening and verifying it, which said: {}", said.code);
     Ok(said)
 }
 
@@ -126,25 +135,26 @@ pub fn lay(session: &Session, bytes: &[u8]) -> Result<(Instance, String)> {
     Ok(place)
 }
 
-fn open_and_verify(log: &mut Instance, config: &str) -> Result<(String, Option<Report>)> {
-    let report = match log.open(config)? {
-        Ok(()) => log.verify_log()?,
-        Err(error) => return Ok((error_name(error), None)),
+fn open_and_verify(log: &mut Instance, config: &str) -> Result<Said> {
+    let (opened, answer) = match log.open(config)? {
+        Ok(()) => (true, log.verify_log()?),
+        Err(error) => (false, Err(error)),
     };
-    Ok(match report {
-        Err(error) => (error_name(error), None),
+    let code = match &answer {
         Ok(report) => match &report.verdict {
-            Verdict::Valid => ("valid".into(), Some(report)),
-            Verdict::Incomplete => ("incomplete".into(), Some(report)),
-            Verdict::Invalid(finding) => (finding.code.clone(), None),
+            Verdict::Valid => "valid".into(),
+            Verdict::Incomplete => "incomplete".into(),
+            Verdict::Invalid(finding) => finding.code.clone(),
         },
-    })
+        Err(error) => error_name(error),
+    };
+    Ok(Said { code, opened, report: answer.ok() })
 }
 
 /// The word that an error has in the contract or, for a finding, its code.
-fn error_name(error: LogError) -> String {
+fn error_name(error: &LogError) -> String {
     match error {
-        LogError::InvalidRecord(finding) => finding.code,
+        LogError::InvalidRecord(finding) => finding.code.clone(),
         LogError::AccessDenied(_) => "access-denied".into(),
         LogError::ChainBroken(_) => "chain-broken".into(),
         LogError::Corrupt(_) => "corrupt".into(),

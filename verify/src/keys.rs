@@ -65,7 +65,13 @@ impl Keys {
             });
         }
         if let Some(folder) = environment("SECURE_LOG_KEYSTORE_DIR") {
-            let second = Path::new(&folder).join(format!("{SECOND_IDENTITY}.p8")).exists();
+            let key_file = |label: &str| Path::new(&folder).join(format!("{label}.p8"));
+            // A log made without it would be keyless for good, which nobody who names a folder of keys wants.
+            ensure!(
+                key_file(&head_identity).exists(),
+                "SECURE_LOG_KEYSTORE_DIR={folder} has no key '{head_identity}', which signs heads: make it first"
+            );
+            let second = key_file(SECOND_IDENTITY).exists();
             return Ok(Keys {
                 summary: format!("keys are those of the configured SECURE_LOG_KEYSTORE_DIR={folder}"),
                 head_identity,

@@ -108,10 +108,11 @@ fn run(stack: &Path, config: &str) -> ExitCode {
 }
 
 fn prepare(stack: &Path, config: &str) -> Result<Session> {
-    let keys = Keys::find_or_make(config)?;
-    println!("{}", keys.summary);
+    session::check_place(config)?;
     let begun = Instant::now();
     let loaded = Stack::load(stack).with_context(|| format!("the stack {} cannot be used", stack.display()))?;
     println!("compiled {} in {:.1} s", stack.display(), begun.elapsed().as_secs_f64());
+    let keys = Keys::find_or_make(config)?;
+    println!("{}", keys.summary);
     Session::new(loaded, config.into(), keys)
 }

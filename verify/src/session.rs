@@ -27,9 +27,6 @@ pub struct Session {
 impl Session {
     /// Gets ready to drive `stack` on the log at `config`. Opens nothing.
     pub fn new(stack: Stack, config: String, keys: Keys) -> Result<Session> {
-        if let Some(folder) = folder_of(&config) {
-            ensure!(folder.is_dir(), "the folder {} of the log does not exist: make it first", folder.display());
-        }
         Ok(Session { stack, config, keys, scratch: Scratch::new()?, main: None, run: 0 })
     }
 
@@ -138,6 +135,14 @@ impl Session {
         let extension = Path::new(&self.config).extension().and_then(|text| text.to_str()).unwrap_or("log");
         format!("{name}.{extension}")
     }
+}
+
+/// Fails where the log at `config` cannot be kept.
+pub fn check_place(config: &str) -> Result<()> {
+    if let Some(folder) = folder_of(config) {
+        ensure!(folder.is_dir(), "the folder {} of the log does not exist: make it first", folder.display());
+    }
+    Ok(())
 }
 
 /// What of our own environment a guest sees.

@@ -66,7 +66,7 @@ fn status(session: &mut Session) -> Result<Done> {
     }
     equal("bytes of the session id in hex", status.session_id.len(), 32)?;
     equal("bytes of the boot id in hex", status.boot_id.len(), 32)?;
-    let key = status.head_key.ok_or_else(|| format_err!("the log is keyless, although there is a key"))?;
+    let key = status.head_key.ok_or_else(|| format_err!("the log is keyless, although its keystore has a key"))?;
     checked(format!("{}, heads signed by {key}", status.origin))
 }
 

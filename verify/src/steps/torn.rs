@@ -1,6 +1,7 @@
 //! What a crash or an old disk leaves behind, and what an operator decides about entries that nobody attests.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::json;
 use wasmtime::error::Context;
@@ -10,7 +11,7 @@ use super::{Done, Group, Step, checked, is_valid, no_file, not_applicable};
 use crate::copy::{self, Copy, examine, lay};
 use crate::expect::{equal, holds, refused, shown};
 use crate::host::encoder::Severity;
-use crate::host::writer::UnattestedChoice;
+use crate::host::writer::{UnattestedChoice, Verdict};
 use crate::host::{Instance, LogError};
 use crate::session::Session;
 
@@ -22,8 +23,15 @@ pub const GROUP: Group = Group {
         Step { name: "an index that is garbage, or another log's, is built anew", run: index },
         Step { name: "unattested entries are set aside when the operator says so", run: set_aside },
         Step { name: "unattested entries are adopted when the operator says so", run: adopt },
+        Step { name: "a log that lost every signature is never again one that was signed", run: every_signature_lost },
     ],
 };
+
+/// What is put in the place of an index file, made of that of another log.
+type Forgery = fn(&[u8]) -> Vec<u8>;
+
+/// The log of an earlier step that is large enough for a store to write its index.
+const OTHER: &str = "payloads";
 
 fn torn(session: &mut Session) -> Result<Done> {
     let Some(copy) = Copy::of_the_log(session)? else { return no_file() };
@@ -32,14 +40,16 @@ fn torn(session: &mut Session) -> Result<Done> {
     let tails = [&entry[..entry.len() / 2], &b"{"[..], &[&entry[..], b"\n"].concat(), &[0; 512]];
     for tail in tails {
         let bytes = [&whole[..], tail].concat();
-        let (outcome, _) = examine(session, &bytes)?;
-        equal("the verdict on a log with a torn commit", outcome.as_str(), "valid")?;
+        let said = examine(session, &bytes)?;
+        equal("the verdict on a log with a torn commit", said.code.as_str(), "incomplete")?;
         let mut log = open(session, &bytes)?;
         equal("torn bytes", log.status()??.torn_bytes, tail.len() as u64)?;
         log.append("after-a-crash", "e", Severity::Info, "verify", b"")??;
         let kept = log.status()??.torn_kept_as.context("status says where the torn commit is kept")?;
         let kept = session.elsewhere_file(copy::NAME).with_file_name(kept.rsplit('/').next().unwrap_or_default());
         ensure!(fs::read(&kept)? == tail, "{} does not hold the torn commit", kept.display());
+        let (mut log, config) = session.elsewhere(copy::NAME)?.context("a file store has a place for a copy")?;
+        log.open(&config)??;
         is_valid(&mut log)?;
     }
     checked(format!("{} tails, each kept byte by byte; the log goes on and is valid", tails.len()))
@@ -47,24 +57,20 @@ fn torn(session: &mut Session) -> Result<Done> {
 
 fn index(session: &mut Session) -> Result<Done> {
     let Some(copy) = Copy::of_the_log(session)? else { return no_file() };
-    let mut log = open(session, &copy.lines.bytes())?;
-    log.append("indexed", "e", Severity::Info, "verify", b"")??;
-    drop(log);
-    let Some(index) =
-        session.beside(copy::NAME)?.into_iter().find(|path| path.extension().is_some_and(|end| end == "idx"))
-    else {
-        return not_applicable("this store keeps no index beside the log, or not yet for one as short as this");
+    let is_index = |path: &PathBuf| path.extension().is_some_and(|end| end == "idx");
+    let Some(index) = session.beside(OTHER)?.into_iter().find(is_index) else {
+        return not_applicable(format!("the store put no index beside the log '{OTHER}', large as it is"));
     };
-    let (shorter, longer) = (copy.lines.bytes(), fs::read(session.elsewhere_file(copy::NAME))?);
     let files = fs::read_dir(&index)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
-    let genuine = files.iter().map(|file| Ok(fs::read(file)?)).collect::<Result<Vec<_>>>()?;
-    let forgeries: [fn(&[u8]) -> Vec<u8>; 4] =
-        [|_| Vec::new(), |_| b"garbage".to_vec(), |genuine| vec![0xff; genuine.len()], <[u8]>::to_vec];
+    let beside_copy = PathBuf::from(format!("{}.idx", session.elsewhere_file(copy::NAME).display()));
+    let forgeries: [Forgery; 4] =
+        [|_| Vec::new(), |_| b"garbage".to_vec(), |other| vec![0xff; other.len()], <[u8]>::to_vec];
     for forgery in forgeries {
-        let (mut log, config) = lay(session, &shorter)?;
-        fs::create_dir(&index)?;
-        for (file, genuine) in files.iter().zip(&genuine) {
-            fs::write(file, forgery(genuine))?;
+        let (mut log, config) = lay(session, &copy.lines.bytes())?;
+        fs::create_dir(&beside_copy)?;
+        for file in &files {
+            let forged = beside_copy.join(file.file_name().context("a file in a folder has a name")?);
+            fs::write(forged, forgery(&fs::read(file)?))?;
         }
         log.open(&config)??;
         is_valid(&mut log)?;
@@ -72,8 +78,8 @@ fn index(session: &mut Session) -> Result<Done> {
         equal("the entry", log.read(appended.seqno)??.payload.as_slice(), b"goes on")?;
         is_valid(&mut log)?;
     }
-    ensure!(longer.len() > shorter.len(), "an append did not make the file longer");
-    checked(format!("{} files: emptied, garbage, all bits set, and those of a longer log", files.len()))
+    let names: Vec<_> = files.iter().filter_map(|file| file.file_name()).collect();
+    checked(format!("{}: emptied, garbage, all bits set, and those of another log", shown(&names)))
 }
 
 fn set_aside(session: &mut Session) -> Result<Done> {
@@ -97,8 +103,31 @@ fn adopt(session: &mut Session) -> Result<Done> {
     let said = String::from_utf8_lossy(&recovered.payload).into_owned();
     holds("it says up to which entry", said.ends_with(&format!(" {size}")))?;
     let report = log.verify_log()??;
-    holds("the verdict names them", shown(&report).contains("recovered"))?;
-    checked(format!("entries {said} are adopted on record: {}", shown(&report.verdict)))
+
+    let named = said.replace(' ', " to ");
+    holds("the verdict names them", report.missing.iter().any(|what| what.contains(&named)))?;
+    checked(format!("entries {said} are adopted on record: {}", report.missing.join("; ")))
+}
+
+/// Without an anchor nobody can tell a log that lost every signature from one that was made without a key.
+fn every_signature_lost(session: &mut Session) -> Result<Done> {
+    let Some(mut copy) = Copy::of_the_log(session)? else { return no_file() };
+    for head in copy.lines.of_type("head")? {
+        let mut unsigned = copy.lines.object(head)?;
+        unsigned["sigs"] = json!([]);
+        copy.lines.replace(head, &unsigned);
+    }
+    let size = copy.lines.object(copy.last_head()?)?["size"].as_u64().context("a head has a size")?;
+    let mut log = open(session, &copy.lines.bytes())?;
+    let recovered = log.read(size + 1)??;
+    equal("the first entry after them", recovered.event_type.as_str(), "secure-log.recovered")?;
+    equal("what it says", recovered.payload, format!("1 {size}").into_bytes())?;
+    let report = log.verify_log()??;
+    holds("the verdict is not valid", !matches!(report.verdict, Verdict::Valid))?;
+    checked(format!(
+        "it is continued only as a log whose first {size} entries nobody attests: {}",
+        report.missing.join("; ")
+    ))
 }
 
 /// The log whose last two heads have lost their signatures, and its size.
