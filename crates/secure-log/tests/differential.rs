@@ -136,6 +136,14 @@ fn a_witness_with_the_name_of_the_log_does_not_make_a_head_the_logs() {
 }
 
 #[test]
+fn faults_that_chance_rarely_makes_have_one_verdict() {
+    let Some(mut reference) = Reference::start(&golden("log.json")) else { return };
+    for (code, log) in forge::rare_faults() {
+        assert_eq!(compare(&log, &golden_trust(), &mut reference, code)["finding"], code);
+    }
+}
+
+#[test]
 fn a_segment_may_end_with_an_entry_that_is_gone() {
     let log = fs::read(golden("logs/prune-good.jsonl")).unwrap();
     let log = forge::prune_the_last_of_a_segment(&log);

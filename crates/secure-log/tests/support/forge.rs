@@ -88,6 +88,57 @@ pub(crate) fn prune_the_last_of_a_segment(log: &[u8]) -> Vec<u8> {
     lines(&rows)
 }
 
+/// Logs with one fault each that chance rarely makes, and the code of what has to be found.
+pub(crate) fn rare_faults() -> Vec<(&'static str, Vec<u8>)> {
+    let rows_of = |name: &str| -> Vec<Row> {
+        let log = std::fs::read(golden(&format!("logs/{name}.jsonl"))).unwrap();
+        log.split(|b| *b == b'\n').filter_map(read).collect()
+    };
+    let fitted = |mut rows: Vec<Row>, fit: Fit| {
+        fit.apply(&mut rows, &Key::golden(), None);
+        lines(&rows)
+    };
+    // Before the last head, in a commit that is there already.
+    let insert = |rows: &mut Vec<Row>, added: Vec<Row>| {
+        let end = rows.len() - 1;
+        rows.splice(end..end, added);
+    };
+    let find = |rows: &[Row], wanted: fn(&Row) -> bool| rows.iter().rposition(wanted).expect("the log has such a row");
+    let dice = &mut Dice::new(0);
+
+    let mut other_chain = rows_of("valid");
+    let last_segment = find(&other_chain, |row| matches!(row, Row::Segment(_)));
+    if let Row::Segment(row) = &mut other_chain[last_segment] {
+        row.prev.0[0] ^= 1;
+    }
+
+    let mut taken_back = rows_of("deprecated");
+    let stream = find(&taken_back, |row| matches!(row, Row::Stream(_)));
+    if let Row::Stream(row) = taken_back[stream].clone() {
+        insert(&mut taken_back, vec![Row::Stream(StreamRow { deprecated: None, ..row })]);
+    }
+
+    let mut same_suite = rows_of("valid");
+    if let Row::Entry(entry, hash) = control_entry(&same_suite, dice) {
+        let (stream, event) = ("auth".into(), "secure-log.suite-changed".into());
+        let (encoding, payload) = ("text".into(), b"sha-256".into());
+        insert(&mut same_suite, vec![Row::Entry(Entry { stream, event, encoding, payload, ..entry }, hash)]);
+    }
+
+    let mut key_of_another_segment = rows_of("sealed");
+    let sealed = find(&key_of_another_segment, |row| matches!(row, Row::Entry(entry, _) if entry.encoding != "text"));
+    let sealed = key_of_another_segment[sealed].clone();
+    insert(&mut key_of_another_segment, closed_segment("a", dice));
+    insert(&mut key_of_another_segment, vec![sealed]);
+
+    vec![
+        ("checkpoint-broken", fitted(other_chain, Fit { signatures: true, ..Fit::NONE })),
+        ("policy-mismatch", fitted(taken_back, Fit::ALL)),
+        ("malformed", fitted(same_suite, Fit::ALL)),
+        ("dek-missing", fitted(key_of_another_segment, Fit::ALL)),
+    ]
+}
+
 fn lines(rows: &[Row]) -> Vec<u8> {
     let mut out = Vec::new();
     rows.iter().for_each(|row| write(row, &mut out));
@@ -145,7 +196,11 @@ fn change(rows: &mut Vec<Row>, dice: &mut Dice) {
                 rows[at] = Row::Pruned(entry.seqno, entry.stream.clone(), *hash);
             }
         }
-        5 => close_segment(rows, at, dice),
+        5 => {
+            let names = stream_names(rows);
+            let closed = closed_segment(&names[dice.index(names.len())], dice);
+            rows.splice(at..at, closed);
+        }
         _ => change_some_field(rows, dice),
     }
 }
@@ -176,18 +231,16 @@ fn stream_names(rows: &[Row]) -> Vec<String> {
     names
 }
 
-/// Closes a segment of any stream, as far as what is made to fit makes it one.
-fn close_segment(rows: &mut Vec<Row>, at: usize, dice: &mut Dice) {
-    let names = stream_names(rows);
-    let stream = names[dice.index(names.len())].clone();
-    let Row::Entry(mut entry, hash) = control_entry(rows, dice) else { return };
-    (entry.stream, entry.event) = (stream.clone(), "secure-log.segment-closed".into());
-    rows.insert(at, Row::Entry(entry, hash));
+/// A segment of the stream and the entry that says that it was closed, which are nothing until they are made to fit.
+fn closed_segment(stream: &str, dice: &mut Dice) -> Vec<Row> {
+    let Row::Entry(entry, hash) = control_entry(&[], dice) else { return Vec::new() };
+    let (encoding, event) = ("text".into(), "secure-log.segment-closed".into());
+    let closing = Row::Entry(Entry { stream: stream.into(), event, encoding, ..entry }, hash);
     let (boot, session, closed) = ("boot-1".into(), "sess-1".into(), "2026-11-20T04:59:00.000000000Z".into());
     let [root, last_hash, prev, policy] = [Hash::ZERO; 4];
-    let (id, first, last, count) = (1, 1, 1, 1);
+    let (id, first, last, count, stream) = (1, 1, 1, 1, stream.into());
     let row = SegmentRow { id, stream, first, last, count, root, last_hash, prev, boot, session, policy, closed };
-    rows.insert(at, Row::Segment(row));
+    vec![Row::Segment(row), closing]
 }
 
 /// A control entry of any kind, mostly with a payload of its kind.
