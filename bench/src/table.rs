@@ -55,7 +55,7 @@ enum Bound {
 use Bound::{Millis, TimesAsLong, TimesAsMany};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 12] = [
+const GOALS: [Goal; 11] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("verify", "memory", Native), is: TimesAsLong(1.5, ("sha256", "", Native)) },
@@ -68,7 +68,6 @@ const GOALS: [Goal; 12] = [
     // What is equal differs by the noise of the disk.
     Goal { of: ("append-to", "entries", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },
     Goal { of: ("append-to", "streams", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },
-    Goal { of: ("append-durable", "file", Composed), is: TimesAsMany(0.35, ("append-durable", "file", Native)) },
 ];
 
 impl Table {

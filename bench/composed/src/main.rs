@@ -1,0 +1,145 @@
+//! The composed stacks as a part of the benchmark: the same work as the native part, through the WIT, under wasmtime.
+//!
+//! Called by `secure-log-bench`, which asks for one case after the other.
+
+// The harness's host, which knows nothing of what is tested. Not all of its functions are called here. It looks for the WIT
+// beside its crate's folder, where a link leads to it.
+#[path = "../../../verify/src/host.rs"]
+#[allow(dead_code, unused_imports)]
+mod host;
+mod raw;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use secure_log_bench_shared::entry::{BATCH, ENCODING, EVENT, PRODUCER, STREAM, payload};
+use secure_log_bench_shared::{Failure, Part, SEED, Sample, serve, timed};
+
+use host::encoder::Severity;
+use host::writer::{NewEntry, Verdict};
+use host::{Instance, LogError, Stack, Surroundings};
+use raw::Raw;
+
+const USAGE: &str = "usage: secure-log-bench-composed STACKS RAW.wasm ENTRIES SCRATCH";
+
+/// The stacks, and the logs that they made.
+struct Composed {
+    memory: Stack,
+    file: Stack,
+    raw: Raw,
+    folder: PathBuf,
+    batch: Vec<NewEntry>,
+    /// What the last case on the memory store left behind, to be verified.
+    in_memory: Option<Instance>,
+}
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
+    let [stacks, raw, entries, folder] = &arguments[..] else { return Err(USAGE.into()) };
+    let entry = NewEntry {
+        stream_id: STREAM.into(),
+        event_type: EVENT.into(),
+        severity: Severity::Info,
+        producer: PRODUCER.into(),
+        payload_encoding: ENCODING.into(),
+        payload: payload().into_bytes(),
+    };
+    serve(Composed {
+        memory: load(&stacks.join("secure-log-memory.wasm"))?,
+        file: load(&stacks.join("secure-log-file.wasm"))?,
+        raw: Raw::load(raw, &encoded(entries)?)?,
+        folder: folder.clone(),
+        batch: vec![entry; BATCH],
+        in_memory: None,
+    })
+}
+
+impl Part for Composed {
+    fn run(&mut self, case: &str, entries: u64) -> Result<Vec<Sample>, Failure> {
+        match case {
+            "sha256" => {
+                let (hashed, seconds) = timed(|| self.raw.hash(entries))?;
+                Ok(vec![Sample::new("sha256", "", hashed, seconds)])
+            }
+            "append-memory" => {
+                self.in_memory = None;
+                let mut log = self.open(&self.memory, ":memory:")?;
+                let (appended, seconds) = timed(|| append(&mut log, &self.batch, entries))?;
+                self.in_memory = Some(log);
+                Ok(vec![Sample::new("append-batch", "memory", appended, seconds)])
+            }
+            "verify-memory" => verify(self.in_memory.take().ok_or("there is no log in memory")?, "memory"),
+            "append-file" => {
+                let mut log = self.open(&self.file, &self.fresh("batches.jsonl")?)?;
+                let (appended, seconds) = timed(|| append(&mut log, &self.batch, entries))?;
+                Ok(vec![Sample::new("append-batch", "file", appended, seconds)])
+            }
+            "verify-file" => verify(self.open(&self.file, "batches.jsonl")?, "file"),
+            "durable" => {
+                let mut log = self.open(&self.file, &self.fresh("durable.jsonl")?)?;
+                append(&mut log, &self.batch[..1], 1)?;
+                let (appended, seconds) = timed(|| append(&mut log, &self.batch[..1], entries))?;
+                Ok(vec![Sample::new("append-durable", "file", appended, seconds)])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Composed {
+    fn open(&self, stack: &Stack, config: &str) -> Result<Instance, Failure> {
+        let surroundings = Surroundings::default().folder(&self.folder, ".").variable("SECURE_LOG_KEYSTORE_SEED", SEED);
+        let mut log = stack.instantiate(&surroundings)?;
+        log.open(config)?.map_err(refused)?;
+        Ok(log)
+    }
+
+    /// The name of a file that is not there any more, and nothing of it either.
+    fn fresh(&self, name: &str) -> Result<String, Failure> {
+        for found in fs::read_dir(&self.folder)? {
+            let found = found?;
+            if found.file_name().to_string_lossy().starts_with(name) {
+                if found.file_type()?.is_dir() {
+                    fs::remove_dir_all(found.path())?;
+                } else {
+                    fs::remove_file(found.path())?;
+                }
+            }
+        }
+        Ok(name.into())
+    }
+}
+
+fn load(file: &Path) -> Result<Stack, Failure> {
+    Stack::load(file).map_err(|error| format!("{}: {error:#}", file.display()).into())
+}
+
+/// Appends the batch until the log has got at least so many entries more.
+fn append(log: &mut Instance, batch: &[NewEntry], entries: u64) -> Result<u64, Failure> {
+    let mut appended = 0;
+    while appended < entries {
+        appended += log.append_batch(batch)?.map_err(refused)?.entries.len() as u64;
+    }
+    Ok(appended)
+}
+
+/// A benchmark of a verification that fails measures something else.
+fn verify(mut log: Instance, store: &str) -> Result<Vec<Sample>, Failure> {
+    let (report, seconds) = timed(|| log.verify_log()?.map_err(refused))?;
+    match report.verdict {
+        Verdict::Valid if report.complete_to == report.size => {
+            Ok(vec![Sample::new("verify", store, report.entries, seconds)])
+        }
+        _ => Err(format!("the log does not verify: {report:?}").into()),
+    }
+}
+
+fn refused(error: LogError) -> Failure {
+    format!("the log says {error:?}").into()
+}
+
+/// Reads the encoded entries, one a line in hex.
+fn encoded(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    Ok(fs::read_to_string(path)?.lines().map(const_hex::decode).collect::<Result<_, _>>()?)
+}
