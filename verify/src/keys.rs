@@ -1,8 +1,6 @@
 //! Where the stack under test has its keys from: a configured keystore or, without one, throw-away keys of our own.
 
-use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, DirBuilder};
-use std::hash::{Hash, Hasher};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +12,7 @@ use wasmtime::error::Context;
 use wasmtime::{Result, ensure, format_err};
 
 use crate::host::Surroundings;
+use crate::merkle::sha256;
 
 /// Who signs heads when nobody says otherwise.
 const HEAD_IDENTITY: &str = "checkpoint-ed25519";
@@ -43,64 +42,57 @@ impl Keys {
     /// same keys the next time: without them it could not be continued.
     pub fn find_or_make(config: &str) -> Result<Keys> {
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let head_identity = environment("SECURE_LOG_HEAD_IDENTITY").unwrap_or_else(|| HEAD_IDENTITY.into());
-        if environment("SECURE_LOG_VERIFY_KEYSTORE").as_deref() == Some("foreign") {
-            return Ok(Keys {
-                summary: "keys are those that the stack's own keystore has, whatever it is told".into(),
-                head_identity,
-                second_identity: Some(SECOND_IDENTITY.into()),
-                are_given: false,
-                folder: None,
-                variables: Vec::new(),
-            });
-        }
-        if environment("SECURE_LOG_KEYSTORE_SEED").is_some() {
-            return Ok(Keys {
-                summary: "keys are derived from the configured SECURE_LOG_KEYSTORE_SEED".into(),
-                head_identity,
-                second_identity: Some(SECOND_IDENTITY.into()),
-                are_given: true,
-                folder: None,
-                variables: Vec::new(),
-            });
-        }
-        if let Some(folder) = environment("SECURE_LOG_KEYSTORE_DIR") {
-            let key_file = |label: &str| Path::new(&folder).join(format!("{label}.p8"));
-            // A log made without it would be keyless for good, which nobody who names a folder of keys wants.
-            ensure!(
-                key_file(&head_identity).exists(),
-                "SECURE_LOG_KEYSTORE_DIR={folder} has no key '{head_identity}', which signs heads: make it first"
-            );
-            let second = key_file(SECOND_IDENTITY).exists();
-            return Ok(Keys {
-                summary: format!("keys are those of the configured SECURE_LOG_KEYSTORE_DIR={folder}"),
-                head_identity,
-                second_identity: second.then(|| SECOND_IDENTITY.into()),
-                are_given: true,
-                folder: Some((folder.clone().into(), folder)),
-                variables: Vec::new(),
-            });
-        }
-        let folder = own_folder(config)?;
-        let mut made = false;
-        for label in [head_identity.as_str(), SECOND_IDENTITY] {
-            made |= make_missing(&folder, label)?;
-        }
-        Ok(Keys {
-            summary: format!(
-                "{} throw-away keys: SECURE_LOG_KEYSTORE_DIR={} SECURE_LOG_KEYSTORE_PASSPHRASE={PASSPHRASE}",
-                if made { "made" } else { "using the earlier run's" },
-                folder.display()
-            ),
-            head_identity,
+        let keys = Keys {
+            summary: String::new(),
+            head_identity: environment("SECURE_LOG_HEAD_IDENTITY").unwrap_or_else(|| HEAD_IDENTITY.into()),
             second_identity: Some(SECOND_IDENTITY.into()),
             are_given: true,
-            folder: Some((folder, GUEST_FOLDER.into())),
-            variables: vec![
-                ("SECURE_LOG_KEYSTORE_DIR".into(), GUEST_FOLDER.into()),
-                ("SECURE_LOG_KEYSTORE_PASSPHRASE".into(), PASSPHRASE.into()),
-            ],
-        })
+            folder: None,
+            variables: Vec::new(),
+        };
+        if environment("SECURE_LOG_VERIFY_KEYSTORE").as_deref() == Some("foreign") {
+            let summary = "keys are those that the stack's own keystore has, whatever it is told".into();
+            return Ok(Keys { summary, are_given: false, ..keys });
+        }
+        if environment("SECURE_LOG_KEYSTORE_SEED").is_some() {
+            let summary = "keys are derived from the configured SECURE_LOG_KEYSTORE_SEED".into();
+            return Ok(Keys { summary, ..keys });
+        }
+        match environment("SECURE_LOG_KEYSTORE_DIR") {
+            Some(folder) => keys.configured(folder),
+            None => keys.made_for(config),
+        }
+    }
+
+    fn configured(mut self, folder: String) -> Result<Keys> {
+        let key_file = |label: &str| Path::new(&folder).join(format!("{label}.p8"));
+        // A log made without it would be keyless for good, which nobody who names a folder of keys wants.
+        ensure!(
+            key_file(&self.head_identity).exists(),
+            "SECURE_LOG_KEYSTORE_DIR={folder} has no key '{}', which signs heads: make it first",
+            self.head_identity
+        );
+        self.second_identity.take_if(|label| !key_file(label).exists());
+        let summary = format!("keys are those of the configured SECURE_LOG_KEYSTORE_DIR={folder}");
+        Ok(Keys { summary, folder: Some((folder.clone().into(), folder)), ..self })
+    }
+
+    fn made_for(self, config: &str) -> Result<Keys> {
+        let folder = own_folder(config)?;
+        let mut made = false;
+        for label in [self.head_identity.as_str(), SECOND_IDENTITY] {
+            made |= make_missing(&folder, label)?;
+        }
+        let summary = format!(
+            "{} throw-away keys: SECURE_LOG_KEYSTORE_DIR={} SECURE_LOG_KEYSTORE_PASSPHRASE={PASSPHRASE}",
+            if made { "made" } else { "using the earlier run's" },
+            folder.display()
+        );
+        let variables = vec![
+            ("SECURE_LOG_KEYSTORE_DIR".into(), GUEST_FOLDER.into()),
+            ("SECURE_LOG_KEYSTORE_PASSPHRASE".into(), PASSPHRASE.into()),
+        ];
+        Ok(Keys { summary, folder: Some((folder, GUEST_FOLDER.into())), variables, ..self })
     }
 
     /// Shows these keys to a guest.
@@ -117,9 +109,9 @@ impl Keys {
 
 /// A folder of the temporary folder that belongs to this log and that nobody else can look into.
 fn own_folder(config: &str) -> Result<PathBuf> {
-    let mut name = DefaultHasher::new();
-    std::path::absolute(config).unwrap_or_else(|_| config.into()).hash(&mut name);
-    let folder = std::env::temp_dir().join(format!("secure-log-verify-keys-{:016x}", name.finish()));
+    let log = std::path::absolute(config).unwrap_or_else(|_| config.into());
+    let name = const_hex::encode(&sha256(log.as_os_str().as_encoded_bytes())[..8]);
+    let folder = std::env::temp_dir().join(format!("secure-log-verify-keys-{name}"));
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             return Err(format_err!("the key folder {} cannot be made: {error}", folder.display()));

@@ -103,7 +103,6 @@ fn adopt(session: &mut Session) -> Result<Done> {
     let said = String::from_utf8_lossy(&recovered.payload).into_owned();
     holds("it says up to which entry", said.ends_with(&format!(" {size}")))?;
     let report = log.verify_log()??;
-
     let named = said.replace(' ', " to ");
     holds("the verdict names them", report.missing.iter().any(|what| what.contains(&named)))?;
     checked(format!("entries {said} are adopted on record: {}", report.missing.join("; ")))
