@@ -228,8 +228,10 @@ impl writer::Guest for Component {
 
     fn list_streams_page(after: u64, limit: u32) -> Result<writer::StreamPage, types::LogError> {
         let page = with(|log| log.streams(after, limit))?;
+        // A full page may be the last one: the next is then empty, and has no next.
+        let full = page.len() as u64 >= u64::from(limit.min(MAX_PAGE));
         Ok(writer::StreamPage {
-            next: page.last().map(|last| last.number),
+            next: page.last().filter(|_| full).map(|last| last.number),
             streams: page.into_iter().map(|stream| convert::stream(stream.row)).collect(),
         })
     }
