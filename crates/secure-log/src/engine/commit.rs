@@ -209,6 +209,8 @@ impl<S: SecureLogStore> SecureLog<S> {
             match self.store.insert(&commit) {
                 Ok(()) => {
                     self.stale = false;
+                    // A store that was written to has moved an unfinished commit aside.
+                    self.torn_bytes = 0;
                     self.next.last_time = Some(now);
                     self.accepted = self.next.clone();
                     self.streams.rotate();

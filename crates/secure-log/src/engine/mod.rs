@@ -65,6 +65,8 @@ pub struct SecureLog<S> {
     unrecorded: Option<(u64, u64)>,
     anchor: AnchorState,
     torn: Option<Torn>,
+    /// How much of it still stands behind the last head.
+    torn_bytes: u64,
     set_aside: Option<String>,
     clock_jumps: u64,
 }

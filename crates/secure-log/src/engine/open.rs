@@ -51,8 +51,10 @@ impl<S: SecureLogStore> SecureLog<S> {
             signed_at: None,
             last_time: None,
         };
+        let torn = store.torn();
         let mut this = SecureLog {
-            torn: store.torn(),
+            torn_bytes: torn.as_ref().map_or(0, |torn| torn.bytes),
+            torn,
             store,
             trust: options.trust,
             settings: Settings {

@@ -226,7 +226,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                 return Ok(verifier.invalid(finding));
             }
         }
-        Ok(verifier.finish(self.torn.as_ref().map_or(0, |torn| torn.bytes)))
+        Ok(verifier.finish(self.torn_bytes))
     }
 
     /// What was signed or accepted here must be in what was verified.
