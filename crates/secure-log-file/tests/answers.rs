@@ -232,6 +232,26 @@ fn a_store_answers_a_writer_who_comes_too_late() {
 }
 
 #[test]
+fn a_writer_whose_lock_was_taken_over_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let mut log = LogBuilder::new();
+    let (mut idle, mut next) = (open(&path), open(&path));
+    idle.insert(&log.create()).unwrap();
+    let mut late = log.clone();
+    // As one does who sees no system locks and the counter standing still.
+    std::fs::rename(folder.path().join("log.jsonl.lock"), folder.path().join("taken")).unwrap();
+    next.insert(&log.commit().entry("a", b"1").finish()).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let commit = late.commit().entry("b", b"2").finish();
+    assert!(matches!(idle.insert(&commit), Err(StoreError::Locked { .. })));
+    drop(next);
+    assert!(matches!(idle.insert(&commit), Err(StoreError::Conflict { .. })));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    idle.insert(&log.commit().entry("b", b"2").finish()).unwrap();
+}
+
+#[test]
 fn a_reader_sees_what_others_write_and_a_rewritten_log() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.jsonl");

@@ -106,6 +106,33 @@ fn a_crash_at_every_operation_of_appending() {
 }
 
 #[test]
+fn a_crash_leaves_an_index_that_can_be_used() {
+    let (_, commits) = history();
+    let disk = CrashDisk::new();
+    run(&disk, &commits, 1);
+    for operation in 0..disk.operations() {
+        let disk = CrashDisk::new();
+        disk.fail_at(operation, Fault::Crash);
+        let acknowledged = run(&disk, &commits, 1);
+        // A state of the index follows each commit, so that the one of the first commits is there by now.
+        if acknowledged < 3 {
+            continue;
+        }
+        for seed in seeds(common::count(4, 200)) {
+            let image = disk.image(seed);
+            // Whoever builds the index anew stumbles over the first entry.
+            let mut bytes = image.content(LOG).unwrap();
+            let entry = memchr::memmem::find(&bytes, br#"{"t":"entry""#).unwrap();
+            bytes[entry] = b'!';
+            image.put(LOG, &bytes);
+            let mut store = open(&image, 1).unwrap();
+            assert!(store.heads(None, 1).is_ok(), "operation {operation}, seed {seed}");
+            assert_eq!(store.stream("b").unwrap().unwrap().first, Some(3), "operation {operation}, seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn a_crash_after_a_crash() {
     let (_, commits) = history();
     let mut choices = Choices(common::seed());
