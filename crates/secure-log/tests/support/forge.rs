@@ -55,10 +55,10 @@ pub(crate) fn sign_anew(log: &[u8], key: &Key) -> Vec<u8> {
     let mut rows: Vec<Row> = log.split(|b| *b == b'\n').filter_map(read).collect();
     let golden = Key::golden().public;
     for row in &mut rows {
-        if let Row::Signature(row) = row {
-            if row.key == golden {
-                (row.alg, row.key) = (key.algorithm.as_str().into(), key.public.clone());
-            }
+        if let Row::Signature(row) = row
+            && row.key == golden
+        {
+            (row.alg, row.key) = (key.algorithm.as_str().into(), key.public.clone());
         }
     }
     Fit::ALL.apply(&mut rows, key, None);
@@ -418,10 +418,11 @@ impl Fit {
                     if self.numbers {
                         entry.seqno = tree.size() + 1;
                     }
-                    if self.trees && entry.event == "secure-log.segment-closed" {
-                        if let Some((id, checkpoint)) = s.closed.take() {
-                            entry.payload = format!("{id} {checkpoint}").into_bytes();
-                        }
+                    if self.trees
+                        && entry.event == "secure-log.segment-closed"
+                        && let Some((id, checkpoint)) = s.closed.take()
+                    {
+                        entry.payload = format!("{id} {checkpoint}").into_bytes();
                     }
                     let one_in_four = |dice: &mut Option<&mut Dice>| dice.as_mut().is_some_and(|dice| dice.chance(4));
                     if self.trees && entry.event == "secure-log.pruned" && !one_in_four(&mut dice) {

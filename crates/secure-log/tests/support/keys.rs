@@ -9,11 +9,14 @@ use secure_log::sign::Algorithm;
 use super::dice::Dice;
 use super::{golden, hex, json};
 
+/// Makes a signature of a message.
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// A key, with its public key in the algorithm's form and how it signs.
 pub(crate) struct Key {
     pub(crate) algorithm: Algorithm,
     pub(crate) public: Vec<u8>,
-    pub(crate) sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    pub(crate) sign: Sign,
 }
 
 impl Key {
