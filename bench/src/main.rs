@@ -90,7 +90,9 @@ fn run() -> Result<(), Failure> {
     let mut table = Table::default();
     if asked.only.is_none() {
         let (file, key) = native.file_of_entries(asked.counts.verified)?;
-        table.add(Mode::Native, apart(&file, &key)?);
+        let (sample, peak_mib) = apart(&file, &key)?;
+        table.add(Mode::Native, sample);
+        table.peak_mib = Some(peak_mib);
         if asked.counts.verified != asked.counts.open {
             fs::remove_file(file)?;
         }
@@ -152,18 +154,16 @@ impl Asked {
     }
 }
 
-/// Verifies a file in a process that does nothing else, whose memory is therefore that of the verification.
-fn apart(file: &Path, key: &str) -> Result<Sample, Failure> {
+/// Verifies a file in a process that does nothing else, whose memory in MiB is therefore that of the verification.
+fn apart(file: &Path, key: &str) -> Result<(Sample, f64), Failure> {
     let output = Command::new(env::current_exe()?).arg("verify").arg(file).arg(key).output()?;
     let said = String::from_utf8(output.stdout)?;
     let fields: Vec<&str> = said.split_whitespace().collect();
-    let [entries, seconds, peak] = fields[..] else {
+    let [entries, seconds, peak_kib] = fields[..] else {
         return Err(format!("the verification failed: {}", String::from_utf8_lossy(&output.stderr)).into());
     };
-    let mut sample = Sample::new("verify-apart", "file", entries.parse()?, seconds.parse()?);
-    let peak: f64 = peak.parse()?;
-    sample.store = format!("file, {:.0} MiB of memory", peak / 1024.0);
-    Ok(sample)
+    let sample = Sample::new(table::VERIFY_APART, "file", entries.parse()?, seconds.parse()?);
+    Ok((sample, peak_kib.parse::<f64>()? / 1024.0))
 }
 
 /// Says how many entries were verified, in how many seconds, and how many KiB the process ever had in memory.

@@ -32,7 +32,15 @@ impl Mode {
 #[derive(Default)]
 pub struct Table {
     rows: Vec<(Mode, Sample)>,
+    /// How many MiB the process of [`VERIFY_APART`] ever had in memory.
+    pub peak_mib: Option<f64>,
 }
+
+/// Verifying a long file in a process of its own.
+pub const VERIFY_APART: &str = "verify-apart";
+
+/// A verification takes less memory than this, however long the log.
+const MOST_MIB: f64 = 100.0;
 
 /// What one figure should be, against another one.
 struct Goal {
@@ -85,8 +93,14 @@ impl Table {
     pub fn to_json(&self) -> Result<String, Failure> {
         let row = |(mode, sample): &(Mode, Sample)| {
             let Sample { name, store, entries, seconds } = sample;
-            let per_s = 1.0 / each(sample);
-            json!({ "name": name, "store": store, "mode": mode.name(), "entries": entries, "seconds": seconds, "per_s": per_s })
+            let (mode, per_s) = (mode.name(), 1.0 / each(sample));
+            let mut row = json!({
+                "name": name, "store": store, "mode": mode, "entries": entries, "seconds": seconds, "per_s": per_s,
+            });
+            if name == VERIFY_APART {
+                row["peak_mib"] = json!(self.peak_mib);
+            }
+            row
         };
         let mut text = serde_json::to_string_pretty(&self.rows.iter().map(row).collect::<Vec<_>>())?;
         text.push('\n');
@@ -105,7 +119,11 @@ impl Table {
     /// How the figures of this row stand to what was aimed at.
     fn goals(&self, name: &str, store: &str) -> String {
         let of_row = GOALS.iter().filter(|goal| goal.of.0 == name && goal.of.1 == store);
-        let said: Vec<String> = of_row.filter_map(|goal| self.said(goal)).collect();
+        let mut said: Vec<String> = of_row.filter_map(|goal| self.said(goal)).collect();
+        if let (VERIFY_APART, Some(peak)) = (name, self.peak_mib) {
+            let reached = yes_or_no(peak < MOST_MIB);
+            said.push(format!("native: {peak:.0} MiB of memory (less than {MOST_MIB} MiB: {reached})"));
+        }
         said.join("; ")
     }
 
@@ -128,7 +146,7 @@ impl Table {
                 (format!("{millis:.1} ms"), millis < most, format!("less than {most} ms"))
             }
         };
-        let reached = if reached { "yes" } else { "NO" };
+        let reached = yes_or_no(reached);
         Some(format!("{}: {is} ({aim}: {reached})", goal.of.2.name()))
     }
 }
@@ -142,15 +160,19 @@ impl fmt::Display for Table {
                 lines.push(line);
             }
         }
-        writeln!(f, "\n{:<22} {:<24} {:>12} {:>12} {:>12}  goal", "name", "store", "native", "composed", "peer")?;
+        writeln!(f, "\n{:<22} {:<8} {:>12} {:>12} {:>12}  goal", "name", "store", "native", "composed", "peer")?;
         for (name, store) in lines {
             let [native, composed, peer] = [Native, Composed, Peer].map(|mode| self.cell(name, store, mode));
             let goals = self.goals(name, store);
-            let line = format!("{name:<22} {store:<24} {native:>12} {composed:>12} {peer:>12}  {goals}");
+            let line = format!("{name:<22} {store:<8} {native:>12} {composed:>12} {peer:>12}  {goals}");
             writeln!(f, "{}", line.trim_end())?;
         }
         Ok(())
     }
+}
+
+fn yes_or_no(reached: bool) -> &'static str {
+    if reached { "yes" } else { "NO" }
 }
 
 /// Seconds for one entry.
