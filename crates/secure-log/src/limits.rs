@@ -11,6 +11,10 @@ pub const MAX_PAYLOAD_BYTES: usize = 16 << 20;
 /// Bytes of all payloads of one batch: 64 MiB.
 pub const MAX_BATCH_BYTES: usize = 64 << 20;
 
+/// Entries of one batch: with 64 MiB of payload, what a verifier holds of one commit
+/// ([`crate::verify::MAX_COMMIT_BYTES`] has the arithmetic).
+pub const MAX_BATCH_ENTRIES: usize = 1 << 15;
+
 /// What is wrong with an argument: which one, and the limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
@@ -26,6 +30,13 @@ pub struct Invalid {
 pub enum Problem {
     /// More bytes than the limit.
     TooLong {
+        /// The limit.
+        limit: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// More entries than the limit.
+    TooMany {
         /// The limit.
         limit: usize,
         /// What was given.
@@ -52,6 +63,7 @@ impl fmt::Display for Invalid {
         let field = self.field;
         match &self.problem {
             Problem::TooLong { limit, found } => write!(f, "{field}: at most {limit} bytes, found {found}"),
+            Problem::TooMany { limit, found } => write!(f, "{field}: at most {limit} entries, found {found}"),
             Problem::Empty => write!(f, "{field}: may not be empty (1 to {MAX_TEXT_BYTES} bytes)"),
             Problem::ControlCharacter => {
                 write!(f, "{field}: no control characters (at most {MAX_TEXT_BYTES} bytes of other text)")
@@ -112,6 +124,15 @@ pub fn check_batch(bytes: usize) -> Result<(), Invalid> {
     check_bytes("batch", bytes, MAX_BATCH_BYTES)
 }
 
+/// So many entries in one batch.
+pub fn check_batch_entries(found: usize) -> Result<(), Invalid> {
+    if found > MAX_BATCH_ENTRIES {
+        let problem = Problem::TooMany { limit: MAX_BATCH_ENTRIES, found };
+        return Err(Invalid { field: "batch", problem });
+    }
+    Ok(())
+}
+
 /// An origin: no space, control character or `+`, not empty.
 pub fn check_origin(origin: &str) -> Result<(), Invalid> {
     check_name("origin", origin)?;
@@ -157,6 +178,9 @@ mod tests {
         assert!(check_payload(&vec![0; MAX_PAYLOAD_BYTES + 1]).is_err());
         assert!(check_payload(&vec![0; MAX_PAYLOAD_BYTES]).is_ok());
         assert!(check_batch(MAX_BATCH_BYTES + 1).is_err());
+        assert!(check_batch_entries(MAX_BATCH_ENTRIES).is_ok());
+        let many = check_batch_entries(MAX_BATCH_ENTRIES + 1).unwrap_err();
+        assert_eq!(many.to_string(), "batch: at most 32768 entries, found 32769");
         assert!(
             check_origin("a b").is_err() && check_origin("a+b").is_err() && check_origin("example.org/log").is_ok()
         );

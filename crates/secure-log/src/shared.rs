@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::engine::{Appended, CommitInfo, LogOptions, NewEntry, Providers, SecureLog};
 use crate::entry::Severity;
 use crate::error::LogError;
-use crate::limits::MAX_BATCH_BYTES;
+use crate::limits::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
 use crate::store::{SecureLogStore, StoreError};
 
 /// A log that threads share. Clones are handles to the same log.
@@ -103,7 +103,7 @@ impl<S: SecureLogStore> SharedLog<S> {
         let mut turn = Turn { queue: &self.inner.queue, group: Vec::new() };
         let mut log = self.lock();
         // Taken only now, so that everything is in it that came while the last commit was made durable.
-        turn.gather(own.iter().map(|entry| entry.payload.len()).sum());
+        turn.gather(own.len(), own.iter().map(|entry| entry.payload.len()).sum());
         let views: Vec<Vec<NewEntry<'_>>> = turn.group.iter().map(|request| request.view()).collect();
         let batches: Vec<&[NewEntry<'_>]> = core::iter::once(own).chain(views.iter().map(Vec::as_slice)).collect();
         let outcomes = log.append_batches(&batches);
@@ -135,9 +135,12 @@ struct Turn<'q> {
 
 impl Turn<'_> {
     /// Takes those who wait, as far as one commit can hold them.
-    fn gather(&mut self, mut bytes: usize) {
+    fn gather(&mut self, mut entries: usize, mut bytes: usize) {
         let mut queue = lock(self.queue);
-        while let Some(request) = queue.waiting.pop_front_if(|request| bytes + request.bytes <= MAX_BATCH_BYTES) {
+        while let Some(request) = queue.waiting.pop_front_if(|request| {
+            entries + request.entries.len() <= MAX_BATCH_ENTRIES && bytes + request.bytes <= MAX_BATCH_BYTES
+        }) {
+            entries += request.entries.len();
             bytes += request.bytes;
             self.group.push(request);
         }

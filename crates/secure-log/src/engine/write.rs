@@ -7,7 +7,8 @@ use crate::entry::{LOG_STREAM, Severity, SigningRule, StreamRules, Tier, is_rese
 use crate::error::LogError;
 use crate::hash::Suite;
 use crate::limits::{
-    Invalid, check_batch, check_encoding, check_event, check_name, check_payload, check_stream, check_text,
+    Invalid, check_batch, check_batch_entries, check_encoding, check_event, check_name, check_payload, check_stream,
+    check_text,
 };
 use crate::providers::KeyError;
 use crate::record::{HeadRow, Record, StreamRow};
@@ -60,7 +61,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Appends several batches in one durable commit. Each is all or nothing: one that is refused does not keep the others
     /// from being written.
     pub fn append_batches(&mut self, batches: &[&[NewEntry<'_>]]) -> Result<(Vec<BatchOutcome>, CommitInfo), LogError> {
-        let checked: Vec<Result<(), LogError>> = batches.iter().map(|batch| check_batch_entries(batch)).collect();
+        let checked: Vec<Result<(), LogError>> = batches.iter().map(|batch| check_entries(batch)).collect();
         self.commit(Signing::WhenDue, |log, commit, time| {
             batches
                 .iter()
@@ -253,10 +254,11 @@ fn runs<'b, 'e>(batch: &'b [NewEntry<'e>]) -> impl Iterator<Item = &'b [NewEntry
     batch.chunk_by(|a, b| a.stream == b.stream)
 }
 
-fn check_batch_entries(batch: &[NewEntry<'_>]) -> Result<(), LogError> {
+fn check_entries(batch: &[NewEntry<'_>]) -> Result<(), LogError> {
     if batch.is_empty() {
         return Err(Invalid::unusable("batch", "at least one entry").into());
     }
+    check_batch_entries(batch.len())?;
     let mut bytes = 0usize;
     for entry in batch {
         entry.check()?;

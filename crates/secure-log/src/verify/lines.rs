@@ -8,9 +8,9 @@ use crate::verify::report::Report;
 use crate::verify::trust::{Trust, TrustError};
 use crate::verify::verifier::Verifier;
 
-/// The largest commit that is verified: a batch of 64 MiB of payload, every byte of it escaped, and as much again for the
-/// other fields of its entries.
-pub const MAX_COMMIT_BYTES: usize = 256 << 20;
+/// The largest commit that is verified. It holds any batch: 64 MiB of payload with every byte escaped are 128 MiB, and
+/// 2^15 entries with six names of 255 escaped bytes and a signature of 3072 bits each are 163 MiB.
+pub const MAX_COMMIT_BYTES: usize = 320 << 20;
 
 /// Verifies a log as it lies in a file, in memory that its length does not change. `progress` is told now and then how far
 /// it is.
