@@ -328,7 +328,7 @@ fn row_24_a_commit_without_end_is_given_up() {
     assert!(pushed * line.len() <= MAX_COMMIT_BYTES + line.len());
     let report = verifier.finish();
     assert_eq!(report.verdict, Verdict::Incomplete);
-    assert!(report.missing.iter().any(|missing| missing.contains("larger than 256 MiB")), "{:?}", report.missing);
+    assert!(report.missing.iter().any(|missing| missing.contains("larger than 320 MiB")), "{:?}", report.missing);
 }
 
 #[test]
