@@ -75,20 +75,20 @@ fn row_27_what_an_operator_adopts_is_said_first_and_in_every_verdict() {
 
 #[test]
 fn row_27_adopted_rows_that_do_not_lead_to_their_head_are_not_adopted() {
-    for seqno in [3, 4] {
+    for (seqno, rehashed) in [(3, false), (4, false), (3, true), (4, true)] {
         let (world, _) = forged_tail();
         world.edit(|records| {
             let at = records.iter().position(|record| record.seqno() == Some(seqno)).unwrap();
             records[at].edit_entry(|entry| entry.payload = b"other".into());
+            if rehashed {
+                records[at].rehash();
+            }
         });
         let before = world.records();
         let refused = world.open_with(|options| options.unattested = Unattested::Adopt).map(|_| ()).unwrap_err();
-        let code = match &refused {
-            LogError::InvalidRecord(finding) => Some(finding.code),
-            LogError::ChainBroken { .. } => None,
-            other => panic!("{other:?}"),
-        };
-        assert!(matches!(code, None | Some(FindingCode::HashMismatch)), "{refused:?}");
+        let LogError::InvalidRecord(finding) = &refused else { panic!("{refused:?}") };
+        let expected = if rehashed { FindingCode::HeadMismatch } else { FindingCode::HashMismatch };
+        assert_eq!(finding.code, expected, "entry {seqno}: {refused:?}");
         assert_eq!(world.records(), before);
     }
 }
