@@ -28,6 +28,8 @@ struct Queue {
     waiting: VecDeque<Arc<Request>>,
     /// Some thread is making a commit, and will let the first of those waiting make the next one.
     led: bool,
+    /// The last commit held entries of several threads.
+    crowded: bool,
 }
 
 /// A batch that waits for another thread to commit it, or for its own thread's turn to commit.
@@ -102,6 +104,10 @@ impl<S: SecureLogStore> SharedLog<S> {
     fn lead(&self, own: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
         let mut turn = Turn { queue: &self.inner.queue, group: Vec::new() };
         let mut log = self.lock();
+        if lock(&self.inner.queue).crowded {
+            // Those whose entries the last commit held are just waking up: whoever appends again joins this one.
+            std::thread::yield_now();
+        }
         // Taken only now, so that everything is in it that came while the last commit was made durable.
         turn.gather(own.len(), own.iter().map(|entry| entry.payload.len()).sum());
         let views: Vec<Vec<NewEntry<'_>>> = turn.group.iter().map(|request| request.view()).collect();
@@ -144,6 +150,7 @@ impl Turn<'_> {
             bytes += request.bytes;
             self.group.push(request);
         }
+        queue.crowded = !self.group.is_empty();
     }
 
     fn deliver(&mut self, outcomes: impl Iterator<Item = Result<(Vec<Appended>, CommitInfo), LogError>>) {
