@@ -1,14 +1,9 @@
 //! The attack table of docs/security.md over a log in a file, and crashes below the whole engine.
 
-#[path = "../../secure-log-testkit/src/crash_disk.rs"]
-#[allow(dead_code, missing_docs, unreachable_pub)]
-mod crash_disk;
-
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crash_disk::{CrashDisk, Fault};
 use secure_log::SecureLog;
 use secure_log::engine::{Appended, NewEntry};
 use secure_log::entry::{Severity, SigningRule, StreamRules};
@@ -22,6 +17,7 @@ use secure_log_testkit::attacks::{
     Flip, flips, no_edit_passes, no_flip_passes, options, providers, reference_verdict, sample_log, sample_records,
     to_jsonl, trust,
 };
+use secure_log_testkit::crash_disk::{CrashDisk, Fault};
 use secure_log_testkit::{SeededRandom, count, seed};
 
 #[test]
