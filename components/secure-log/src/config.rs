@@ -3,12 +3,12 @@
 use std::env::VarError;
 use std::str::FromStr;
 
-use secure_log::engine::{LogOptions, Unattested};
+use secure_log::engine::LogOptions;
 use secure_log::error::LogError;
 use secure_log::limits::{Invalid, Problem};
 
 /// The options that the environment names; what it does not name keeps its default.
-pub(crate) fn options(unattested: Unattested) -> Result<LogOptions, LogError> {
+pub(crate) fn options() -> Result<LogOptions, LogError> {
     let defaults = LogOptions::default();
     Ok(LogOptions {
         origin: text("SECURE_LOG_ORIGIN")?,
@@ -18,8 +18,7 @@ pub(crate) fn options(unattested: Unattested) -> Result<LogOptions, LogError> {
         boot: text("SECURE_LOG_BOOT")?,
         head_every: parsed("SECURE_LOG_HEAD_EVERY")?.unwrap_or(defaults.head_every),
         anchor_every: parsed("SECURE_LOG_ANCHOR_EVERY")?.unwrap_or(defaults.anchor_every),
-        unattested,
-        trust: defaults.trust,
+        ..defaults
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use secure_log::engine::{MAX_PAGE, NewEntry, SecureLog, Unattested};
+use secure_log::engine::{LogOptions, MAX_PAGE, NewEntry, SecureLog, Unattested};
 use secure_log::entry::StreamRules;
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
@@ -40,7 +40,7 @@ fn open_log(config: &str, choice: Unattested) -> Result<Log, LogError> {
     if config.is_empty() {
         return Err(Invalid { field: "config", problem: Problem::Empty }.into());
     }
-    let options = config::options(choice)?;
+    let options = LogOptions { unattested: choice, ..config::options()? };
     let store = ImportedStore::open(config)?;
     SecureLog::open(store, providers::imported(), options)
 }

@@ -12,6 +12,11 @@ use crate::verify::Finding;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LogError {
+    /// The store holds no log, and none was to be made; nothing was written.
+    LogNotFound {
+        /// The name of the log that was asked for, if one was.
+        origin: Option<String>,
+    },
     /// No entry has this seqno, or it was pruned.
     EntryNotFound(u64),
     /// No stream has this name.
@@ -94,6 +99,13 @@ pub enum LogError {
 impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            LogError::LogNotFound { origin } => {
+                let named = origin.as_ref().map_or(String::new(), |origin| format!(" {origin:?}"));
+                write!(
+                    f,
+                    "the store holds no log{named}: check what it was opened on; to make a log, open it with Absent::Make"
+                )
+            }
             LogError::EntryNotFound(seqno) => write!(f, "there is no entry {seqno}, or it was pruned"),
             LogError::StreamNotFound(name) => write!(f, "there is no stream {name:?}"),
             LogError::StreamExists(name) => write!(f, "there is a stream {name:?} already"),

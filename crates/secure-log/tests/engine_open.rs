@@ -3,7 +3,7 @@
 mod world;
 
 use secure_log::control;
-use secure_log::engine::{AnchorEvery, Every, LogOptions, Unattested};
+use secure_log::engine::{Absent, AnchorEvery, Every, LogOptions, Unattested};
 use secure_log::entry::{LOG_STREAM, SigningRule};
 use secure_log::error::LogError;
 use secure_log::memory::MemoryStore;
@@ -50,6 +50,21 @@ fn options_that_break_a_limit_are_refused_and_nothing_is_written() {
         assert!(matches!(&refused, LogError::Invalid(invalid) if invalid.field == field), "{refused:?}");
         assert_eq!(world.records(), []);
     }
+}
+
+#[test]
+fn a_log_that_is_not_there_is_not_made_for_who_only_looks() {
+    let world = World::anchored();
+    let looks = |options: &mut LogOptions| options.absent = Absent::Refuse;
+    let refused = world.open_with(looks).map(|_| ()).unwrap_err();
+    assert_eq!(refused, LogError::LogNotFound { origin: Some(ORIGIN.into()) });
+    assert!(refused.to_string().contains(ORIGIN), "{refused}");
+    assert_eq!((world.records(), world.anchor.clone().unwrap().last_note()), (Vec::new(), None));
+    append(&mut world.open().unwrap(), "a", b"1");
+    let mut log = world.open_with(looks).unwrap();
+    assert_eq!(log.read(1).unwrap().payload, b"1");
+    append(&mut log, "a", b"2");
+    world.assert_valid(2);
 }
 
 #[test]
@@ -240,9 +255,11 @@ fn an_empty_store_under_an_anchor_that_knows_the_log_is_refused() {
     let world = World::anchored();
     append(&mut world.open().unwrap(), "a", b"1");
     world.put(&[]);
-    for origin in [Some(ORIGIN.to_string()), None] {
-        let refused = world.open_with(|options| options.origin = origin).map(|_| ());
-        assert_eq!(refused, Err(LogError::Rollback { expected: 1, found: 0 }));
+    for absent in [Absent::Make, Absent::Refuse] {
+        for origin in [Some(ORIGIN.to_string()), None] {
+            let refused = world.open_with(|options| (options.absent, options.origin) = (absent, origin)).map(|_| ());
+            assert_eq!(refused, Err(LogError::Rollback { expected: 1, found: 0 }), "{absent:?}");
+        }
     }
     assert_eq!(world.records(), []);
 }

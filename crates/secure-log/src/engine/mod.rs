@@ -32,7 +32,7 @@ use crate::time::Timestamp;
 use crate::tree::CompactTree;
 use crate::verify::Trust;
 
-pub use crate::engine::options::{AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
+pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
 pub use crate::engine::segment::SignedSegment;

@@ -2,7 +2,7 @@
 
 use crate::engine::anchoring::anchored_head;
 use crate::engine::commit::Signing;
-use crate::engine::options::{Every, LogOptions, Providers, Unattested};
+use crate::engine::options::{Absent, Every, LogOptions, Providers, Unattested};
 use crate::engine::proof::{Checked, load_tree, prove_consistency};
 use crate::engine::stream::StreamCache;
 use crate::engine::{AnchorState, HeadKey, LoadedMac, SecureLog, Settings, State};
@@ -22,7 +22,8 @@ const HEADS_PAGE: u32 = 256;
 const KEYLESS_SEARCH: u64 = 4096;
 
 impl<S: SecureLogStore> SecureLog<S> {
-    /// Opens the log in the store, or makes a new one where the store is empty and the anchor knows of none.
+    /// Opens the log in the store, or makes a new one where the store is empty and the anchor knows of none. With
+    /// [`Absent::Refuse`] none is made: that is [`LogError::LogNotFound`], and nothing was written.
     ///
     /// The anchor is asked first, then the store is read. What is there is continued only from a head that a trusted
     /// key signed, that is no smaller than the anchor's and consistent with it; see security.md rule 8. A log made where the
@@ -38,7 +39,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         let is_new = existing.is_none();
         let log = match existing {
             Some(log) => check_origin(log, options.origin.as_deref())?,
-            None => new_identity(&view, options.origin, &mut providers)?,
+            None => new_identity(&view, options.absent, options.origin, &mut providers)?,
         };
         let key = load_key(&*providers.keystore, &options.identity, &log.origin)?;
         let head = HeadRow { size: 0, root: empty_root(), sigs: Vec::new() };
@@ -396,9 +397,19 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 }
 
-fn new_identity(view: &AnchorView, origin: Option<String>, providers: &mut Providers) -> Result<LogRow, LogError> {
+/// What will identify the log that is made, where one may be.
+fn new_identity(
+    view: &AnchorView,
+    absent: Absent,
+    origin: Option<String>,
+    providers: &mut Providers,
+) -> Result<LogRow, LogError> {
+    // An anchor that knows of a log says more than that it is not there: it was.
     if let AnchorView::Head(note) = view {
         return Err(LogError::Rollback { expected: anchored_head(note)?.1, found: 0 });
+    }
+    if absent == Absent::Refuse {
+        return Err(LogError::LogNotFound { origin });
     }
     let mut id = [0; 16];
     providers.random.fill(&mut id)?;

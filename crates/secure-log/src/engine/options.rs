@@ -42,6 +42,8 @@ pub struct LogOptions {
     pub head_every: Every,
     /// How often heads are published to the anchor.
     pub anchor_every: AnchorEvery,
+    /// What to do where the store holds no log.
+    pub absent: Absent,
     /// What to do with entries that no trusted key attests.
     pub unattested: Unattested,
     /// Keys that may have signed heads and segments besides the keystore's own.
@@ -61,6 +63,7 @@ impl Default for LogOptions {
             boot: None,
             head_every: Every::Commit,
             anchor_every: AnchorEvery::Each(Every::Commit),
+            absent: Absent::Make,
             unattested: Unattested::Refuse,
             trust: Trust::default(),
         }
@@ -85,6 +88,16 @@ pub enum AnchorEvery {
     Each(Every),
     /// When a segment is closed or a head is asked for.
     Close,
+}
+
+/// What to do where the store holds no log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Absent {
+    /// Make one. Where an anchor knows of a log it is refused all the same, as the store was emptied.
+    #[default]
+    Make,
+    /// Refuse to open it, so that who only looks makes nothing by a name that was mistyped.
+    Refuse,
 }
 
 /// What to do with entries that no trusted key attests.
