@@ -166,6 +166,7 @@ functions! {
             -> Answer<Vec<encoder::EntryFields>>;
         sign_head = call_sign_head() -> Answer<String>;
         verify_log = call_verify_log() -> Answer<writer::Report>;
+        open_existing = call_open_existing(config: &str) -> Answer<()>;
         recover = call_recover(config: &str, choice: writer::UnattestedChoice) -> Answer<()>;
         status = call_status() -> Answer<writer::LogStatus>;
     }

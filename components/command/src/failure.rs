@@ -73,6 +73,8 @@ impl Failure {
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Failure {
         match error {
+            LogError::LogNotFound(config) => refused("log-not-found", format!("there is no log at \"{config}\""))
+                .advised("check the name, and the folders opened with `wasmtime run --dir`; `open` makes a log"),
             LogError::EntryNotFound(seqno) => {
                 refused("entry-not-found", format!("there is no entry {seqno}, or it was pruned"))
                     .advised("`status` says how many entries there are")

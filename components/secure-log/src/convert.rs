@@ -12,6 +12,14 @@ use secure_log::verify::{Finding, Report, Verdict};
 
 use crate::bindings::exports::secure_log::log::{encoder, log, types, writer};
 
+/// Why a log was not opened: only the caller knows what was looked under.
+pub(crate) fn open_error(error: LogError, config: &str) -> types::LogError {
+    match error {
+        LogError::LogNotFound { .. } => types::LogError::LogNotFound(config.into()),
+        other => self::error(other),
+    }
+}
+
 pub(crate) fn error(error: LogError) -> types::LogError {
     use types::LogError as Wire;
     match error {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use secure_log::engine::{LogOptions, MAX_PAGE, NewEntry, SecureLog, Unattested};
+use secure_log::engine::{Absent, LogOptions, MAX_PAGE, NewEntry, SecureLog, Unattested};
 use secure_log::entry::StreamRules;
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
@@ -26,21 +26,21 @@ thread_local! {
     static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
-fn open(config: &str, choice: Unattested) -> Result<(), types::LogError> {
+fn open(config: &str, absent: Absent, unattested: Unattested) -> Result<(), types::LogError> {
     LOG.with_borrow_mut(|slot| {
         if slot.is_some() {
             return Err(types::LogError::AlreadyOpen);
         }
-        *slot = Some(open_log(config, choice).map_err(convert::error)?);
+        *slot = Some(open_log(config, absent, unattested).map_err(|error| convert::open_error(error, config))?);
         Ok(())
     })
 }
 
-fn open_log(config: &str, choice: Unattested) -> Result<Log, LogError> {
+fn open_log(config: &str, absent: Absent, unattested: Unattested) -> Result<Log, LogError> {
     if config.is_empty() {
         return Err(Invalid { field: "config", problem: Problem::Empty }.into());
     }
-    let options = LogOptions { unattested: choice, ..config::options()? };
+    let options = LogOptions { absent, unattested, ..config::options()? };
     let store = ImportedStore::open(config)?;
     SecureLog::open(store, providers::imported(), options)
 }
@@ -68,7 +68,7 @@ impl encoder::Guest for Component {
 
 impl log::Guest for Component {
     fn open(config: String) -> Result<(), types::LogError> {
-        open(&config, Unattested::Refuse)
+        open(&config, Absent::Make, Unattested::Refuse)
     }
 
     fn append(
@@ -257,12 +257,16 @@ impl writer::Guest for Component {
         with(|log| log.verify_log()).map(convert::report)
     }
 
+    fn open_existing(config: String) -> Result<(), types::LogError> {
+        open(&config, Absent::Refuse, Unattested::Refuse)
+    }
+
     fn recover(config: String, choice: writer::UnattestedChoice) -> Result<(), types::LogError> {
         let choice = match choice {
             writer::UnattestedChoice::Adopt => Unattested::Adopt,
             writer::UnattestedChoice::SetAside => Unattested::SetAside,
         };
-        open(&config, choice)
+        open(&config, Absent::Refuse, choice)
     }
 
     fn status() -> Result<writer::LogStatus, types::LogError> {

@@ -2,7 +2,7 @@
 
 use wasmtime::{Result, format_err};
 
-use super::{Done, Group, Step, checked};
+use super::{Done, Group, Step, checked, is_valid, no_place};
 use crate::expect::{equal, holds, refused};
 use crate::host::encoder::Severity;
 use crate::host::log::InclusionProof;
@@ -18,6 +18,7 @@ pub const GROUP: Group = Group {
         Step { name: "every function before open is refused", run: before },
         Step { name: "open refuses what it cannot use, and then opens", run: open },
         Step { name: "a second open is refused", run: again },
+        Step { name: "a log that is not there is made by open alone", run: absent },
         Step { name: "status says which log this is", run: status },
     ],
 };
@@ -30,8 +31,9 @@ fn before(session: &mut Session) -> Result<Done> {
 fn open(session: &mut Session) -> Result<Done> {
     let mut log = session.instance()?;
     refused!("open with an empty config", log.open("")?, LogError::Invalid(_))?;
+    refused!("open-existing with an empty config", log.open_existing("")?, LogError::Invalid(_))?;
     refused!("recover with an empty config", log.recover("", UnattestedChoice::Adopt)?, LogError::Invalid(_))?;
-    let mut refusals = 2;
+    let mut refusals = 3;
     if session.file().is_some() {
         refused!(
             "open in a folder that is not there",
@@ -52,8 +54,33 @@ fn again(session: &mut Session) -> Result<Done> {
     let config = session.config();
     let log = session.log()?;
     refused!("a second open", log.open(&config)?, LogError::AlreadyOpen)?;
+    refused!("open-existing after open", log.open_existing(&config)?, LogError::AlreadyOpen)?;
     refused!("recover after open", log.recover(&config, UnattestedChoice::SetAside)?, LogError::AlreadyOpen)?;
-    checked("open and recover answer already-open")
+    checked("open, open-existing and recover answer already-open")
+}
+
+fn absent(session: &mut Session) -> Result<Done> {
+    const NAME: &str = "absent";
+    let Some((mut log, config)) = session.elsewhere(NAME)? else { return no_place() };
+    let is_named = |found: &String| *found == config;
+    refused!("open-existing", log.open_existing(&config)?, LogError::LogNotFound(found) if is_named(&found))?;
+    let recovered = log.recover(&config, UnattestedChoice::Adopt)?;
+    refused!("recover", recovered, LogError::LogNotFound(found) if is_named(&found))?;
+    all_not_open(&mut log)?;
+    holds("no log was made", !session.elsewhere_file(NAME).exists())?;
+    equal("the files beside it", session.beside(NAME)?, Vec::new())?;
+    log.open(&config)??;
+    refused!("open-existing after open", log.open_existing(&config)?, LogError::AlreadyOpen)?;
+    let made = log.append("s", "e", Severity::Info, "verify", b"here")??;
+    if session.file().is_none() {
+        return checked(format!("{config} was refused, and then made; it lives no longer than its instance"));
+    }
+    let Some((mut log, config)) = session.elsewhere(NAME)? else { return no_place() };
+    log.open_existing(&config)??;
+    equal("the entry", log.read(made.seqno)??.payload.as_slice(), b"here")?;
+    refused!("a second open-existing", log.open_existing(&config)?, LogError::AlreadyOpen)?;
+    is_valid(&mut log)?;
+    checked(format!("{config} was refused and left no file behind, then made, then opened by open-existing"))
 }
 
 fn status(session: &mut Session) -> Result<Done> {
