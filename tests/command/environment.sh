@@ -12,11 +12,19 @@ SECURE_LOG_HEAD_IDENTITY=another secure-log append app line x
 SECURE_LOG_HEAD_EVERY=soon secure-log append app line x
 about "A suite whose key is not named."
 secure-log change-suite app hmac-sha-256
-about "A folder that is not there."
+about "A folder that is not there, and one that was not opened."
 secure-log verify --log nowhere/audit.jsonl
-about "An empty log is pointed out, as its name may be mistyped."
-secure-log status --log adit.jsonl
-secure-log verify --log adit.jsonl
+secure-log append app line x --log nowhere/audit.jsonl
+secure-log verify --log /nowhere/audit.jsonl
+about "A log that is not there is not made by a verb that only reads, nor by one that recovers: its name may be mistyped."
+for verb in status "read 1" "head app" "list entries" "checkpoints app" "prove 1" verify "verify --stream app" "recover --adopt"; do
+    secure-log $verb --log adit.jsonl
+done
+printf '{"seqno":1,"hash":"%064d","segment":1,"root":"%064d","path":[]}' 0 0 | secure-log prove --check --log adit.jsonl
+ls adit.jsonl* 2>/dev/null || say "no file was made"
+about "An empty one is incomplete, as no head covers any of it."
+quietly open --log new.jsonl
+secure-log verify --log new.jsonl
 about "An unfinished commit is kept, and reported."
 quietly append app line "never finished"
 head -c -30 audit.jsonl >torn.jsonl

@@ -24,7 +24,9 @@ secure-log verify --stream app --json
 secure-log key list --json
 about "Errors and notices too."
 secure-log read 99 --json
-secure-log status --log new.jsonl --json
+secure-log status --log adit.jsonl --json
+head -c -30 audit.jsonl >torn.jsonl
+secure-log head app --log torn.jsonl --json
 about "Every line that was printed is JSON."
 for arguments in "open" "read 1" "read 2" "list entries" "list streams" "list segments" "verify" "prove 1" "read 99"; do
     run $arguments --json 2>&1 | python3 -c 'import json, sys; [json.loads(line) for line in sys.stdin]' || say "not JSON: $arguments"

@@ -18,8 +18,8 @@ pub(super) const VERB: Verb = Verb {
     name: "append",
     summary: "append an entry, or with --lines one for each line of standard input",
     details: "\
-The payload is TEXT, or with - all of standard input; without either it is empty. The stream is made if there is none.
-When it is printed, the entry is durable.
+The payload is TEXT, or with - all of standard input; without either it is empty. The stream is made if there is none,
+and so is the log. When it is printed, the entry is durable.
 
 With --lines, entries are committed together: as many as the input has ready, at most --batch of them. So a line that
 stands alone is durable at once, and a long file takes few commits. Lines that were committed stay when a later one is

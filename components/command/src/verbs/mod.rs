@@ -81,13 +81,10 @@ fn open_to_write(given: &Given, out: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Opens the log, to look at it. The store cannot be asked whether there is one, so that an empty one is pointed out:
-/// it may have been made just now, by a name that was mistyped.
+/// Opens the log, to look at it. Where there is none, none is made: its name may be mistyped.
 fn open_to_read(given: &Given, out: &Output) -> Result<(), Failure> {
-    open_to_write(given, out)?;
-    if writer::status()?.size == 0 {
-        out.notice("this log is empty; if that is a surprise, check its name");
-    }
+    writer::open_existing(&config(given)?)?;
+    tell_of_repairs(&writer::status()?, out);
     Ok(())
 }
 
