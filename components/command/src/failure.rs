@@ -140,6 +140,14 @@ impl From<LogError> for Failure {
                     .advised(CHOOSE)
             }
 
+            LogError::LaterVersion(found) => Failure::new(
+                Exit::Incomplete,
+                "later-version",
+                format!("a later version wrote to the log: {}", found.what),
+            )
+            .at(found.at)
+            .advised("nothing was written: go on with that version, which knows what to keep right"),
+
             LogError::Storage(detail) => environment("storage", detail).advised(STORE),
             LogError::AnchorMissing(size) => environment(
                 "anchor-missing",

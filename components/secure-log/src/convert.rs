@@ -51,6 +51,7 @@ pub(crate) fn error(error: LogError) -> types::LogError {
         LogError::Key(error) => Wire::Keystore(error.to_string()),
         LogError::Store(StoreError::Locked { detail }) => Wire::Locked(detail),
         LogError::Store(StoreError::Corrupt { at, detail }) => Wire::Corrupt(types::Corruption { at, detail }),
+        LogError::Store(StoreError::LaterVersion { at, what }) => Wire::LaterVersion(types::LaterVersion { at, what }),
         LogError::Store(StoreError::Config(detail)) => Wire::Invalid(detail),
         LogError::Store(error) => Wire::Storage(error.to_string()),
         LogError::Anchor(error) => Wire::Anchor(error.to_string()),

@@ -32,6 +32,7 @@ impl<D: Disk> FileStore<D> {
     }
 
     fn append_locked(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.check_known()?;
         if commit.expected != self.expected()? {
             let heads = self.newest_heads(None, CONFLICT_HEADS)?.into_iter().map(|numbered| numbered.head).collect();
             self.still_ours()?;

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use secure_log::hash::Hash;
-use secure_log::jsonl::Line;
+use secure_log::jsonl::{Line, RowError};
 use secure_log::record::{Record, Subject};
 use secure_log::store::{NodeId, STORED_LEVEL, StoreError, TreeId};
 
@@ -69,6 +69,8 @@ pub(crate) struct Index<F> {
     streams: Cells<F, StreamNow>,
     segment_cells: Cells<F, SegmentNow>,
     names: Names<F>,
+    /// The first line that this version does not know; of no length while there is none.
+    unknown: Span,
     /// The stream of the last entry, since most entries follow one of their own stream.
     last_name: (String, u64),
 }
@@ -92,6 +94,8 @@ pub(crate) enum Item<'a> {
         size: u64,
     },
     Head,
+    /// Of a later version.
+    Unknown,
     /// The log's own line, and signatures of entries, which stand behind what they sign.
     Other,
 }
@@ -108,6 +112,7 @@ impl<'a> Item<'a> {
             Record::Head(_) => Item::Head,
             Record::Signature(row) => Item::of_signature(row.of),
             Record::Log(_) => Item::Other,
+            Record::Unknown(_) => Item::Unknown,
         }
     }
 
@@ -122,7 +127,9 @@ impl<'a> Item<'a> {
             Line::Witness(row) => Item::Witness { size: row.size },
             Line::Head(_) => Item::Head,
             Line::Signature(row) => Item::of_signature(row.of),
+            Line::Log(line) if matches!(line.row(), Err(RowError::LogVersion(_))) => Item::Unknown,
             Line::Log(_) => Item::Other,
+            Line::Unknown(_) => Item::Unknown,
         }
     }
 
@@ -158,6 +165,7 @@ impl<F: DiskFile> Index<F> {
             streams: Cells::new("streams"),
             segment_cells: Cells::new("segment-cells"),
             names: Names::new(),
+            unknown: Span::default(),
             last_name: (String::new(), 0),
         }
     }
@@ -174,7 +182,7 @@ impl<F: DiskFile> Index<F> {
             return None;
         }
         let mut index = Index::new();
-        (index.state, index.covered) = (state, state.covered);
+        (index.state, index.covered, index.unknown) = (state, state.covered, state.unknown);
         let salt = &state.salt;
         let [e, w, h, n, s, sn, si, k, wi, st, sc] = state.rows;
         let whole = index.entries.open(disk, &folder, mode, salt, e)
@@ -248,6 +256,7 @@ impl<F: DiskFile> Index<F> {
         next.head_len = head.len() as u64;
         next.head = Hash::sha256(head);
         next.rows = self.row_counts();
+        next.unknown = self.unknown;
         state::write(disk, &folder, &next)?;
         self.state = next;
         self.settle(disk, &folder);
@@ -300,6 +309,11 @@ impl<F: DiskFile> Index<F> {
 
     pub(crate) fn stream_count(&self) -> u64 {
         self.streams.len()
+    }
+
+    /// The first line that this version does not know, if there is one.
+    pub(crate) fn first_unknown(&self) -> Option<Span> {
+        Some(self.unknown).filter(|line| line.len > 0)
     }
 
     /// Where the entry with this seqno stands.

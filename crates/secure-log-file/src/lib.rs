@@ -40,6 +40,7 @@ use secure_log::store::StoreError;
 mod commit;
 pub mod disk;
 mod index;
+mod later;
 mod lock;
 mod read;
 mod reader;

@@ -8,6 +8,7 @@ use secure_log::store::{EntryRange, NumberedHead, StoreError, StreamState, TreeI
 use crate::corrupt;
 use crate::disk::{Disk, DiskFile};
 use crate::index::{Index, StreamNow, Trouble};
+use crate::later::{later, not_a_row};
 use crate::reader::{ONE_LINE, Reader, Span};
 use crate::session::FileStore;
 
@@ -33,7 +34,8 @@ impl<D: Disk> FileStore<D> {
         let Some(log) = self.log.as_mut().filter(|_| end > 0) else { return Ok(None) };
         if self.log_row.is_none() {
             let row = log.line(0, end, ONE_LINE).and_then(|(_, line)| match line {
-                Line::Log(line) => line.row().cloned().map_err(|e| corrupt(0, e)),
+                Line::Log(line) => line.row().cloned().map_err(|e| not_a_row(0, e)),
+                Line::Unknown(line) => Err(later(0, line.row())),
                 _ => Err(corrupt(0, "the log's own line does not stand first")),
             });
             self.log_row = Some(row.map_err(|e| self.note(e))?);
@@ -206,6 +208,7 @@ impl<D: Disk> FileStore<D> {
                     let (span, line) = log.line(at, end, ONE_LINE)?;
                     match line {
                         Line::Signature(row) if row.of == of => rows.push(row),
+                        Line::Unknown(_) => {}
                         _ => break,
                     }
                     at = span.end();

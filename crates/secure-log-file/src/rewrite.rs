@@ -56,7 +56,7 @@ impl<D: Disk> FileStore<D> {
         act: impl FnOnce(&mut FileStore<D>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.acquire()?;
-        let done = act(self);
+        let done = self.check_known().and_then(|()| act(self));
         if !self.options.hold_lock {
             self.let_go();
         }

@@ -7,9 +7,9 @@ use secure_log::store::{
     Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
 };
 
-use crate::corrupt;
 use crate::disk::Disk;
 use crate::index::Trouble;
+use crate::later::not_a_row;
 use crate::reader::PAGE;
 use crate::session::FileStore;
 
@@ -115,7 +115,7 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
         let mut at = cursor;
         while at < end && at < enough {
             let visited = log.line(at, end, PAGE).and_then(|(span, line)| {
-                visit(line.record(&mut self.scratch).map_err(|e| corrupt(at, e))?);
+                visit(line.record(&mut self.scratch).map_err(|e| not_a_row(at, e))?);
                 Ok(span.end())
             });
             at = match visited {

@@ -50,6 +50,7 @@ macro_rules! incoming {
                 $wire::Row::Segment(row) => visit(Record::Segment(&segment_row(row)?)),
                 $wire::Row::Witness(row) => visit(Record::Witness(&witness_row(row))),
                 $wire::Row::Head(row) => visit(Record::Head(&head_row(row)?)),
+                $wire::Row::Unknown(kind) => visit(Record::Unknown(UnknownRow { kind: &kind })),
             })
         }
 
@@ -155,6 +156,7 @@ macro_rules! outgoing {
                 Record::Segment(row) => $wire::Row::Segment(segment_to_wire(row)),
                 Record::Witness(row) => $wire::Row::Witness(witness_to_wire(row)),
                 Record::Head(row) => $wire::Row::Head(head_to_wire(row, lines(row))),
+                Record::Unknown(row) => $wire::Row::Unknown(row.kind.into()),
             }
         }
 

@@ -4,7 +4,7 @@ use bindings::secure_log::log::store as wire;
 use secure_log::entry::StreamRules;
 use secure_log::hash::{Hash, Suite};
 use secure_log::record::{
-    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject,
+    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
@@ -254,6 +254,7 @@ fn error_from_wire(error: wire::StoreError) -> StoreError {
         },
         wire::StoreError::Locked(detail) => StoreError::Locked { detail },
         wire::StoreError::Corrupt(wire::Corruption { at, detail }) => StoreError::Corrupt { at, detail },
+        wire::StoreError::LaterVersion(wire::LaterVersion { at, what }) => StoreError::LaterVersion { at, what },
         wire::StoreError::Config(detail) => StoreError::Config(detail),
         wire::StoreError::Io(wire::IoFailure { operation, detail }) => StoreError::Io { operation, detail },
     }
@@ -282,6 +283,8 @@ mod tests {
         assert_eq!(error_from_wire(io), StoreError::Io { operation: "write".into(), detail: "full".into() });
         let locked = wire::StoreError::Locked("by another".into());
         assert_eq!(error_from_wire(locked), StoreError::Locked { detail: "by another".into() });
+        let later = wire::StoreError::LaterVersion(wire::LaterVersion { at: "a".into(), what: "b".into() });
+        assert_eq!(error_from_wire(later), StoreError::LaterVersion { at: "a".into(), what: "b".into() });
         let empty = wire::StoreError::Conflict(Vec::new());
         assert_eq!(error_from_wire(empty), StoreError::Conflict { heads: Vec::new() });
     }

@@ -7,7 +7,7 @@ use bindings::exports::secure_log::log::store as wire;
 use secure_log::entry::StreamRules;
 use secure_log::hash::Suite;
 use secure_log::record::{
-    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject,
+    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
@@ -210,8 +210,14 @@ fn commit_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
     });
     let mut commit = Commit::new(expected.transpose()?);
     for row in wire.rows {
-        if matches!(row, wire::Row::Pruned(_)) {
-            return Err(convert::malformed("a commit", "an entry is pruned after it was committed"));
+        match row {
+            wire::Row::Pruned(_) => {
+                return Err(convert::malformed("a commit", "an entry is pruned after it was committed"));
+            }
+            wire::Row::Unknown(_) => {
+                return Err(convert::malformed("a commit", "it holds a record of a kind that is not known here"));
+            }
+            _ => {}
         }
         with_record(row, |record| commit.push(record))?;
     }
@@ -256,6 +262,7 @@ fn error_to_wire(error: StoreError) -> wire::StoreError {
         StoreError::Conflict { heads } => wire::StoreError::Conflict(heads.iter().map(whole_head).collect()),
         StoreError::Locked { detail } => wire::StoreError::Locked(detail),
         StoreError::Corrupt { at, detail } => wire::StoreError::Corrupt(wire::Corruption { at, detail }),
+        StoreError::LaterVersion { at, what } => wire::StoreError::LaterVersion(wire::LaterVersion { at, what }),
         StoreError::Config(detail) => wire::StoreError::Config(detail),
         StoreError::Io { operation, detail } => wire::StoreError::Io(wire::IoFailure { operation, detail }),
         // A case that this crate does not know yet says at least that a write may have happened.
@@ -328,6 +335,7 @@ mod tests {
             entry(vec![0; 31]),
             entry(vec![0; 33]),
             pruned,
+            wire::Row::Unknown("mystery".into()),
             stream("secret", "sha-256", None),
             stream("public", "md5", None),
             stream("public", "sha-256", Some(vec![0; 8])),

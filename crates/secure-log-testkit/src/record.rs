@@ -4,7 +4,8 @@ use secure_log::entry::{Entry, EntryRef};
 use secure_log::hash::Hash;
 use secure_log::memory::MemoryStore;
 use secure_log::record::{
-    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, WitnessRow,
+    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, UnknownRow,
+    WitnessRow,
 };
 use secure_log::store::{SecureLogStore, StoreError};
 
@@ -21,6 +22,7 @@ pub enum OwnedRecord {
     Segment(SegmentRow),
     Witness(WitnessRow),
     Head(HeadRow),
+    Unknown(String),
 }
 
 impl OwnedRecord {
@@ -40,6 +42,7 @@ impl OwnedRecord {
             OwnedRecord::Segment(row) => Record::Segment(row),
             OwnedRecord::Witness(row) => Record::Witness(row),
             OwnedRecord::Head(row) => Record::Head(row),
+            OwnedRecord::Unknown(kind) => Record::Unknown(UnknownRow { kind }),
         }
     }
 
@@ -98,6 +101,7 @@ impl From<Record<'_>> for OwnedRecord {
             Record::Segment(row) => OwnedRecord::Segment(row.clone()),
             Record::Witness(row) => OwnedRecord::Witness(row.clone()),
             Record::Head(row) => OwnedRecord::Head(row.clone()),
+            Record::Unknown(row) => OwnedRecord::Unknown(row.kind.into()),
         }
     }
 }

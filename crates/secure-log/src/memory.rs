@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use crate::entry::EntryRef;
 use crate::hash::Hash;
 use crate::record::{
-    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
+    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
+    WitnessRow,
 };
 use crate::store::{
     Commit, EntryRange, Expected, NodeId, NumberedHead, STORED_LEVEL, SecureLogStore, StoreError, StreamState, Torn,
@@ -44,6 +45,8 @@ pub struct MemoryStore {
     segments: Vec<SegmentRow>,
     witnesses: Vec<WitnessRow>,
     heads: Vec<HeadRow>,
+    /// The kinds of records that are not known here, which only [`MemoryStore::from_records`] can bring.
+    unknown: Vec<String>,
     nodes: BTreeMap<NodeId, Hash>,
     aside: Vec<MemoryStore>,
 }
@@ -59,6 +62,7 @@ enum Place {
     Segment(usize),
     Witness(usize),
     Head(usize),
+    Unknown(usize),
 }
 
 #[derive(Debug)]
@@ -138,6 +142,7 @@ impl MemoryStore {
             }
             Record::Witness(row) => Place::Witness(keep(&mut self.witnesses, row.clone())),
             Record::Head(row) => Place::Head(keep(&mut self.heads, row.clone())),
+            Record::Unknown(row) => Place::Unknown(keep(&mut self.unknown, row.kind.into())),
         };
         self.order.push(place);
     }
@@ -197,6 +202,7 @@ impl MemoryStore {
             Place::Segment(index) => Record::Segment(&self.segments[index]),
             Place::Witness(index) => Record::Witness(&self.witnesses[index]),
             Place::Head(index) => Record::Head(&self.heads[index]),
+            Place::Unknown(index) => Record::Unknown(UnknownRow { kind: &self.unknown[index] }),
         })
     }
 
@@ -207,6 +213,13 @@ impl MemoryStore {
             Some(span) => Record::Entry(EntryRow { seqno: *seqno, stream, hash: *hash, bytes: self.bytes.get(*span) }),
             None => Record::Pruned(PrunedRow { seqno: *seqno, stream, hash: *hash }),
         }
+    }
+
+    /// Refuses to write to what a later version has written to.
+    fn check_known(&self) -> Result<(), StoreError> {
+        let Some(kind) = self.unknown.first() else { return Ok(()) };
+        let before = self.order.iter().take_while(|place| !matches!(place, Place::Unknown(_))).count();
+        Err(StoreError::LaterVersion { at: format!("record {}", before + 1), what: UnknownRow { kind }.to_string() })
     }
 
     /// What a commit has to expect.
@@ -262,6 +275,7 @@ impl SecureLogStore for MemoryStore {
     }
 
     fn insert(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.check_known()?;
         let unchanged = match &commit.expected {
             None => self.order.is_empty(),
             expected => *expected == self.expected(),
@@ -387,6 +401,7 @@ impl SecureLogStore for MemoryStore {
     }
 
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
+        self.check_known()?;
         let all = self.named(stream).map_or(&[][..], |stream| &stream.entries);
         let mut gone = Vec::new();
         for index in between(all, 0, last, |index| self.entries[*index].seqno) {
@@ -405,6 +420,7 @@ impl SecureLogStore for MemoryStore {
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
+        self.check_known()?;
         for key in &mut self.data_keys {
             key.take_if(|row| ids.contains(&row.id));
         }
@@ -412,6 +428,7 @@ impl SecureLogStore for MemoryStore {
     }
 
     fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {
+        self.check_known()?;
         let is_head = |place: &Place| matches!(place, Place::Head(index) if *index as u64 + 1 == after_head);
         let Some(last) = self.order.iter().position(is_head) else {
             let detail = format!("there is no head {after_head}");

@@ -3,8 +3,12 @@
 //! Each is one line of format.md s.7. An entry is kept as its canonical bytes, the very bytes that are hashed,
 //! so that reading one back and re-hashing it needs no second encoding.
 
+use core::fmt;
+
 use crate::entry::{CheckpointRef, StreamRules, policy_hash};
 use crate::hash::Hash;
+use crate::limits::MAX_TEXT_BYTES;
+use crate::verify::Quoted;
 
 /// What identifies a log. Stands first, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,6 +211,23 @@ pub struct HeadRow {
     pub sigs: Vec<String>,
 }
 
+/// A record that a later version of the format has and this one does not. What else it says is not looked at: it can be
+/// named, and neither checked nor written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownRow<'a> {
+    /// Which kind of record it says it is.
+    pub kind: &'a str,
+}
+
+impl fmt::Display for UnknownRow<'_> {
+    /// A kind may be as long as a line. No more of it is shown than a name has.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.kind[..self.kind.floor_char_boundary(MAX_TEXT_BYTES)];
+        let more = if shown.len() < self.kind.len() { ".." } else { "" };
+        write!(f, "unknown record {}{more}", Quoted(shown))
+    }
+}
+
 /// One record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant's type says what it is")]
@@ -220,4 +241,18 @@ pub enum Record<'a> {
     Segment(&'a SegmentRow),
     Witness(&'a WitnessRow),
     Head(&'a HeadRow),
+    Unknown(UnknownRow<'a>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_record_is_shown_in_bounded_length_and_without_control_characters() {
+        let shown = |kind: &str| UnknownRow { kind }.to_string();
+        assert_eq!(shown("mystery"), "unknown record 'mystery'");
+        assert_eq!(shown("a\u{1b}[2J"), "unknown record 'a\\x1b[2J'");
+        assert_eq!(shown(&"é".repeat(1000)), format!("unknown record '{}'..", "é".repeat(127)));
+    }
 }

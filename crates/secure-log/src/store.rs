@@ -137,10 +137,11 @@ impl Commit {
         Ok(hash)
     }
 
-    /// Appends any record. An entry is copied; a pruned row is never committed and is refused.
+    /// Appends any record. An entry is copied.
     ///
     /// # Panics
-    /// On [`Record::Pruned`], which only [`SecureLogStore::prune`] makes.
+    /// On [`Record::Pruned`], which only [`SecureLogStore::prune`] makes, and on [`Record::Unknown`], which only a later
+    /// version can write: neither is ever committed.
     pub fn push(&mut self, record: Record<'_>) {
         let item = match record {
             Record::Log(row) => Item::Log(row.clone()),
@@ -157,6 +158,7 @@ impl Commit {
             Record::Segment(row) => Item::Segment(row.clone()),
             Record::Witness(row) => Item::Witness(row.clone()),
             Record::Head(row) => Item::Head(row.clone()),
+            Record::Unknown(_) => panic!("a record that is not known here is never part of a commit"),
         };
         self.items.push(item);
     }
@@ -221,6 +223,10 @@ pub struct Torn {
 
 /// A native store. Every method reads or writes; none hashes.
 ///
+/// Where a later version of the format has put something into the log that this one does not know, a store passes over it,
+/// says so in [`SecureLogStore::scan`], and refuses to write anything at all ([`StoreError::LaterVersion`]): what it would
+/// have to keep right is not known.
+///
 /// Methods take `&mut self` because a store may keep a cursor or a buffer; a log is shared by threads one level
 /// higher (see `SharedLog`).
 pub trait SecureLogStore {
@@ -277,8 +283,8 @@ pub trait SecureLogStore {
     /// What witnesses answered about heads of this size or larger, oldest first, at most `limit`.
     fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError>;
 
-    /// Reads all records in commit order, from `cursor` (0 is the beginning), about `max_bytes` of them, and answers
-    /// the cursor to go on from, or `None` at the end. What was committed after the end was answered is not missed: the
+    /// Reads all records in commit order, those of unknown kinds too, from `cursor` (0 is the beginning), about
+    /// `max_bytes` of them, and answers the cursor to go on from, or `None` at the end. What was committed after the end was answered is not missed: the
     /// last cursor stays good.
     fn scan(
         &mut self,
@@ -323,6 +329,13 @@ pub enum StoreError {
         /// What is wrong there.
         detail: String,
     },
+    /// A later version wrote to the log, which this one can read and not continue. Nothing was written: use that version.
+    LaterVersion {
+        /// Where: a line or a byte offset.
+        at: String,
+        /// What is not known here: a record of a new kind, or the version of the whole log.
+        what: String,
+    },
     /// The configuration cannot be used: say what to change.
     Config(String),
     /// The operation failed below the store. A write may or may not have happened: read the state again.
@@ -343,6 +356,9 @@ impl fmt::Display for StoreError {
             },
             StoreError::Locked { detail } => write!(f, "another writer holds the log: {detail}"),
             StoreError::Corrupt { at, detail } => write!(f, "the stored log is damaged at {at}: {detail}"),
+            StoreError::LaterVersion { at, what } => {
+                write!(f, "a later version wrote to the log, which only such a version can continue: {what} at {at}")
+            }
             StoreError::Config(detail) => write!(f, "the store's configuration cannot be used: {detail}"),
             StoreError::Io { operation, detail } => write!(f, "cannot {operation}: {detail}"),
         }

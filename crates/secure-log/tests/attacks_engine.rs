@@ -247,8 +247,12 @@ fn row_23_after_a_crash_of_the_store_nothing_is_written_until_it_is_back() {
 }
 
 #[test]
-fn row_23_a_store_that_is_locked_or_misconfigured_has_written_nothing() {
-    for answer in [StoreError::Locked { detail: "busy".into() }, StoreError::Config("full".into())] {
+fn row_23_a_store_that_is_locked_misconfigured_or_a_later_versions_has_written_nothing() {
+    for answer in [
+        StoreError::Locked { detail: "busy".into() },
+        StoreError::Config("full".into()),
+        StoreError::LaterVersion { at: "record 1".into(), what: "mystery".into() },
+    ] {
         let world = begun();
         let (store, faults) = FaultStore::new(world.store.clone());
         let mut log = world.open_on(store, |_| ()).unwrap();

@@ -11,6 +11,7 @@ use secure_log::note::{Note, VerifierKey};
 use secure_log::providers::{Anchor, AnchorError, AnchorView, KeyError, Keystore, Random, RandomError};
 use secure_log::record::HeadRow;
 use secure_log::sign::Algorithm;
+use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::verify::Verdict;
 use secure_log_testkit::attacks::{IDENTITY, ORIGIN, keystore, log_key};
 use secure_log_testkit::{MemoryAnchor, Outage, OwnedRecord, SharedStore, TestKeystore};
@@ -81,6 +82,39 @@ fn without_randomness_no_log_is_made() {
     let refused = secure_log::SecureLog::open(world.store.clone(), providers, world.options()).map(|_| ());
     assert!(matches!(refused, Err(LogError::Random(_))), "{refused:?}");
     assert_eq!(world.records(), []);
+}
+
+// ---- what a later version wrote
+
+#[test]
+fn a_log_that_a_later_version_wrote_to_is_read_and_not_written() {
+    let world = World::new();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"1");
+    append(&mut log, "a", b"2");
+    drop(log);
+    world.edit(|records| records.insert(records.len() - 1, OwnedRecord::Unknown("mystery".into())));
+    let before = world.records();
+    let place = before.len() - 1;
+    let refused = LogError::Store(StoreError::LaterVersion {
+        at: format!("record {place}"),
+        what: "unknown record 'mystery'".into(),
+    });
+    let mut log = world.open().unwrap();
+    for _ in 0..2 {
+        assert_eq!(log.read(2).unwrap().payload, b"2");
+        let report = log.verify_log().unwrap();
+        assert_eq!(report, world.report());
+        assert_eq!((&report.verdict, report.complete_to), (&Verdict::Incomplete, 2));
+        assert_eq!(report.missing, [format!("line {place}: unknown record 'mystery'")]);
+        assert_eq!(log.append(&entry("a", b"3")).unwrap_err(), refused);
+        assert_eq!(log.close_segment("a").unwrap_err(), refused);
+    }
+    let mut store = log.into_store();
+    for refusal in [store.prune("a", 2).map(drop), store.drop_data_keys(&[]), store.set_aside(1).map(drop)] {
+        assert_eq!(refusal.map_err(LogError::Store), Err(refused.clone()));
+    }
+    assert_eq!(world.records(), before);
 }
 
 // ---- keys

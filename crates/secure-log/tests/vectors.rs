@@ -3,13 +3,21 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 
+use secure_log::SecureLog;
+use secure_log::engine::{Absent, LogOptions, Providers};
 use secure_log::entry::{CheckpointRef, EntryRef, checkpoint_message, entry_message};
+use secure_log::error::LogError;
 use secure_log::hash::{Hash, HmacKey, KeyId, Suite};
 use secure_log::jsonl::{Line, parse_line, write_record};
+use secure_log::providers::NoAnchor;
 use secure_log::record::{LogRow, StreamRow};
+use secure_log::store::StoreError;
 use secure_log::tree::{CompactTree, ProofPlan, leaf_hash, verify_consistency, verify_inclusion};
 use secure_log::verify::{LogVerifier, Report, Trust, Verifier, verify_jsonl};
+use secure_log_file::FileStore;
+use secure_log_testkit::{ManualClock, SeededRandom, TestKeystore};
 use serde_json::Value;
 use support::*;
 
@@ -167,7 +175,7 @@ fn every_log_has_the_verdict_that_is_expected() {
 #[test]
 fn records_have_the_verdict_of_their_lines() {
     let trust = golden_trust();
-    let mut compared = 0;
+    let mut compared = Vec::new();
     for name in json(&golden("logs/expected.json")).as_object().unwrap().keys() {
         let log = log_file(name);
         // A store hands out neither lines that are no records nor what follows the last head.
@@ -189,9 +197,50 @@ fn records_have_the_verdict_of_their_lines() {
             Err(finding) => verifier.invalid(finding),
         };
         assert_eq!(report, verify_jsonl(&log[..], &trust, |_| {}).unwrap(), "{name}");
-        compared += 1;
+        compared.push(name.clone());
     }
-    assert!(compared > 70, "only {compared} logs consist of whole records");
+    assert!(compared.len() > 70, "only {compared:?} consist of whole records");
+    assert!(compared.iter().any(|name| name == "unknown-record"), "{compared:?}");
+}
+
+#[test]
+fn the_file_store_keeps_every_verdict() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("golden.jsonl");
+    let mut read = Vec::new();
+    let expected = json(&golden("logs/expected.json"));
+    for (name, expected) in expected.as_object().unwrap() {
+        let log = log_file(name);
+        fs::write(&path, &log).unwrap();
+        let report = match verify_stored(&path) {
+            Ok(report) => report,
+            Err(error) => {
+                // A refusal is as good as a finding.
+                assert_ne!(expected, "valid", "{name}: {error}");
+                let of_version = matches!(&error, LogError::Store(StoreError::LaterVersion { .. }));
+                assert_eq!(of_version, name == "format-version-2", "{name}: {error}");
+                continue;
+            }
+        };
+        read.push(name.as_str());
+        assert_eq!(outcome(&report), text(expected), "{name}: {report:?}");
+        if outcome(&report) == "incomplete" {
+            assert_eq!(report.missing, verify_jsonl(&log[..], &golden_trust(), |_| {}).unwrap().missing, "{name}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), log, "{name}: reading writes nothing");
+    }
+    assert!(read.len() > 80 && read.contains(&"unknown-record"), "{read:?}");
+}
+
+/// The engine's verdict on the log at `path`, by the keys that the golden logs are verified with and without one to write.
+fn verify_stored(path: &Path) -> Result<Report, LogError> {
+    let providers = Providers {
+        keystore: Box::new(TestKeystore::new()),
+        anchor: Box::new(NoAnchor),
+        clock: Box::new(ManualClock::new()),
+        random: Box::new(SeededRandom::new(1)),
+    };
+    let options = LogOptions { absent: Absent::Refuse, trust: golden_trust(), ..LogOptions::default() };
+    SecureLog::open(FileStore::open(path)?, providers, options)?.verify_log()
 }
 
 #[test]
@@ -224,7 +273,7 @@ fn every_line_that_is_read_is_written_back_as_it_was() {
     for name in json(&golden("logs/expected.json")).as_object().unwrap().keys() {
         let log = log_file(name);
         for line in log.split_inclusive(|b| *b == b'\n') {
-            let Some(parsed) = whole_line(line) else { continue };
+            let Some(parsed) = whole_line(line).filter(|line| !matches!(line, Line::Unknown(_))) else { continue };
             let mut scratch = Vec::new();
             let Ok(record) = parsed.record(&mut scratch) else { continue };
             let mut written = Vec::new();

@@ -57,6 +57,11 @@ impl<F: DiskFile> Index<F> {
                     before.map(|at| self.witnesses.get(at)).transpose()?.flatten().map_or(0, |row| row.largest);
                 self.witnesses.push(WitnessAt { line, size, largest: largest.max(size) });
             }
+            Item::Unknown => {
+                if self.first_unknown().is_none() {
+                    self.unknown = line;
+                }
+            }
             Item::Other => {}
         }
         Ok(())

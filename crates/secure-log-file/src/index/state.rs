@@ -10,9 +10,10 @@ use secure_log::hash::Hash;
 use super::Salt;
 use super::rows::Row;
 use crate::disk::{Disk, DiskFile, Mode, folder_of, read_full, remove_if_there};
+use crate::reader::Span;
 
 /// Changes with every change of the index's files: an index of another version is built anew.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 const MAGIC: &[u8; 16] = b"secure-log state";
 /// One sector each, so that writing one never harms the other.
 const PLACE: usize = 512;
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub(super) head: Hash,
     /// How many rows of each table count.
     pub(super) rows: [u64; TABLES],
+    /// The first line that this version does not know; of no length where there is none.
+    pub(super) unknown: Span,
 }
 
 impl State {
@@ -46,6 +49,7 @@ impl State {
         self.head_len.put(&mut out);
         self.head.put(&mut out);
         self.rows.iter().for_each(|rows| rows.put(&mut out));
+        self.unknown.put(&mut out);
         let sum = Hash::sha256(&out);
         sum.put(&mut out);
         out.resize(PLACE, 0);
@@ -64,10 +68,12 @@ impl State {
             head_len: next(&mut rest)?,
             head: next(&mut rest)?,
             rows: [0; TABLES],
+            unknown: Span::default(),
         };
         for rows in &mut state.rows {
             *rows = next(&mut rest)?;
         }
+        state.unknown = next(&mut rest)?;
         // Whatever is wrong with it, its checksum says so.
         (version == VERSION && state.epoch > 0 && state.encode() == place).then_some(state)
     }

@@ -1,5 +1,5 @@
 //! What the tests share: random commits, and a comparison of two stores by everything that they answer.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of what is here")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary uses its own part of what is here")]
 
 use std::sync::OnceLock;
 

@@ -167,6 +167,14 @@ fn row_2() -> Vec<Edit> {
             let at = entry(r, 25);
             r.insert(at, r[at].clone());
         }),
+        invalid(2, "say that an entry is of an unknown kind", Gap, Seqno(8), |r| {
+            let at = entry(r, 7);
+            r[at] = OwnedRecord::Unknown("mystery".into());
+        }),
+        incomplete(2, "insert a record of an unknown kind", "unknown record 'mystery'", |r| {
+            let at = entry(r, 7);
+            r.insert(at, OwnedRecord::Unknown("mystery".into()));
+        }),
         invalid(2, "swap two entries", Gap, Seqno(6), |r| swap(r, 5, 6)),
         invalid(2, "swap entries of two streams and count anew", HeadMismatch, Head(16), |r| {
             swap(r, 13, 14);

@@ -224,8 +224,12 @@ impl<S: SecureLogStore> SecureLog<S> {
                 }
                 Err(error) => {
                     self.abandon(&commit);
-                    // Nothing was written by a store that is locked or not configured; of all else it is unknown.
-                    self.stale = !matches!(error, StoreError::Locked { .. } | StoreError::Config(_));
+                    // Nothing was written by a store that is locked, not configured or a later version's; of all else it is
+                    // unknown.
+                    self.stale = !matches!(
+                        error,
+                        StoreError::Locked { .. } | StoreError::Config(_) | StoreError::LaterVersion { .. }
+                    );
                     return Err(error.into());
                 }
             }

@@ -7,7 +7,8 @@ use crate::entry::{EntryRef, Severity};
 use crate::hash::Hash;
 use crate::note::is_key_name;
 use crate::record::{
-    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, WitnessRow,
+    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, UnknownRow,
+    WitnessRow,
 };
 
 /// One line, well spelled.
@@ -23,6 +24,7 @@ pub enum Line<'a> {
     Segment(SegmentRow),
     Witness(WitnessRow),
     Head(HeadRow),
+    Unknown(UnknownLine<'a>),
 }
 
 impl Line<'_> {
@@ -38,6 +40,7 @@ impl Line<'_> {
             Line::Segment(row) => Record::Segment(row),
             Line::Witness(row) => Record::Witness(row),
             Line::Head(row) => Record::Head(row),
+            Line::Unknown(line) => Record::Unknown(line.row()),
         })
     }
 }
@@ -165,5 +168,19 @@ impl PrunedLine<'_> {
     /// The row.
     pub fn row(&self) -> PrunedRow<'_> {
         PrunedRow { seqno: self.seqno, stream: &self.stream, hash: self.hash }
+    }
+}
+
+/// The line of a record that a later version of the format has and this one does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the field is that of UnknownRow")]
+pub struct UnknownLine<'a> {
+    pub kind: Cow<'a, str>,
+}
+
+impl UnknownLine<'_> {
+    /// The row.
+    pub fn row(&self) -> UnknownRow<'_> {
+        UnknownRow { kind: &self.kind }
     }
 }

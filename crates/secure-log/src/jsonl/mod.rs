@@ -1,7 +1,8 @@
 //! The records of a log as JSON lines: the file store's own format and the export format (format.md s.7).
 //!
 //! Every record has one spelling. [`write_record`] writes it and [`parse_line`] reads nothing else, so that a byte
-//! that was changed is always noticed. What a line means is not judged here: a line that is well spelled and breaks
+//! that was changed is always noticed. A record of a kind that is not known here is named, and no more is read of it than
+//! that it is well spelled. What a line means is not judged here: a line that is well spelled and breaks
 //! a rule of the format, such as a payload in the wrong one of its two forms, parses, and is refused when it is
 //! turned into a record. A verifier has to say first what comes first.
 
@@ -13,7 +14,7 @@ mod scan;
 mod tests;
 mod write;
 
-pub use line::{EntryLine, Line, LogLine, PrunedLine, RowError, StreamLine};
+pub use line::{EntryLine, Line, LogLine, PrunedLine, RowError, StreamLine, UnknownLine};
 pub use parse::{LineError, parse_line};
 pub use write::{WriteError, write_record};
 

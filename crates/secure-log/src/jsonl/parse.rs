@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::canonical;
-use super::line::{EntryLine, Line, LogLine, PrunedLine, StreamLine};
+use super::line::{EntryLine, Line, LogLine, PrunedLine, StreamLine, UnknownLine};
 use super::scan::{Content, Malformed, Scanner};
 use super::{MAX_LINE_BYTES, MAX_NAME_BYTES, is_text};
 use crate::entry::{Severity, StreamRules};
@@ -18,18 +18,13 @@ use crate::record::{
 };
 use crate::time::Timestamp;
 
-/// Reads one line, without its newline, strictly: this version's records in their one spelling, and nothing else.
+/// Reads one line, without its newline, strictly: this version's records in their one spelling, and of others the kind.
 pub fn parse_line(line: &[u8]) -> Result<Line<'_>, LineError> {
     if line.len() > MAX_LINE_BYTES {
         return Err(LineError::Malformed { detail: "longer than 34 MiB" });
     }
     let line = core::str::from_utf8(line).map_err(|_| LineError::Malformed { detail: "not UTF-8" })?;
-    let mut line = Scanner::new(line);
-    match record(&mut line) {
-        Ok(Ok(record)) => Ok(record),
-        Ok(Err(kind)) => Err(LineError::UnknownRecord { t: kind.into_owned() }),
-        Err(detail) => Err(LineError::Malformed { detail }),
-    }
+    record(&mut Scanner::new(line)).map_err(|detail| LineError::Malformed { detail })
 }
 
 /// Why a line is not a record.
@@ -41,26 +36,19 @@ pub enum LineError {
         /// What is wrong.
         detail: &'static str,
     },
-    /// It is well spelled, and a record that this version does not know.
-    UnknownRecord {
-        /// Which.
-        t: String,
-    },
 }
 
 impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LineError::Malformed { detail } => write!(f, "malformed: {detail}"),
-            LineError::UnknownRecord { t } => write!(f, "unknown record {t:?}"),
         }
     }
 }
 
 impl std::error::Error for LineError {}
 
-/// The record, or the name of one that is not known.
-fn record<'a>(s: &mut Scanner<'a>) -> Result<Result<Line<'a>, Cow<'a, str>>, Malformed> {
+fn record<'a>(s: &mut Scanner<'a>) -> Result<Line<'a>, Malformed> {
     s.literal(r#"{"t":"#)?;
     let kind = s.string()?;
     let line = match &*kind {
@@ -75,12 +63,12 @@ fn record<'a>(s: &mut Scanner<'a>) -> Result<Result<Line<'a>, Cow<'a, str>>, Mal
         "witness" => Line::Witness(witness(s)?),
         _ => {
             canonical::rest_of_object(s)?;
-            return Ok(Err(kind));
+            return Ok(Line::Unknown(UnknownLine { kind }));
         }
     };
     s.literal("}")?;
     s.end()?;
-    Ok(Ok(line))
+    Ok(line)
 }
 
 fn log(s: &mut Scanner<'_>) -> Result<LogLine, Malformed> {

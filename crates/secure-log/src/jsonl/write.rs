@@ -31,6 +31,7 @@ pub fn write_record(record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), WriteE
         Record::Segment(row) => segment(&mut w, row),
         Record::Witness(row) => witness(&mut w, row),
         Record::Head(row) => head(&mut w, row),
+        Record::Unknown(_) => Err(WriteError::Unknown),
     };
     let fits = out.len() - start <= MAX_LINE_BYTES;
     let written = written.and(if fits { Ok(()) } else { Err(WriteError::TooLong) });
@@ -53,6 +54,8 @@ pub enum WriteError {
     Field(&'static str),
     /// The line would be longer than [`MAX_LINE_BYTES`].
     TooLong,
+    /// Of a record of a later version no more is known than its kind.
+    Unknown,
 }
 
 impl fmt::Display for WriteError {
@@ -62,6 +65,7 @@ impl fmt::Display for WriteError {
             WriteError::EntryMismatch => f.write_str("the entry's bytes are not those of its stream and seqno"),
             WriteError::Field(name) => write!(f, "the field '{name}' has a value that the format does not have there"),
             WriteError::TooLong => f.write_str("the line would be longer than 34 MiB"),
+            WriteError::Unknown => f.write_str("a record of a kind that is not known here"),
         }
     }
 }

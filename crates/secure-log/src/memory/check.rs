@@ -71,6 +71,7 @@ impl<'a> Check<'a> {
             },
             Record::Segment(row) => self.segment(row),
             Record::Witness(_) => Ok(()),
+            Record::Unknown(_) => Err("a record of a kind that is not known here"),
         }
     }
 

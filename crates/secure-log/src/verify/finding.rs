@@ -155,7 +155,7 @@ impl fmt::Display for Place {
 }
 
 /// Shows a name that anybody chose: in quotes, and with nothing in it that could disturb a terminal or hide text.
-pub(super) struct Quoted<'a>(pub(super) &'a str);
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use crate::jsonl::{HEAD_PREFIX, LineError, MAX_LINE_BYTES, parse_line};
-use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
+use crate::verify::finding::{Finding, FindingCode, Place};
 use crate::verify::report::Report;
 use crate::verify::trust::{Trust, TrustError};
 use crate::verify::verifier::Verifier;
@@ -183,10 +183,6 @@ impl LogVerifier {
                 // Nothing of such a commit counts but the damage, which is a line that cannot be read.
                 _ if lost => continue,
                 Ok(line) => self.verifier.line(&line, number),
-                Err(LineError::UnknownRecord { t }) => {
-                    self.verifier.miss(&format!("line {number}: unknown record {}", Quoted(&t)));
-                    Ok(())
-                }
             };
             if outcome.is_err() {
                 break;

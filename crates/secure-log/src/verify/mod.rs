@@ -14,6 +14,7 @@ mod trust;
 mod verifier;
 
 pub use content::MAX_DATA_KEYS;
+pub(crate) use finding::Quoted;
 pub use finding::{Finding, FindingCode, Place};
 pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl};
 pub use report::{MAX_LISTED, Report, Verdict};

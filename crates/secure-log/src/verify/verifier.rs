@@ -8,7 +8,9 @@ use crate::entry::{
 use crate::hash::{Hash, Suite};
 use crate::jsonl::{self, Line, RowError};
 use crate::note::{self, SignatureLine};
-use crate::record::{DataKeyRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject};
+use crate::record::{
+    DataKeyRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
+};
 use crate::time::Timestamp;
 use crate::tree::{CompactTree, empty_root, leaf_hash};
 use crate::verify::commit::{Closing, Lack, OpenCommit};
@@ -101,6 +103,10 @@ impl Verifier {
             }
             return self.on_entry(&entry, row.bytes, row.hash, true, line);
         }
+        if let Record::Unknown(row) = record {
+            self.on_unknown(row, line);
+            return Ok(());
+        }
         let mut line_of_record = core::mem::take(&mut self.scratch);
         line_of_record.clear();
         let written = jsonl::write_record(&record, &mut line_of_record);
@@ -120,12 +126,16 @@ impl Verifier {
             Record::Segment(row) => self.on_segment(row, at),
             Record::Head(row) => self.on_head(row),
             // Kept for the operator; a cosignature itself stands in a head.
-            Record::Witness(_) | Record::Entry(_) => Ok(()),
+            Record::Witness(_) | Record::Entry(_) | Record::Unknown(_) => Ok(()),
         }
     }
 
     /// Takes the next line of a file.
     pub(super) fn line(&mut self, line: &Line<'_>, number: u64) -> Result<(), Finding> {
+        if let Line::Unknown(line) = line {
+            self.on_unknown(line.row(), number);
+            return Ok(());
+        }
         if !self.is_to_be_read(matches!(line, Line::Log(_)), number)? {
             return Ok(());
         }
@@ -157,7 +167,7 @@ impl Verifier {
             Line::Signature(row) => self.on_signature(row),
             Line::Segment(row) => self.on_segment(row, at),
             Line::Head(row) => self.on_head(row),
-            Line::Witness(_) => Ok(()),
+            Line::Witness(_) | Line::Unknown(_) => Ok(()),
         }
     }
 
@@ -274,6 +284,11 @@ impl Verifier {
             return Err(Finding::new(FindingCode::Malformed, Place::Line(line), detail));
         }
         Ok(is_log || self.log.is_some())
+    }
+
+    /// Nothing is known of such a record, and so nothing can be wrong with it.
+    fn on_unknown(&mut self, row: UnknownRow<'_>, line: u64) {
+        self.miss(&format!("{}: {row}", Place::Line(line)));
     }
 
     fn on_log(&mut self, row: &LogRow) -> Result<(), Finding> {

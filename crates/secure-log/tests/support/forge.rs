@@ -155,7 +155,7 @@ fn read(line: &[u8]) -> Option<Row> {
         Line::Signature(row) => Row::Signature(row),
         Line::Segment(row) => Row::Segment(row),
         Line::Head(row) => Row::Head(row),
-        Line::Witness(_) => return None,
+        Line::Witness(_) | Line::Unknown(_) => return None,
     })
 }
 
