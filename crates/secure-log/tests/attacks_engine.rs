@@ -248,11 +248,7 @@ fn row_23_after_a_crash_of_the_store_nothing_is_written_until_it_is_back() {
 
 #[test]
 fn row_23_a_store_that_is_locked_misconfigured_or_a_later_versions_has_written_nothing() {
-    for answer in [
-        StoreError::Locked { detail: "busy".into() },
-        StoreError::Config("full".into()),
-        StoreError::LaterVersion { at: "record 1".into(), what: "mystery".into() },
-    ] {
+    let calls_after = |answer: StoreError| {
         let world = begun();
         let (store, faults) = FaultStore::new(world.store.clone());
         let mut log = world.open_on(store, |_| ()).unwrap();
@@ -261,8 +257,18 @@ fn row_23_a_store_that_is_locked_misconfigured_or_a_later_versions_has_written_n
         faults.arm(Fault::on_write(1, Effect::FailsNotStored));
         assert_eq!(log.append(&entry("fresh", b"x")).unwrap_err(), LogError::Store(answer));
         assert!(faults.calls() > calls);
+        let calls = faults.calls();
         append(&mut log, "fresh", b"y");
         world.assert_valid(log.size());
+        faults.calls() - calls
+    };
+    let unknown = calls_after(StoreError::Io { operation: "write".into(), detail: "the disk is gone".into() });
+    for answer in [
+        StoreError::Locked { detail: "busy".into() },
+        StoreError::Config("full".into()),
+        StoreError::LaterVersion { at: "record 1".into(), what: "mystery".into() },
+    ] {
+        assert!(calls_after(answer.clone()) < unknown, "{answer}: there is nothing to be read again");
     }
 }
 
