@@ -160,6 +160,7 @@ fn error_name(error: &LogError) -> String {
         LogError::Corrupt(_) => "corrupt".into(),
         LogError::Fork(_) => "fork".into(),
         LogError::KeyNotFound(_) => "key-not-found".into(),
+        LogError::LaterVersion(_) => "later-version".into(),
         LogError::PolicyMismatch(_) => "policy-mismatch".into(),
         LogError::Rollback(_) => "rollback".into(),
         LogError::Unattested(_) => "unattested".into(),

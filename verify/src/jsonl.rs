@@ -30,6 +30,11 @@ impl Lines {
         self.lines.iter().flat_map(|line| line.iter().chain(b"\n")).copied().collect()
     }
 
+    /// Where a line begins in them.
+    pub fn offset(&self, at: usize) -> usize {
+        self.lines[..at].iter().map(|line| line.len() + 1).sum()
+    }
+
     /// How many they are.
     pub fn count(&self) -> usize {
         self.lines.len()
@@ -89,6 +94,11 @@ impl Lines {
     /// Puts a copy of line `from` before line `to`.
     pub fn copy(&mut self, from: usize, to: usize) {
         self.lines.insert(to, self.lines[from].clone());
+    }
+
+    /// Puts an object before line `to`.
+    pub fn insert(&mut self, to: usize, object: &Value) {
+        self.lines.insert(to, object.to_string().into_bytes());
     }
 
     /// Puts an object after all lines.

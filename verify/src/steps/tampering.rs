@@ -1,17 +1,20 @@
 //! Edits of copies of the log file, each opened in a fresh instance without the store's index beside it. Every edit
 //! must be found, for a reason of its own, and the copy must be left as it was.
 
+use std::fs;
+
 use serde_json::json;
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure};
 
 use super::{Done, Group, Step, checked, entry, no_file, rules};
-use crate::copy::{Copy, examine};
-use crate::expect::{equal, holds};
+use crate::copy::{self, Copy, examine, lay};
+use crate::expect::{equal, holds, refused};
 use crate::forging::{Extent, rechain};
+use crate::host::LogError;
 use crate::host::encoder::Severity;
-use crate::host::types::Tier;
-use crate::host::writer::{HashSuite, SigningRule};
+use crate::host::types::{LaterVersion, Tier};
+use crate::host::writer::{HashSuite, SigningRule, UnattestedChoice};
 use crate::jsonl::{flip, other_base64};
 use crate::session::Session;
 
@@ -27,6 +30,11 @@ pub const GROUP: Group = Group {
         Step { name: "rules of streams and of the log", run: |session| all_found(session, &RULES) },
         Step { name: "the form of the file", run: |session| all_found(session, &FORM) },
         Step { name: "a tail cut at a commit", run: cut },
+        Step {
+            name: "records of a later version are read past, and nothing is written behind them",
+            run: later_records,
+        },
+        Step { name: "a log of a later version, and a choice that would write to one", run: later_log },
     ],
 };
 
@@ -62,7 +70,7 @@ const ENTRY_FIELDS: [Edit; 13] = [
     }),
 ];
 
-const ENTRIES: [Edit; 6] = [
+const ENTRIES: [Edit; 7] = [
     edit("dropped", &["gap"], |copy| {
         let at = copy.entry()?;
         copy.lines.remove(at);
@@ -89,6 +97,10 @@ const ENTRIES: [Edit; 6] = [
         let pruned = json!({"t": "pruned", "seqno": entry["seqno"], "stream": entry["stream"], "hash": entry["hash"]});
         copy.lines.replace(at, &pruned);
         Ok(())
+    }),
+    edit("said to be of a type that nobody knows", &["gap", "truncated"], |copy| {
+        let at = copy.entry()?;
+        copy.lines.edit(at, |line| line["t"] = json!("novelty"))
     }),
     edit("made up after the last head", &["unattested"], |copy| {
         let entries = copy.lines.of_type("entry")?;
@@ -183,7 +195,7 @@ const RULES: [Edit; 10] = [
 /// Rules are bound by the first entry of each stream.
 const POLICY: &[&str] = &["chain-broken", "policy-mismatch"];
 
-const FORM: [Edit; 9] = [
+const FORM: [Edit; 8] = [
     edit("bytes that are not UTF-8", MALFORMED, |copy| copy.edit_bytes(|line| line[20] = 0xff)),
     edit("a space", MALFORMED, |copy| copy.edit_bytes(|line| line.insert(1, b' '))),
     edit("a carriage return", MALFORMED, |copy| copy.edit_bytes(|line| line.push(b'\r'))),
@@ -192,10 +204,6 @@ const FORM: [Edit; 9] = [
     edit("an empty line", MALFORMED, |copy| copy.edit_bytes(Vec::clear)),
     edit("zeros in the middle", MALFORMED, |copy| copy.edit_bytes(|line| line[10..40].fill(0))),
     edit("another spelling of a number", MALFORMED, |copy| copy.edit_entry("seqno", json!(1e3))),
-    edit("a record of an unknown type", MALFORMED, |copy| {
-        let at = copy.entry()?;
-        copy.lines.edit(at, |line| line["t"] = json!("novelty"))
-    }),
 ];
 
 /// Found by the store while it reads the file, or by the verifier.
@@ -276,6 +284,71 @@ fn cut(session: &mut Session) -> Result<Done> {
         "what is left is valid and says: complete to {kept}, where {acknowledged} were acknowledged; only an anchor, a \
          witness or whoever keeps a head can tell"
     ))
+}
+
+fn later_records(session: &mut Session) -> Result<Done> {
+    let Some(mut copy) = Copy::of_the_log(session)? else { return no_file() };
+    let size = session.log()?.status()??.size;
+    // In the middle of a commit, and again before the last head.
+    let places = [copy.entry()? + 1, copy.last_head()? + 1];
+    places.iter().for_each(|at| copy.lines.insert(*at, &json!({"t": "novelty", "of": [1, "x"]})));
+    let bytes = copy.lines.bytes();
+    let said = examine(session, &bytes)?;
+    equal("the verdict", said.code.as_str(), "incomplete")?;
+    let report = said.report.context("an incomplete log has a report")?;
+    let missing = places.map(|at| format!("line {}: unknown record 'novelty'", at + 1));
+    equal("what is missing", report.missing, missing.to_vec())?;
+    equal("entries, and how far they are complete", (report.size, report.complete_to), (size, size))?;
+
+    let (mut log, config) = lay(session, &bytes)?;
+    log.open_existing(&config)??;
+    let place = format!("byte {}", copy.lines.offset(places[0]));
+    let is_there = |found: &LaterVersion| found.at == place && found.what == "unknown record 'novelty'";
+    let (stream, segment) = (copy.plain.as_str(), log.list_segments(&copy.plain)??[0].segment_id);
+    let mut count = 0;
+    macro_rules! refused_later {
+        ($($function:ident($($argument:expr),*))*) => {
+            $(
+                let answer = log.$function($($argument),*)?;
+                refused!(stringify!($function), answer, LogError::LaterVersion(found) if is_there(&found))?;
+                count += 1;
+            )*
+        };
+    }
+    refused_later! {
+        append(stream, "e", Severity::Info, "verify", b"")
+        append_with_encoding(stream, "e", Severity::Info, "verify", b"", "text")
+        append_batch(&[entry(stream, "x")])
+        create_stream("later", Tier::Public, None)
+        create_stream_with("later", &rules(HashSuite::Blake3, SigningRule::Segments))
+        change_suite(stream, HashSuite::Blake3)
+        close_segment(stream)
+        deprecate_stream(stream)
+        sign_segment("segment-signer", segment)
+    }
+    equal("entries that are read afterwards", log.read_page(None, size, size, 1)??.len(), 1)?;
+    ensure!(fs::read(session.elsewhere_file(copy::NAME))? == bytes, "a refused call changed the file");
+    checked(format!("{}; {count} functions answer later-version and write nothing", missing.join(" and ")))
+}
+
+fn later_log(session: &mut Session) -> Result<Done> {
+    let Some(original) = Copy::of_the_log(session)? else { return no_file() };
+    let mut copy = original.clone();
+    copy.lines.edit(0, |line| line["v"] = json!(2))?;
+    let found = is_found(session, "the version of the format", &copy, &["later-version"])?;
+
+    let mut copy = original;
+    let last = copy.last_head()?;
+    copy.lines.edit(last, |line| line["sigs"] = json!([]))?;
+    copy.lines.insert(last, &json!({"t": "novelty"}));
+    let bytes = copy.lines.bytes();
+    let (mut log, config) = lay(session, &bytes)?;
+    for choice in [UnattestedChoice::Adopt, UnattestedChoice::SetAside] {
+        refused!("open", log.open(&config)?, LogError::Unattested(_))?;
+        refused!("recover", log.recover(&config, choice)?, LogError::LaterVersion(_))?;
+    }
+    ensure!(fs::read(session.elsewhere_file(copy::NAME))? == bytes, "a refused choice changed the file");
+    checked(format!("format version 2 ({found}); recover answers later-version to either choice and writes nothing"))
 }
 
 /// Opens and verifies an edited copy; fails unless it is found as one of `expected`.
