@@ -19,6 +19,17 @@ secure-log list entries
 secure-log append app line more
 secure-log recover --set-aside --log copy.jsonl
 secure-log list entries --log copy.jsonl
+about "A record that a later version wrote is passed over, and nothing is written behind it."
+quietly append app line hello --log later.jsonl
+sed -i '$i {"t":"mystery"}' later.jsonl
+secure-log verify --log later.jsonl
+secure-log list entries --log later.jsonl
+secure-log append app line more --log later.jsonl
+secure-log append app line more --log later.jsonl --json
+about "Of a log that is a later version's nothing is read."
+sed -i '1s/"v":1/"v":2/' later.jsonl
+secure-log verify --log later.jsonl
+secure-log list entries --log later.jsonl
 about "A log without a key says so."
 unset SECURE_LOG_KEYSTORE_DIR
 secure-log open --log keyless.jsonl

@@ -140,13 +140,9 @@ impl From<LogError> for Failure {
                     .advised(CHOOSE)
             }
 
-            LogError::LaterVersion(found) => Failure::new(
-                Exit::Incomplete,
-                "later-version",
-                format!("a later version wrote to the log: {}", found.what),
-            )
-            .at(found.at)
-            .advised("nothing was written: go on with that version, which knows what to keep right"),
+            LogError::LaterVersion(found) => {
+                Failure::new(Exit::Incomplete, "later-version", found.what).at(found.at).advised(LATER_VERSION)
+            }
 
             LogError::Storage(detail) => environment("storage", detail).advised(STORE),
             LogError::AnchorMissing(size) => environment(
@@ -184,6 +180,8 @@ impl From<ManageError> for Failure {
 
 const EVIDENCE: &str = "keep the store as it is and compare it with a copy; nothing is repaired in place";
 const LATER: &str = "nothing was written: call again";
+const LATER_VERSION: &str =
+    "a later version wrote it: go on with that one, which knows what to keep right; nothing was written";
 const STORE: &str = "is the folder there, opened with `wasmtime run --dir`, writable, and the disk not full?";
 const KEYS: &str = "hand variables over with `wasmtime run --env NAME`, and open the folder that they name with --dir";
 const CHOOSE: &str = "check that the key is the log's; then `recover --adopt` keeps these entries, and `recover --set-aside` moves them out";
