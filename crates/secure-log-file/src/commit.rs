@@ -46,9 +46,10 @@ impl<D: Disk> FileStore<D> {
         if let Err(e) = self.write(start) {
             // What the file holds now is unknown, and so is whether it would still be there after a crash.
             (self.tail, self.index) = (None, None);
-            self.unsynced = Some(start);
+            (self.unsynced, self.synced) = (Some(start), false);
             return Err(e);
         }
+        self.synced = true;
         let row = commit.head().cloned().ok_or_else(no_head)?;
         self.tail = Some(tail::Tail { head: Some((row, head)), torn: 0 });
         self.write_index(self.options.index_every);

@@ -63,6 +63,8 @@ pub struct FileStore<D: Disk = OsDisk> {
     pub(crate) watch: Watch,
     /// Where a commit begins that may have been written and was not synced.
     pub(crate) unsynced: Option<u64>,
+    /// Whether all of the log up to its known end was synced by us, and need not be again when the lock is taken.
+    pub(crate) synced: bool,
     /// Damage that was found: nothing is written on top of it.
     pub(crate) damage: Option<StoreError>,
     pub(crate) buffer: Vec<u8>,
@@ -100,6 +102,7 @@ impl<D: Disk> FileStore<D> {
             lock: None,
             watch: Watch::default(),
             unsynced: None,
+            synced: false,
             damage: None,
             buffer: Vec::new(),
             scratch: Vec::new(),
@@ -145,6 +148,7 @@ impl<D: Disk> FileStore<D> {
             self.forget();
         }
         let unchanged = known.filter(|tail| same && tail.end() + tail.torn == len);
+        self.synced &= unchanged.is_some();
         let tail = match unchanged {
             Some(tail) => tail,
             None => tail::find(&file)?,
@@ -201,14 +205,15 @@ impl<D: Disk> FileStore<D> {
             self.lock = Some(lock);
             let looked = self.look(Mode::Write).and_then(|()| match &self.log {
                 // Whoever wrote last may have crashed before syncing.
-                Some(log) => log.file.sync_data().map_err(io_error("sync the log")),
-                None => Ok(()),
+                Some(log) if !self.synced => log.file.sync_data().map_err(io_error("sync the log")),
+                _ => Ok(()),
             });
             if let Err(e) = looked {
                 self.tail = None;
                 self.let_go();
                 return Err(e);
             }
+            self.synced = true;
             self.read_unwritten_index();
         }
         self.settle()?;

@@ -157,6 +157,40 @@ fn a_crash_after_a_crash() {
     }
 }
 
+/// A writer that had the lock before knows what it synced itself; what another one wrote since then and may not have
+/// synced is on the disk before anybody is told of it.
+#[test]
+fn what_another_writer_left_unsynced_is_synced_with_the_lock() {
+    let (_, commits) = history();
+    let shared = |disk: &CrashDisk| {
+        let mut options = options(1 << 20);
+        options.hold_lock = false;
+        FileStore::open_on(disk.clone(), LOG, options).unwrap()
+    };
+    let mut left_unsynced = 0;
+    for operation in 0.. {
+        let disk = CrashDisk::new();
+        let mut first = shared(&disk);
+        first.insert(&commits[0]).unwrap();
+        let before = disk.operations();
+        disk.fail_at(before + operation, Fault::NotDone);
+        let failed = shared(&disk).insert(&commits[1]).is_err();
+        if disk.operations() <= before + operation {
+            break;
+        }
+        match first.insert(&commits[1]) {
+            Err(StoreError::Conflict { heads }) => {
+                assert_eq!(heads.len(), 2, "operation {operation}");
+                left_unsynced += u64::from(failed);
+            }
+            other => other.unwrap(),
+        }
+        let mut image = open(&disk.image(0), 1).unwrap();
+        assert_eq!(image.heads(None, 1).unwrap()[0].number, 2, "operation {operation}");
+    }
+    assert!(left_unsynced > 0, "a sync that failed left a commit behind");
+}
+
 #[test]
 fn a_crash_at_every_operation_of_building_the_index() {
     let (_, commits) = history();
