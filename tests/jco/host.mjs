@@ -112,19 +112,7 @@ async function prepare(component, folder) {
         enableNetwork: false,
       },
     });
-    const imports = wasi.getImportObject();
-    allowCreation(imports);
-    return instantiate(coreModule, imports);
-  };
-}
-
-// jco's WASI for Node refuses `mutate-directory`, which wasi-libc asks for whenever it makes a file, and which says
-// nothing of a descriptor that is no folder's.
-function allowCreation(imports) {
-  const { Descriptor } = imports[Object.keys(imports).find((name) => name.startsWith("wasi:filesystem/types"))];
-  const { openAt } = Descriptor.prototype;
-  Descriptor.prototype.openAt = function (pathFlags, path, openFlags, flags) {
-    return openAt.call(this, pathFlags, path, openFlags, { ...flags, mutateDirectory: false });
+    return instantiate(coreModule, wasi.getImportObject());
   };
 }
 
