@@ -209,6 +209,8 @@ fn commit_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
         Ok(Expected { size: expected.size, root, segments: expected.segments })
     });
     let mut commit = Commit::new(expected.transpose()?);
+    let entry_bytes = wire.rows.iter().map(|row| if let wire::Row::Entry(row) = row { row.bytes.len() } else { 0 });
+    commit.reserve(wire.rows.len(), entry_bytes.sum());
     for row in wire.rows {
         match row {
             wire::Row::Pruned(_) => {

@@ -83,6 +83,12 @@ impl Commit {
         Commit { expected, ..Commit::default() }
     }
 
+    /// Makes room for so many more entries, whose canonical bytes are about so many in all.
+    pub fn reserve(&mut self, entries: usize, bytes: usize) {
+        self.items.reserve(entries);
+        self.bytes.reserve(bytes);
+    }
+
     /// Whether nothing was pushed yet.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

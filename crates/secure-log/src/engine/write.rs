@@ -217,6 +217,10 @@ impl<S: SecureLogStore> SecureLog<S> {
         time: &str,
         batch: &[NewEntry<'_>],
     ) -> Result<Vec<Appended>, LogError> {
+        /// About what the other fields of an entry take.
+        const BESIDE_PAYLOAD: usize = 256;
+        let payloads: usize = batch.iter().map(|entry| entry.payload.len()).sum();
+        commit.reserve(batch.len(), payloads + batch.len() * BESIDE_PAYLOAD);
         let mut appended = Vec::with_capacity(batch.len());
         for run in runs(batch) {
             let name = run[0].stream;
