@@ -2,6 +2,9 @@
 
 mod world;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use secure_log::control;
 use secure_log::engine::Every;
 use secure_log::entry::{SigningRule, StreamRules};
@@ -286,7 +289,8 @@ fn what_is_read_is_proven() {
     for rehash in [false, true] {
         let mut log = world.open_on(forged(rehash), |_| ()).unwrap();
         for refused in [log.read(21).map(|_| ()), log.read_page(Some("a"), 1, 40, 100).map(|_| ())] {
-            assert!(matches!(refused, Err(LogError::ChainBroken { seqno: 21, .. })), "{refused:?}");
+            // On a page, the next entry of its stream shows it first where the forgery has a hash of its own.
+            assert!(matches!(refused, Err(LogError::ChainBroken { seqno: 21 | 23, .. })), "{refused:?}");
         }
         assert_eq!(log.read_page(None, 1, 20, 100).unwrap().len(), 20, "what is not touched can be read");
         let broken = log.verify_chain("a", 1, 40);
@@ -309,6 +313,36 @@ fn what_is_read_is_proven() {
     let tree = HostileStore::new(world.store.clone()).rewrite_hashes(|_, _, hashes| hashes.fill(Hash([1; 32])));
     let refused = world.open_on(tree, |_| ()).map(|_| ());
     assert!(refused.is_err(), "hashes that do not lead to the head: {refused:?}");
+}
+
+#[test]
+fn a_page_from_which_the_store_leaves_something_out_is_refused() {
+    let world = World::new();
+    let mut honest = world.open().unwrap();
+    for n in 0..12u8 {
+        append(&mut honest, if n % 3 == 0 { "a" } else { "b" }, &[n]);
+    }
+    drop(honest);
+    for hidden in 1..=12 {
+        // Opening would miss the last entry.
+        let hides = Arc::new(AtomicBool::new(false));
+        let look = Arc::clone(&hides);
+        let store = HostileStore::new(world.store.clone())
+            .rewrite_rows(move |record| !look.load(Relaxed) || record.seqno() != Some(hidden));
+        let mut log = world.open_on(store, |_| ()).unwrap();
+        log.head("a").and_then(|_| log.head("b")).unwrap();
+        hides.store(true, Relaxed);
+        let mut page = |stream, from, to| log.read_page(stream, from, to, 100).map(|page| page.len());
+        let (its, other) = if hidden % 3 == 1 { ("a", "b") } else { ("b", "a") };
+        for (stream, from, to) in [(None, 1, 12), (None, hidden, hidden), (Some(its), 1, 12)] {
+            let refused = page(stream, from, to);
+            assert!(
+                matches!(refused, Err(LogError::ChainBroken { .. })),
+                "{hidden} is hidden from {stream:?}, {from} to {to}: {refused:?}"
+            );
+        }
+        assert_eq!(page(Some(other), 1, 12), Ok(if other == "a" { 4 } else { 8 }));
+    }
 }
 
 #[test]

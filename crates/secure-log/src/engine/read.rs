@@ -53,23 +53,54 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// Entries in ascending order, of one stream or of the whole log, each re-hashed and proven under the head. Pruned ones
     /// are left out. At most `limit` of them, and at most [`MAX_PAGE`].
+    ///
+    /// A store that leaves out another one is found: anywhere on a page of the whole log; between the entries of a stream, at
+    /// its start when the page begins at 1, and at its end when the page reaches beyond it.
     pub fn read_page(&mut self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
         self.catch_up()?;
-        if let Some(name) = stream {
-            self.existing_tip(name)?;
-        }
+        let (from, to) = (from.max(1), to.min(self.accepted.head.size));
+        // What the first entry of the stream names, and where the page has to end.
+        let (start, end) = match stream {
+            Some(name) => {
+                let tip = self.existing_tip(name)?;
+                (Some(tip.policy), tip.last.filter(|last| (from..=to).contains(last)))
+            }
+            None => (None, (from <= to).then_some(to)),
+        };
         let limit = limit.min(MAX_PAGE) as usize;
         let mut page = Vec::new();
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let to = to.min(self.accepted.head.size);
-        self.walk(stream, from, to, |_, _, checked| {
+        let mut before: Option<(u64, Hash)> = None;
+        self.walk(stream, from, to, |seqno, _, checked| {
+            let (prev, hash) = match &checked {
+                Checked::Entry(entry, hash) => (Some(entry.prev), *hash),
+                Checked::Pruned(hash) => (None, *hash),
+            };
+            let follows = match (start, before) {
+                (None, before) => seqno == before.map_or(from, |(seqno, _)| seqno + 1),
+                (Some(_), None) if from > 1 => true,
+                (Some(start), before) => {
+                    let named = before.map_or(start, |(_, hash)| hash);
+                    prev.is_none_or(|prev| prev == named.as_bytes())
+                }
+            };
+            if !follows {
+                return Err(LogError::ChainBroken {
+                    seqno,
+                    reason: "the store left out what stands before this entry",
+                });
+            }
+            before = Some((seqno, hash));
             if let Checked::Entry(entry, hash) = checked {
                 page.push((entry.to_entry(), hash));
             }
             Ok(page.len() < limit)
         })?;
+        if let Some(seqno) = end.filter(|end| page.len() < limit && before.is_none_or(|(last, _)| last != *end)) {
+            return Err(LogError::ChainBroken { seqno, reason: "the store does not have this entry" });
+        }
         for (entry, hash) in &page {
             self.prove_entry(entry.seqno, hash)?;
         }
