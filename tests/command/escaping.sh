@@ -21,5 +21,6 @@ secure-log status --log $'no\e/such'
 about "In what a tampered file says."
 sed 's/"event":"e[^"]*"/"event":"\x1b[31m"/' audit.jsonl >tampered.jsonl
 secure-log verify --log tampered.jsonl
-sed 's/"t":"entry"/"t":"\xe2\x80\xae"/' audit.jsonl >tampered.jsonl
+sed '$s/^/{"t":"\xe2\x80\xae"}\n/' audit.jsonl >tampered.jsonl
 secure-log verify --log tampered.jsonl
+secure-log append app e --log tampered.jsonl
