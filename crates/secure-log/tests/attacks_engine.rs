@@ -88,6 +88,50 @@ fn row_21_writers_in_threads_never_fork_and_lose_nothing() {
 }
 
 #[test]
+fn row_21_reading_while_another_writes_is_no_alarm() {
+    let world = World::new();
+    let mut faster = world.open().unwrap();
+    for _ in 0..3 {
+        append(&mut faster, "a", b"before");
+    }
+    faster.close_segment("a").unwrap();
+    let writes = SharedStore::new(0);
+    let look = writes.clone();
+    // Between the newest head, which a read asks for first, and everything else that it reads.
+    let store = HostileStore::new(world.store.clone()).rewrite_rows(move |row| {
+        if matches!(row, OwnedRecord::Head(_)) && look.with(|left| *left > 0) {
+            look.with(|left| *left -= 1);
+            append(&mut faster, "a", b"meanwhile");
+            faster.close_segment("a").unwrap();
+        }
+        true
+    });
+    let mut log = world.open_on(store, |_| ()).unwrap();
+    type Read<'r> = &'r mut dyn FnMut(&mut SecureLog<HostileStore<Store>>) -> Result<u64, LogError>;
+    let reads: [(&str, Read<'_>); 8] = [
+        ("read", &mut |log| log.read(1).map(|entry| entry.seqno)),
+        ("read_page", &mut |log| log.read_page(Some("a"), 1, 1000, 1000).map(|page| page.len() as u64)),
+        ("head", &mut |log| log.head("a").map(Option::unwrap)),
+        ("stream", &mut |log| log.stream("a").map(|row| row.name.len() as u64)),
+        ("verify_chain", &mut |log| log.verify_chain("a", 1, u64::MAX).map(|()| 1)),
+        ("segments", &mut |log| log.segments("a", 0, 100).map(|all| all.len() as u64)),
+        ("verify_checkpoints", &mut |log| log.verify_checkpoints("a").map(|signed| signed + 1)),
+        ("prove_in_segment", &mut |log| log.prove_in_segment(2).map(|proof| proof.segment)),
+    ];
+    for (name, read) in reads {
+        for times in [1, 3] {
+            writes.with(|left| *left = times);
+            let answer = read(&mut log);
+            assert!(
+                answer.as_ref().is_ok_and(|found| *found > 0),
+                "{name}, with {times} commits meanwhile: {answer:?}"
+            );
+            assert!(writes.with(|left| std::mem::take(left)) < times, "{name}: the other writer came between");
+        }
+    }
+}
+
+#[test]
 fn row_21_a_writer_that_is_always_late_is_told_to_call_again() {
     let world = World::new();
     let mut faster = world.open().unwrap();

@@ -15,8 +15,8 @@ use crate::store::{Commit, Node, NodeId, STORED_LEVEL, SecureLogStore, StoreErro
 use crate::time::Timestamp;
 use crate::tree::leaf_hash;
 
-/// So often is a commit built anew when another writer was faster.
-const ATTEMPTS: usize = 8;
+/// So often is a commit built, and a read done, when another writer was faster each time.
+pub(super) const ATTEMPTS: usize = 8;
 
 /// A clock that stands so little before the last entry's time is taken to have stood still.
 const CLOCK_SLACK_NANOS: i128 = 60_000_000_000;

@@ -1,7 +1,7 @@
 //! Making, opening and re-reading a log: from which head it may be continued (security.md rule 8).
 
 use crate::engine::anchoring::anchored_head;
-use crate::engine::commit::Signing;
+use crate::engine::commit::{ATTEMPTS, Signing};
 use crate::engine::options::{Absent, Every, LogOptions, Providers, Unattested};
 use crate::engine::proof::{Checked, load_tree, prove_consistency};
 use crate::engine::stream::StreamCache;
@@ -128,6 +128,20 @@ impl<S: SecureLogStore> SecureLog<S> {
     pub(super) fn catch_up(&mut self) -> Result<(), LogError> {
         let newest = self.newest_head()?.head;
         if self.stale || !self.accepted.is_at(&newest) { self.reload() } else { Ok(()) }
+    }
+
+    /// Reads from the log as it is now. What fails while another writer goes on is read again: half of it came from before
+    /// that and half from after, which looks like damage.
+    pub(super) fn reading<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T, LogError>) -> Result<T, LogError> {
+        for _ in 1..ATTEMPTS {
+            self.catch_up()?;
+            match read(self) {
+                Err(_) if self.is_behind() => {}
+                answer => return answer,
+            }
+        }
+        self.catch_up()?;
+        read(self)
     }
 
     /// Whether another writer has gone on.

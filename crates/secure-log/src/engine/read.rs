@@ -33,7 +33,10 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// The same, with the entry's hash.
     pub fn read_hashed(&mut self, seqno: u64) -> Result<(Entry, Hash), LogError> {
-        self.catch_up()?;
+        self.reading(|log| log.read_once(seqno))
+    }
+
+    pub(super) fn read_once(&mut self, seqno: u64) -> Result<(Entry, Hash), LogError> {
         if seqno == 0 || seqno > self.accepted.head.size {
             return Err(LogError::EntryNotFound(seqno));
         }
@@ -57,7 +60,10 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// A store that leaves out another one is found: anywhere on a page of the whole log; between the entries of a stream, at
     /// its start when the page begins at 1, and at its end when the page reaches beyond it.
     pub fn read_page(&mut self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
-        self.catch_up()?;
+        self.reading(|log| log.page_once(stream, from, to, limit))
+    }
+
+    fn page_once(&mut self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
         let (from, to) = (from.max(1), to.min(self.accepted.head.size));
         // What the first entry of the stream names, and where the page has to end.
         let (start, end) = match stream {
@@ -109,21 +115,20 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// The stream's last seqno, control entries included; `None` when it has no entry.
     pub fn head(&mut self, stream: &str) -> Result<Option<u64>, LogError> {
-        self.catch_up()?;
-        Ok(self.existing_tip(stream)?.last)
+        self.reading(|log| Ok(log.existing_tip(stream)?.last))
     }
 
     /// Hash of the stream's last entry; `None` when it has no entry.
     pub fn last_hash(&mut self, stream: &str) -> Result<Option<Hash>, LogError> {
-        self.catch_up()?;
-        let tip = self.existing_tip(stream)?;
-        Ok(tip.last.map(|_| tip.prev))
+        self.reading(|log| {
+            let tip = log.existing_tip(stream)?;
+            Ok(tip.last.map(|_| tip.prev))
+        })
     }
 
     /// A stream and its rules, proven.
     pub fn stream(&mut self, name: &str) -> Result<StreamRow, LogError> {
-        self.catch_up()?;
-        Ok(self.existing_tip(name)?.row.clone())
+        self.reading(|log| Ok(log.existing_tip(name)?.row.clone()))
     }
 
     /// Streams with a number above `after`, in the order in which they were made, at most [`MAX_PAGE`]. They are as the store
@@ -137,7 +142,10 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Re-hashes the stream's entries in a range and checks that they are one chain, that its ends are under the head, and
     /// that every segment that lies in the range has the root of its entries.
     pub fn verify_chain(&mut self, stream: &str, from: u64, to: u64) -> Result<(), LogError> {
-        self.catch_up()?;
+        self.reading(|log| log.verify_chain_once(stream, from, to))
+    }
+
+    fn verify_chain_once(&mut self, stream: &str, from: u64, to: u64) -> Result<(), LogError> {
         let tip = self.existing_tip(stream)?;
         let (policy, last, end, first_suite) = (tip.policy, tip.last, tip.prev, tip.row.rules.suite);
         let Some(last) = last else { return Ok(()) };

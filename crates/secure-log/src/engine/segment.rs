@@ -79,30 +79,35 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// A closed segment and its signatures.
     pub fn segment(&mut self, id: u64) -> Result<SignedSegment, LogError> {
-        self.catch_up()?;
-        let row = self.store.segment(id)?.filter(|row| row.id == id).ok_or(LogError::SegmentNotFound(id))?;
-        self.prove_segment_row(&row)?;
-        let signatures = self.store.signatures(Subject::Segment(id))?;
-        Ok(SignedSegment { row, signatures })
+        self.reading(|log| {
+            let row = log.store.segment(id)?.filter(|row| row.id == id).ok_or(LogError::SegmentNotFound(id))?;
+            log.signed(row)
+        })
     }
 
     /// Closed segments of a stream with an id above `after`, oldest first, at most `limit`.
     pub fn segments(&mut self, stream: &str, after: u64, limit: u32) -> Result<Vec<SignedSegment>, LogError> {
-        self.catch_up()?;
-        self.existing_tip(stream)?;
-        let rows = self.store.segments(stream, after, limit)?;
-        rows.into_iter()
-            .map(|row| {
-                self.prove_segment_row(&row)?;
-                let signatures = self.store.signatures(Subject::Segment(row.id))?;
-                Ok(SignedSegment { row, signatures })
-            })
-            .collect()
+        self.reading(|log| {
+            log.existing_tip(stream)?;
+            let rows = log.store.segments(stream, after, limit)?;
+            rows.into_iter().map(|row| log.signed(row)).collect()
+        })
+    }
+
+    /// The segment, proven, and its signatures.
+    fn signed(&mut self, row: SegmentRow) -> Result<SignedSegment, LogError> {
+        self.prove_segment_row(&row)?;
+        let signatures = self.store.signatures(Subject::Segment(row.id))?;
+        Ok(SignedSegment { row, signatures })
     }
 
     /// Shows that an entry is in its closed segment. Reads O(log n) hashes.
     pub fn prove_in_segment(&mut self, seqno: u64) -> Result<SegmentProof, LogError> {
-        let (entry, hash) = self.read_hashed(seqno)?;
+        self.reading(|log| log.prove_in_segment_once(seqno))
+    }
+
+    fn prove_in_segment_once(&mut self, seqno: u64) -> Result<SegmentProof, LogError> {
+        let (entry, hash) = self.read_once(seqno)?;
         let row = self.store.segment_of(&entry.stream, seqno)?;
         let row = row.filter(|row| row.stream == entry.stream && (row.first..=row.last).contains(&seqno));
         let row = row.ok_or(LogError::SegmentNotFound(0))?;
@@ -164,8 +169,11 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Walks the stream's segments, recomputes each from its entries, and checks their chain and their signatures. Answers
     /// how many carry a signature by a known key.
     pub fn verify_checkpoints(&mut self, stream: &str) -> Result<u64, LogError> {
+        self.reading(|log| log.verify_checkpoints_once(stream))
+    }
+
+    fn verify_checkpoints_once(&mut self, stream: &str) -> Result<u64, LogError> {
         const PAGE: u32 = 64;
-        self.catch_up()?;
         let tip = self.existing_tip(stream)?;
         let (policy, sign) = (tip.policy, tip.row.rules.sign);
         let (mut after, mut prev, mut signed) = (0, Hash::ZERO, 0);
