@@ -468,6 +468,7 @@ fn a_keyless_log_is_not_anchored() {
     let world = World { keys: TestKeystore::new(), ..World::anchored() };
     let refused = world.open().map(|_| ()).unwrap_err();
     assert!(matches!(refused, LogError::Anchor(AnchorError::Unavailable(_))), "{refused:?}");
+    assert_eq!(world.records(), [], "nothing was made that could not be used");
 }
 
 #[test]

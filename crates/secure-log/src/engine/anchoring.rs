@@ -23,14 +23,20 @@ impl<S: SecureLogStore> SecureLog<S> {
             AnchorView::Unknown => {}
             AnchorView::Head(note) => self.anchor.last = Some(self.meet_head(&note)?),
         }
-        if self.keyless {
-            let detail = "this log has no key, and an anchor takes signed heads only: give the log a key, or take the anchor away";
-            return Err(AnchorError::Unavailable(detail.into()).into());
-        }
+        self.check_anchored_key()?;
         // The head of size 0 is there before the first entry is accepted.
         let now = self.providers.clock.now();
         if !self.publish(now)? && size == 0 {
             return Err(AnchorError::Unavailable("it did not take the first head of a new log".into()).into());
+        }
+        Ok(())
+    }
+
+    /// An anchor takes signed heads only, so a log that has one needs a key.
+    pub(super) fn check_anchored_key(&self) -> Result<(), LogError> {
+        if self.anchor.configured && self.keyless {
+            let detail = "this log has no key, and an anchor takes signed heads only: give the log a key, or take the anchor away";
+            return Err(AnchorError::Unavailable(detail.into()).into());
         }
         Ok(())
     }

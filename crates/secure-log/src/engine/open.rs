@@ -97,6 +97,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Makes the log: a commit of its own, with a head of size 0. `false` when somebody else made one meanwhile.
     fn create(&mut self) -> Result<bool, LogError> {
         self.keyless = self.key.is_err();
+        self.check_anchored_key()?;
         let now = self.providers.clock.now();
         let mut commit = Commit::new(None);
         commit.push(Record::Log(&self.log));
