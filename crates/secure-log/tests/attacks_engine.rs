@@ -126,7 +126,7 @@ fn row_21_reading_while_another_writes_is_no_alarm() {
                 answer.as_ref().is_ok_and(|found| *found > 0),
                 "{name}, with {times} commits meanwhile: {answer:?}"
             );
-            assert!(writes.with(|left| std::mem::take(left)) < times, "{name}: the other writer came between");
+            assert!(writes.with(std::mem::take) < times, "{name}: the other writer came between");
         }
     }
 }
