@@ -28,7 +28,7 @@ use names::Names;
 pub(crate) use rows::{EntryAt, SegmentAt, StreamNow};
 use rows::{HeadAt, Linked, SegmentNow, Waypoint, WitnessAt};
 use state::State;
-use table::Table;
+use table::{Stored, Table};
 
 /// 16 random bytes that tell one building of the index from another.
 type Salt = [u8; 16];
@@ -183,22 +183,22 @@ impl<F: DiskFile> Index<F> {
         }
         let mut index = Index::new();
         (index.state, index.covered, index.unknown) = (state, state.covered, state.unknown);
-        let salt = &state.salt;
+        let stored = Stored { disk, folder: &folder, mode, salt: &state.salt };
         let [e, w, h, n, s, sn, si, k, wi, st, sc] = state.rows;
-        let whole = index.entries.open(disk, &folder, mode, salt, e)
-            && index.waypoints.open(disk, &folder, mode, salt, w)
-            && index.heads.open(disk, &folder, mode, salt, h)
-            && index.nodes.open(disk, &folder, mode, salt, n)
-            && index.segments.open(disk, &folder, mode, salt, s)
-            && index.segment_nodes.open(disk, &folder, mode, salt, sn)
-            && index.signatures.open(disk, &folder, mode, salt, si)
-            && index.data_keys.open(disk, &folder, mode, salt, k)
-            && index.witnesses.open(disk, &folder, mode, salt, wi)
-            && index.streams.open(disk, &folder, mode, salt, st)
-            && index.segment_cells.open(disk, &folder, mode, salt, sc)
-            && index.names.open(disk, &folder, mode, salt, state.name_bits, st);
+        index.entries.open(&stored, e)?;
+        index.waypoints.open(&stored, w)?;
+        index.heads.open(&stored, h)?;
+        index.nodes.open(&stored, n)?;
+        index.segments.open(&stored, s)?;
+        index.segment_nodes.open(&stored, sn)?;
+        index.signatures.open(&stored, si)?;
+        index.data_keys.open(&stored, k)?;
+        index.witnesses.open(&stored, wi)?;
+        index.streams.open(&stored, st)?;
+        index.segment_cells.open(&stored, sc)?;
+        index.names.open(&stored, state.name_bits, st)?;
         index.is_new = false;
-        whole.then_some(index)
+        Some(index)
     }
 
     /// How many bytes of the log came since the last state.

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use super::checksum::checksum;
 use super::rows::Row;
-use super::table::{HEADER, create_file, open_file};
+use super::table::{HEADER, Stored, create_file};
 use super::{Salt, Trouble};
-use crate::disk::{Disk, DiskFile, Mode, read_full};
+use crate::disk::{Disk, DiskFile, read_full};
 
 /// Epoch and checksum stand before each version.
 const PREFIX: usize = 8;
@@ -42,20 +42,13 @@ impl<F: DiskFile, R: Row + Default> Cells<F, R> {
         Cells { name, file: None, len: 0, known: HashMap::default(), dirty: Vec::new() }
     }
 
-    pub(super) fn open<D: Disk<File = F>>(
-        &mut self,
-        disk: &D,
-        folder: &Path,
-        mode: Mode,
-        salt: &Salt,
-        rows: u64,
-    ) -> bool {
+    /// Opens what counts of the file; `None` when it is not there.
+    pub(super) fn open(&mut self, stored: &Stored<'_, impl Disk<File = F>>, rows: u64) -> Option<()> {
         if rows > 0 {
-            let len = HEADER.saturating_add(rows.saturating_mul(Self::CELL as u64));
-            self.file = open_file(disk, &folder.join(self.name), mode, salt, len);
+            self.file = Some(stored.open(&stored.folder.join(self.name), rows, Self::CELL)?);
             self.len = rows;
         }
-        rows == 0 || self.file.is_some()
+        Some(())
     }
 
     /// How many rows there are.

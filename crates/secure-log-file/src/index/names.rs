@@ -11,9 +11,9 @@ use secure_log::hash::Hash;
 
 use super::checksum::checksum;
 use super::rows::Row;
-use super::table::{HEADER, create_file, open_file};
+use super::table::{HEADER, Stored, create_file};
 use super::{Salt, Trouble};
-use crate::disk::{Disk, DiskFile, Mode, read_full, remove_if_there};
+use crate::disk::{Disk, DiskFile, read_full, remove_if_there};
 
 /// One sector, so that a page is written whole or not at all.
 const PAGE: usize = 512;
@@ -44,24 +44,14 @@ impl<F: DiskFile> Names<F> {
         Names { file: None, bits: 0, stored: 0, known: HashMap::new(), new: Vec::new(), grown: None }
     }
 
-    pub(super) fn open<D: Disk<File = F>>(
-        &mut self,
-        disk: &D,
-        folder: &Path,
-        mode: Mode,
-        salt: &Salt,
-        bits: u32,
-        count: u64,
-    ) -> bool {
-        if count == 0 {
-            return true;
+    /// Opens the file for so many names in a table of this size; `None` when it is not there.
+    pub(super) fn open(&mut self, stored: &Stored<'_, impl Disk<File = F>>, bits: u32, count: u64) -> Option<()> {
+        if count > 0 {
+            let pages = (FIRST_BITS..=MOST_BITS).contains(&bits).then(|| 1 << bits)?;
+            self.file = Some(stored.open(&path(stored.folder, bits), pages, PAGE)?);
+            (self.bits, self.stored) = (bits, count);
         }
-        if !(FIRST_BITS..=MOST_BITS).contains(&bits) {
-            return false;
-        }
-        self.file = open_file(disk, &path(folder, bits), mode, salt, HEADER + ((PAGE as u64) << bits));
-        (self.bits, self.stored) = (bits, count);
-        self.file.is_some()
+        Some(())
     }
 
     /// The table's size as the next state has to say it.

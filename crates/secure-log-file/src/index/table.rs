@@ -22,12 +22,24 @@ pub(super) fn create_file<D: Disk>(disk: &D, path: &Path, salt: &Salt) -> std::i
     Ok(file)
 }
 
-/// Opens a file of the index; `None` when it is not the one that belongs to it, or too short.
-pub(super) fn open_file<D: Disk>(disk: &D, path: &Path, mode: Mode, salt: &Salt, len: u64) -> Option<D::File> {
-    let file = disk.open(path, mode).ok()?;
-    let mut header = [0; 32];
-    read_full(&file, &mut header, 0).ok()?;
-    (header[..16] == *MAGIC && header[16..] == *salt && file.len().ok()? >= len).then_some(file)
+/// The files of an index as it was last written.
+pub(super) struct Stored<'a, D> {
+    pub(super) disk: &'a D,
+    pub(super) folder: &'a Path,
+    pub(super) mode: Mode,
+    pub(super) salt: &'a Salt,
+}
+
+impl<D: Disk> Stored<'_, D> {
+    /// Opens the file at this path, which has to hold so many units of so many bytes; `None` when it is another one, or
+    /// shorter.
+    pub(super) fn open(&self, path: &Path, units: u64, size: usize) -> Option<D::File> {
+        let file = self.disk.open(path, self.mode).ok()?;
+        let mut header = [0; 32];
+        read_full(&file, &mut header, 0).ok()?;
+        let len = HEADER.saturating_add(units.saturating_mul(size as u64));
+        (header[..16] == *MAGIC && header[16..] == *self.salt && file.len().ok()? >= len).then_some(file)
+    }
 }
 
 pub(crate) struct Table<F, R> {
@@ -56,22 +68,13 @@ impl<F: DiskFile, R: Row> Table<F, R> {
         }
     }
 
-    /// Opens what counts of the file; `false` when it is not there.
-    pub(super) fn open<D: Disk<File = F>>(
-        &mut self,
-        disk: &D,
-        folder: &Path,
-        mode: Mode,
-        salt: &Salt,
-        rows: u64,
-    ) -> bool {
+    /// Opens what counts of the file; `None` when it is not there.
+    pub(super) fn open(&mut self, stored: &Stored<'_, impl Disk<File = F>>, rows: u64) -> Option<()> {
         if rows > 0 {
-            let len = HEADER.saturating_add(rows.saturating_mul(Self::STRIDE as u64));
-            self.salt = *salt;
-            self.file = open_file(disk, &folder.join(self.name), mode, salt, len);
-            self.stored = rows;
+            self.file = Some(stored.open(&stored.folder.join(self.name), rows, Self::STRIDE)?);
+            (self.salt, self.stored) = (*stored.salt, rows);
         }
-        rows == 0 || self.file.is_some()
+        Some(())
     }
 
     pub(crate) fn len(&self) -> u64 {
