@@ -144,22 +144,22 @@ fn is_folder(path: &Path) -> bool {
         .is_ok_and(|found| found.type_ == DescriptorType::Directory)
 }
 
-/// The host's error as the standard library says it, where that has a word for it.
+/// The host's error in a few words, of the kind that the standard library has for it.
 fn error(code: ErrorCode) -> io::Error {
     use io::ErrorKind;
-    let kind = match code {
-        ErrorCode::Access | ErrorCode::NotPermitted => ErrorKind::PermissionDenied,
-        ErrorCode::Exist => ErrorKind::AlreadyExists,
-        ErrorCode::FileTooLarge => ErrorKind::FileTooLarge,
-        ErrorCode::InsufficientSpace => ErrorKind::StorageFull,
-        ErrorCode::Interrupted => ErrorKind::Interrupted,
-        ErrorCode::IsDirectory => ErrorKind::IsADirectory,
-        ErrorCode::NoEntry => ErrorKind::NotFound,
-        ErrorCode::NotDirectory => ErrorKind::NotADirectory,
-        ErrorCode::Quota => ErrorKind::QuotaExceeded,
-        ErrorCode::ReadOnly => ErrorKind::ReadOnlyFilesystem,
-        ErrorCode::Unsupported => ErrorKind::Unsupported,
-        other => return io::Error::other(other.name()),
+    let (kind, words) = match code {
+        ErrorCode::Access | ErrorCode::NotPermitted => (ErrorKind::PermissionDenied, "the host does not permit it"),
+        ErrorCode::Exist => (ErrorKind::AlreadyExists, "it exists already"),
+        ErrorCode::FileTooLarge => (ErrorKind::FileTooLarge, "the file would be too large"),
+        ErrorCode::InsufficientSpace => (ErrorKind::StorageFull, "no space is left"),
+        ErrorCode::Interrupted => (ErrorKind::Interrupted, "interrupted"),
+        ErrorCode::IsDirectory => (ErrorKind::IsADirectory, "it is a folder"),
+        ErrorCode::NoEntry => (ErrorKind::NotFound, "no such file or folder"),
+        ErrorCode::NotDirectory => (ErrorKind::NotADirectory, "a part of the path is no folder"),
+        ErrorCode::Quota => (ErrorKind::QuotaExceeded, "the quota is used up"),
+        ErrorCode::ReadOnly => (ErrorKind::ReadOnlyFilesystem, "the file system is read-only"),
+        ErrorCode::Unsupported => (ErrorKind::Unsupported, "the host does not support it"),
+        other => (ErrorKind::Other, other.name()),
     };
-    kind.into()
+    io::Error::new(kind, words)
 }
