@@ -1,0 +1,245 @@
+//! The few operations that take something out of the tables, or make anew what is derived.
+
+use secure_log::entry::EntryRef;
+use secure_log::hash::Hash;
+use secure_log::jsonl::write_record;
+use secure_log::store::{Node, NodeId, STORED_LEVEL, StoreError, TreeId};
+use secure_log::tree::{CompactTree, leaf_hash};
+
+use crate::database::{Database, Value};
+use crate::row::{bound, stored};
+use crate::schema::{BLOCK, kind};
+use crate::store::SqliteStore;
+
+/// Rows that are read before what came of them is written.
+const PAGE: u32 = 1024;
+const PAGE_BYTES: usize = 1 << 20;
+
+impl<D: Database> SqliteStore<D> {
+    pub(crate) fn prune_stream(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
+        let Some(number) = self.stream_number(stream)? else { return Ok(0) };
+        let pruned = self.permitted("prune", |store| {
+            let (mut from, mut pruned) = (0, 0);
+            loop {
+                let sql = "SELECT seqno, bytes FROM entry
+                    WHERE stream = ? AND seqno > ? AND seqno <= ? AND bytes IS NOT NULL ORDER BY seqno LIMIT ?";
+                let values = [Value::Integer(number), bound(from), bound(last), bound(PAGE.into())];
+                let found = store.all("entry", sql, &values, |row| {
+                    let seqno = row.number(0)?;
+                    let entry = EntryRef::decode(row.blob(1)?).map_err(|error| StoreError::Corrupt {
+                        at: format!("seqno {seqno}"),
+                        detail: error.to_string(),
+                    })?;
+                    Ok((seqno, entry.is_control()))
+                })?;
+                let Some((read, _)) = found.last() else { return Ok(pruned) };
+                from = *read;
+                let gone: Vec<Value<'_>> =
+                    found.iter().filter(|(_, control)| !control).map(|(seqno, _)| bound(*seqno)).collect();
+                pruned += gone.len() as u64;
+                let sql = "UPDATE entry SET bytes = NULL, time = NULL, severity = NULL, event = NULL, producer = NULL,
+                    session = NULL WHERE seqno = ?";
+                store.run_each(sql, 1, &gone)?;
+            }
+        })?;
+        self.forget_for_good()?;
+        Ok(pruned)
+    }
+
+    pub(crate) fn drop_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
+        let names: Vec<Value<'_>> = ids.iter().map(|id| Value::Blob(&id.0)).collect();
+        self.transaction(|store| store.run_each("DELETE FROM data_key WHERE name = ?", 1, &names))?;
+        self.forget_for_good()
+    }
+
+    /// The write-ahead log still has what was there before.
+    fn forget_for_good(&mut self) -> Result<(), StoreError> {
+        self.each("pragma", "PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))
+    }
+
+    pub(crate) fn set_records_aside(&mut self, after_head: u64) -> Result<String, StoreError> {
+        self.permitted("set aside", |store| {
+            let sql = "SELECT place, size FROM head WHERE number = ?";
+            let kept = store.one("head", sql, &[bound(after_head)], |row| Ok((row.number(0)?, row.number(1)?)))?;
+            let Some((place, size)) = kept else {
+                let detail = format!("there is no head {after_head}");
+                return Err(StoreError::Io { operation: "set records aside".into(), detail });
+            };
+            let part = store.one("aside", "SELECT max(part) FROM aside", &[], |row| row.optional_number(0))?;
+            let part = part.flatten().unwrap_or(0) + 1;
+            store.copy_aside(place, part)?;
+            store.cut(after_head, place, size)?;
+            Ok(format!("table aside of the database, part {part}"))
+        })
+    }
+
+    /// Keeps the records behind this place as lines.
+    fn copy_aside(&mut self, place: u64, part: u64) -> Result<(), StoreError> {
+        let mut cursor = Some(place);
+        while let Some(from) = cursor {
+            let mut lines = Vec::new();
+            let mut failed = None;
+            cursor = self.scan_from(from, PAGE_BYTES, &mut |record| {
+                let mut line = Vec::new();
+                match write_record(&record, &mut line) {
+                    Ok(()) => lines.push(String::from_utf8_lossy(line.trim_ascii_end()).into_owned()),
+                    Err(error) => failed = Some(error),
+                }
+            })?;
+            if let Some(error) = failed {
+                let at = "a record that is set aside".into();
+                return Err(StoreError::Corrupt { at, detail: error.to_string() });
+            }
+            let values: Vec<Value<'_>> = lines.iter().flat_map(|line| [bound(part), Value::Text(line)]).collect();
+            self.run_each("INSERT INTO aside (part, line) VALUES (?, ?)", 2, &values)?;
+        }
+        Ok(())
+    }
+
+    /// Takes out what stands behind this head.
+    fn cut(&mut self, head: u64, place: u64, size: u64) -> Result<(), StoreError> {
+        let sql = "SELECT max(id) FROM record WHERE kind = ? AND place <= ?";
+        let segments =
+            self.one("record", sql, &[Value::Integer(kind::SEGMENT), bound(place)], |row| row.optional_number(0))?;
+        let segments = segments.flatten().unwrap_or(0);
+        let touched = self.all(
+            "stream",
+            "SELECT number FROM stream WHERE last > ? OR segment > ?",
+            &[bound(size), bound(segments)],
+            |row| row.integer(0),
+        )?;
+        for (sql, from) in [
+            ("DELETE FROM entry WHERE seqno > ?", size),
+            ("DELETE FROM waypoint WHERE seqno > ?", size),
+            ("DELETE FROM node WHERE tree = 0 AND at >= (? >> level)", size),
+            ("DELETE FROM node WHERE tree > ?", segments),
+            ("DELETE FROM segment WHERE id > ?", segments),
+            ("DELETE FROM signature WHERE id > ?", place),
+            ("DELETE FROM data_key WHERE id > ?", place),
+            ("DELETE FROM witness WHERE id > ?", place),
+            ("DELETE FROM stream_rules WHERE id > ?", place),
+            ("DELETE FROM record WHERE place > ?", place),
+            ("DELETE FROM head WHERE number > ?", head),
+            // The first record of a stream made it.
+            (
+                "DELETE FROM stream WHERE rules > ? AND NOT EXISTS (SELECT 1 FROM stream_rules WHERE stream = number)",
+                place,
+            ),
+            (
+                "UPDATE stream SET rules = (SELECT max(id) FROM stream_rules WHERE stream = number) WHERE rules > ?",
+                place,
+            ),
+        ] {
+            self.run(sql, &[bound(from)])?;
+        }
+        for number in touched {
+            self.count_stream(number)?;
+        }
+        Ok(())
+    }
+
+    /// Finds anew where a stream begins and ends. Its waypoints are right.
+    fn count_stream(&mut self, number: i64) -> Result<(), StoreError> {
+        let sql = "SELECT min(seqno), max(seqno) FROM entry WHERE stream = ?";
+        let ends = self.one("entry", sql, &[Value::Integer(number)], |row| {
+            Ok((row.optional_number(0)?, row.optional_number(1)?))
+        })?;
+        let (first, last) = ends.unwrap_or_default();
+        let entries = match last {
+            Some(last) => self.ordinal(number, last)? + 1,
+            None => 0,
+        };
+        let sql = "UPDATE stream SET first = ?, last = ?, entries = ?,
+            segment = (SELECT max(id) FROM segment WHERE segment.stream = stream.number) WHERE number = ?";
+        let end = |seqno: Option<u64>| seqno.map_or(Ok(Value::Null), stored);
+        self.run(sql, &[end(first)?, end(last)?, stored(entries)?, Value::Integer(number)])?;
+        Ok(())
+    }
+
+    /// Makes anew everything that the records alone say.
+    pub(crate) fn rebuild(&mut self) -> Result<(), StoreError> {
+        self.permitted("reindex", |store| {
+            store.script("REINDEX; DELETE FROM waypoint")?;
+            let mut after = 0;
+            loop {
+                let sql = "SELECT number FROM stream WHERE number > ? ORDER BY number LIMIT ?";
+                let page =
+                    store.all("stream", sql, &[Value::Integer(after), bound(PAGE.into())], |row| row.integer(0))?;
+                let Some(last) = page.last() else { break };
+                after = *last;
+                for number in page {
+                    store.rebuild_waypoints(number)?;
+                    store.count_stream(number)?;
+                }
+            }
+            for id in 1..=store.closed_segments()? {
+                let sql = "SELECT stream, first FROM segment WHERE id = ?";
+                let found = store.one("segment", sql, &[bound(id)], |row| Ok((row.integer(0)?, row.number(1)?)))?;
+                let Some((stream, first)) = found else { continue };
+                let ordinal = store.ordinal(stream, first)?;
+                store.run("UPDATE segment SET ordinal = ? WHERE id = ?", &[stored(ordinal)?, bound(id)])?;
+            }
+            store.rebuild_trees()
+        })
+    }
+
+    /// Computes the stored hashes of all trees from those of the entries.
+    pub(crate) fn rebuild_trees(&mut self) -> Result<(), StoreError> {
+        self.script("DELETE FROM node")?;
+        self.rebuild_tree(TreeId::Log)?;
+        (1..=self.closed_segments()?).try_for_each(|id| self.rebuild_tree(TreeId::Segment(id)))
+    }
+
+    fn rebuild_waypoints(&mut self, number: i64) -> Result<(), StoreError> {
+        let (mut from, mut ordinal) = (0, 0);
+        loop {
+            let sql = "SELECT seqno FROM entry WHERE stream = ? AND seqno > ? ORDER BY seqno LIMIT ?";
+            let values = [Value::Integer(number), bound(from), bound(PAGE.into())];
+            let page = self.all("entry", sql, &values, |row| row.number(0))?;
+            let Some(last) = page.last() else { return Ok(()) };
+            from = *last;
+            let mut values = Vec::new();
+            for seqno in page {
+                if ordinal % BLOCK == 0 {
+                    values.extend([Value::Integer(number), stored(ordinal / BLOCK)?, stored(seqno)?]);
+                }
+                ordinal += 1;
+            }
+            self.run_each("INSERT INTO waypoint VALUES (?, ?, ?)", 3, &values)?;
+        }
+    }
+
+    fn rebuild_tree(&mut self, tree: TreeId) -> Result<(), StoreError> {
+        let mut compact = CompactTree::new();
+        loop {
+            let leaves = self.read_hashes(tree, compact.size(), PAGE)?;
+            if leaves.is_empty() {
+                return Ok(());
+            }
+            let mut nodes = Vec::new();
+            for hash in leaves {
+                compact.push_with(leaf_hash(&hash), |subtree, hash| {
+                    if subtree.level >= STORED_LEVEL {
+                        let id = NodeId { tree, level: subtree.level, index: subtree.index };
+                        nodes.push(Node { id, hash: *hash });
+                    }
+                });
+            }
+            self.put_nodes(&nodes)?;
+        }
+    }
+
+    /// A transaction that may change what otherwise stays as it was written.
+    fn permitted<T>(
+        &mut self,
+        reason: &'static str,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.transaction(|store| {
+            store.run("INSERT INTO permit VALUES (?)", &[Value::Text(reason)])?;
+            let done = work(store)?;
+            store.script("DELETE FROM permit")?;
+            Ok(done)
+        })
+    }
+}

@@ -1,0 +1,481 @@
+//! Appending a commit within a transaction.
+
+use std::collections::HashMap;
+
+use secure_log::entry::{EntryRef, Severity};
+use secure_log::hash::Hash;
+use secure_log::record::{
+    DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
+};
+use secure_log::store::{Commit, Node, SecureLogStore, StoreError, TreeId};
+use secure_log::time::Timestamp;
+
+use crate::database::{Database, Value};
+use crate::read::End;
+use crate::row::{stored, text_or_null};
+use crate::schema::{BLOCK, kind};
+use crate::store::SqliteStore;
+
+/// Entries that are given to SQLite at once.
+const ENTRIES_AT_ONCE: usize = 256;
+
+/// Words that are remembered: more than a program has of its own, fewer than a hostile one could make up.
+const MAX_WORDS: usize = 4096;
+
+/// Where writing has got to.
+pub(crate) struct Pen<'c> {
+    /// The end of the log with what was written so far.
+    end: End,
+    streams: HashMap<String, Touched>,
+    /// Entries that were not given to SQLite yet.
+    entries: Vec<NewEntry<'c>>,
+}
+
+/// What is known of a stream while it is written to.
+struct Touched {
+    number: i64,
+    first: Option<u64>,
+    last: Option<u64>,
+    entries: u64,
+    segment: Option<u64>,
+}
+
+/// An entry, and its stream's number.
+struct NewEntry<'c> {
+    seqno: u64,
+    stream: i64,
+    hash: Hash,
+    /// Nothing of an entry that was pruned.
+    content: Option<Content<'c>>,
+}
+
+/// An entry's bytes, and what is found in them.
+struct Content<'c> {
+    bytes: &'c [u8],
+    time: i64,
+    severity: i64,
+    event: i64,
+    producer: i64,
+    session: i64,
+}
+
+impl Pen<'_> {
+    fn at(end: End) -> Self {
+        Pen { end, streams: HashMap::new(), entries: Vec::new() }
+    }
+}
+
+impl<D: Database> SqliteStore<D> {
+    /// Writes the rows of a commit behind this end.
+    pub(crate) fn append(&mut self, end: End, commit: &Commit) -> Result<(), StoreError> {
+        let mut pen = Pen::at(end);
+        for (number, record) in (1..).zip(commit.records()) {
+            let place = |detail| StoreError::Corrupt { at: format!("record {number} of the commit"), detail };
+            self.put(&mut pen, record).map_err(|error| match error {
+                Unwritten::Refused(detail) => place(detail),
+                Unwritten::Failed(error) => error,
+            })?;
+        }
+        if commit.head().is_none() {
+            let at = "the end of the commit".into();
+            return Err(StoreError::Corrupt { at, detail: "no head stands there".into() });
+        }
+        self.put_nodes(&commit.nodes)?;
+        self.put_streams(&pen)
+    }
+
+    /// Makes this the log that another store holds, whatever is in it: nothing is verified. Where this store holds anything
+    /// already, or the other one a record that cannot be kept here, that is an error and nothing has changed.
+    pub fn import(&mut self, from: &mut dyn SecureLogStore) -> Result<(), StoreError> {
+        const PAGE_BYTES: usize = 1 << 20;
+        self.ready(true)?;
+        self.transaction(|store| {
+            let end = store.end()?;
+            if end.place > 0 {
+                return Err(StoreError::Config("a log is imported into an empty database only".into()));
+            }
+            let mut pen = Some(Pen::at(end));
+            let (mut cursor, mut outcome) = (Some(0), Ok(()));
+            while let Some(at) = cursor {
+                cursor = from.scan(at, PAGE_BYTES, &mut |record| {
+                    if let (Ok(()), Some(before)) = (&outcome, pen.take()) {
+                        match store.import_record(before, record) {
+                            Ok(after) => pen = Some(after),
+                            Err(error) => outcome = Err(error),
+                        }
+                    }
+                })?;
+                outcome.clone()?;
+            }
+            if let Some(pen) = pen {
+                store.put_streams(&pen)?;
+            }
+            store.end()?;
+            store.rebuild_trees()
+        })
+    }
+
+    /// One record, which is there no longer than this call.
+    fn import_record(&mut self, pen: Pen<'static>, record: Record<'_>) -> Result<Pen<'static>, StoreError> {
+        let mut pen = Pen { entries: Vec::new(), ..pen };
+        self.put(&mut pen, record).and_then(|()| self.flush(&mut pen).map_err(Unwritten::Failed)).map_err(|error| {
+            match error {
+                Unwritten::Refused(detail) => {
+                    StoreError::Corrupt { at: format!("record {} of the log", pen.end.place), detail }
+                }
+                Unwritten::Failed(error) => error,
+            }
+        })?;
+        Ok(Pen { entries: Vec::new(), end: pen.end, streams: pen.streams })
+    }
+
+    fn put<'c>(&mut self, pen: &mut Pen<'c>, record: Record<'c>) -> Result<(), Unwritten> {
+        pen.end.place += 1;
+        let (kind, id) = match record {
+            Record::Entry(row) => return self.put_entry(pen, row),
+            Record::Log(row) => (kind::LOG, self.put_log(pen, row)?),
+            Record::Stream(row) => (kind::STREAM, self.put_stream(pen, row)?),
+            Record::DataKey(row) => (kind::DATA_KEY, self.put_data_key(pen, row)?),
+            Record::Signature(row) => (kind::SIGNATURE, self.put_signature(pen, row)?),
+            Record::Segment(row) => (kind::SEGMENT, self.put_segment(pen, row)?),
+            Record::Witness(row) => (kind::WITNESS, self.put_witness(pen, row)?),
+            Record::Head(row) => (kind::HEAD, self.put_head(pen, row)?),
+            Record::Pruned(row) => {
+                let stream = self.next_entry(pen, row.seqno, row.stream)?;
+                return self.put_later(pen, NewEntry { seqno: row.seqno, stream, hash: row.hash, content: None });
+            }
+            Record::Unknown(row) => return Err(refused(row.to_string())),
+        };
+        let values = [stored(pen.end.place)?, Value::Integer(kind), stored(id)?];
+        self.run("INSERT INTO record VALUES (?, ?, ?)", &values)?;
+        Ok(())
+    }
+
+    fn put_entry<'c>(&mut self, pen: &mut Pen<'c>, row: EntryRow<'c>) -> Result<(), Unwritten> {
+        let entry = EntryRef::decode(row.bytes).map_err(|error| refused(error.to_string()))?;
+        if (entry.seqno, entry.stream) != (row.seqno, row.stream) {
+            return Err(refused("the entry's bytes are not those of its stream and seqno"));
+        }
+        let severity: Severity = entry.severity.parse().map_err(|_| refused("the entry has no severity"))?;
+        let time: Timestamp = entry.time.parse().map_err(|_| refused("the entry has no time"))?;
+        let stream = self.next_entry(pen, row.seqno, row.stream)?;
+        let content = Content {
+            bytes: row.bytes,
+            time: micros(time),
+            severity: severity as i64,
+            event: self.word(entry.event)?,
+            producer: self.word(entry.producer)?,
+            session: self.word(entry.session)?,
+        };
+        self.put_later(pen, NewEntry { seqno: row.seqno, stream, hash: row.hash, content: Some(content) })
+    }
+
+    /// Counts an entry of a stream, and answers the stream's number.
+    fn next_entry(&mut self, pen: &mut Pen<'_>, seqno: u64, name: &str) -> Result<i64, Unwritten> {
+        if seqno != pen.end.size + 1 {
+            return Err(refused(format!("seqno {seqno} and not {}", pen.end.size + 1)));
+        }
+        pen.end.size += 1;
+        let stream = self.touch(pen, name)?;
+        stream.first.get_or_insert(seqno);
+        stream.last = Some(seqno);
+        let (number, ordinal) = (stream.number, stream.entries);
+        stream.entries += 1;
+        if ordinal % BLOCK == 0 {
+            let values = [Value::Integer(number), stored(ordinal / BLOCK)?, stored(seqno)?];
+            self.run("INSERT INTO waypoint VALUES (?, ?, ?)", &values)?;
+        }
+        Ok(number)
+    }
+
+    fn put_later<'c>(&mut self, pen: &mut Pen<'c>, entry: NewEntry<'c>) -> Result<(), Unwritten> {
+        pen.entries.push(entry);
+        if pen.entries.len() == ENTRIES_AT_ONCE { Ok(self.flush(pen)?) } else { Ok(()) }
+    }
+
+    /// Gives SQLite the entries that wait.
+    fn flush(&mut self, pen: &mut Pen<'_>) -> Result<(), StoreError> {
+        const COLUMNS: usize = 9;
+        if pen.entries.is_empty() {
+            return Ok(());
+        }
+        let mut values = Vec::with_capacity(pen.entries.len() * COLUMNS);
+        for entry in &pen.entries {
+            values.extend([stored(entry.seqno)?, Value::Integer(entry.stream), Value::Blob(&entry.hash.0)]);
+            values.extend(match &entry.content {
+                Some(content) => [
+                    Value::Blob(content.bytes),
+                    Value::Integer(content.time),
+                    Value::Integer(content.severity),
+                    Value::Integer(content.event),
+                    Value::Integer(content.producer),
+                    Value::Integer(content.session),
+                ],
+                None => [Value::Null; 6],
+            });
+        }
+        self.run_each("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", COLUMNS, &values)?;
+        drop(values);
+        pen.entries.clear();
+        Ok(())
+    }
+
+    fn put_log(&mut self, pen: &Pen<'_>, row: &LogRow) -> Result<u64, Unwritten> {
+        if pen.end.place != 1 {
+            return Err(refused("a log is made once, and first"));
+        }
+        let values = [Value::Blob(&row.id), Value::Text(&row.origin), Value::Text(&row.created)];
+        self.run("INSERT INTO log VALUES (?, ?, ?)", &values)?;
+        Ok(1)
+    }
+
+    fn put_stream(&mut self, pen: &mut Pen<'_>, row: &StreamRow) -> Result<u64, Unwritten> {
+        let id = pen.end.place;
+        let number = match self.find_stream(pen, &row.name)? {
+            Some(stream) => stream.number,
+            None => {
+                let number = self.next("SELECT max(number) FROM stream")?;
+                let sql = "INSERT INTO stream VALUES (?, ?, ?, NULL, NULL, 0, NULL)";
+                self.run(sql, &[stored(number)?, Value::Text(&row.name), stored(id)?])?;
+                let number = number as i64;
+                pen.streams
+                    .insert(row.name.clone(), Touched { number, first: None, last: None, entries: 0, segment: None });
+                number
+            }
+        };
+        let key = row.rules.suite.key_id();
+        let values = [
+            stored(id)?,
+            Value::Integer(number),
+            Value::Text(row.rules.tier.as_str()),
+            Value::Text(row.rules.suite.name()),
+            key.as_ref().map_or(Value::Null, |key| Value::Blob(&key.0)),
+            Value::Text(row.rules.sign.as_str()),
+            text_or_null(row.rules.description.as_deref()),
+            Value::Text(&row.created),
+            text_or_null(row.deprecated.as_deref()),
+        ];
+        self.run("INSERT INTO stream_rules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", &values)?;
+        self.run("UPDATE stream SET rules = ? WHERE number = ?", &[stored(id)?, Value::Integer(number)])?;
+        Ok(id)
+    }
+
+    fn put_data_key(&mut self, pen: &mut Pen<'_>, row: &DataKeyRow) -> Result<u64, Unwritten> {
+        let id = pen.end.place;
+        let stream = self.touch(pen, &row.stream)?.number;
+        let values = [
+            stored(id)?,
+            Value::Blob(&row.id.0),
+            Value::Integer(stream),
+            stored(row.first)?,
+            Value::Text(&row.kek),
+            Value::Text(&row.alg),
+            Value::Blob(&row.wrapped),
+            Value::Text(&row.created),
+        ];
+        self.run("INSERT INTO data_key VALUES (?, ?, ?, ?, ?, ?, ?, ?)", &values)?;
+        Ok(id)
+    }
+
+    fn put_signature(&mut self, pen: &Pen<'_>, row: &SignatureRow) -> Result<u64, Unwritten> {
+        let id = pen.end.place;
+        let (kind, subject) = subject(row.of);
+        let values = [
+            stored(id)?,
+            kind,
+            stored(subject)?,
+            Value::Text(&row.identity),
+            Value::Text(&row.alg),
+            Value::Blob(&row.key),
+            Value::Blob(&row.sig),
+        ];
+        self.run("INSERT INTO signature VALUES (?, ?, ?, ?, ?, ?, ?)", &values)?;
+        Ok(id)
+    }
+
+    fn put_segment(&mut self, pen: &mut Pen<'_>, row: &SegmentRow) -> Result<u64, Unwritten> {
+        if row.id != pen.end.segments + 1 {
+            return Err(refused(format!("segment {} and not {}", row.id, pen.end.segments + 1)));
+        }
+        // Its entries are counted.
+        self.flush(pen)?;
+        let stream = self.touch(pen, &row.stream)?;
+        stream.segment = Some(row.id);
+        let number = stream.number;
+        let values = [
+            stored(row.id)?,
+            Value::Integer(number),
+            stored(row.first)?,
+            stored(row.last)?,
+            stored(row.count)?,
+            Value::Blob(&row.root.0),
+            Value::Blob(&row.last_hash.0),
+            Value::Blob(&row.prev.0),
+            Value::Text(&row.boot),
+            Value::Text(&row.session),
+            Value::Blob(&row.policy.0),
+            Value::Text(&row.closed),
+            stored(self.ordinal(number, row.first)?)?,
+        ];
+        self.run("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &values)?;
+        pen.end.segments = row.id;
+        Ok(row.id)
+    }
+
+    fn put_witness(&mut self, pen: &Pen<'_>, row: &WitnessRow) -> Result<u64, Unwritten> {
+        let id = pen.end.place;
+        let values = [
+            stored(id)?,
+            stored(row.size)?,
+            Value::Text(&row.name),
+            Value::Text(&row.at),
+            Value::Text(row.result.as_str()),
+            Value::Text(&row.detail),
+        ];
+        self.run("INSERT INTO witness VALUES (?, ?, ?, ?, ?, ?)", &values)?;
+        Ok(id)
+    }
+
+    fn put_head(&mut self, pen: &mut Pen<'_>, row: &HeadRow) -> Result<u64, Unwritten> {
+        if row.size != pen.end.size {
+            return Err(refused(format!("a head of size {} and not {}", row.size, pen.end.size)));
+        }
+        self.flush(pen)?;
+        pen.end.heads += 1;
+        // A signature line is a line.
+        let sigs = row.sigs.join("\n");
+        let values = [
+            stored(pen.end.heads)?,
+            stored(pen.end.place)?,
+            stored(row.size)?,
+            Value::Blob(&row.root.0),
+            Value::Text(&sigs),
+        ];
+        self.run("INSERT INTO head VALUES (?, ?, ?, ?, ?)", &values)?;
+        Ok(pen.end.heads)
+    }
+
+    pub(crate) fn put_nodes(&mut self, nodes: &[Node]) -> Result<(), StoreError> {
+        const COLUMNS: usize = 4;
+        let mut values = Vec::with_capacity(nodes.len() * COLUMNS);
+        for node in nodes {
+            values.extend([
+                stored(tree_number(node.id.tree))?,
+                Value::Integer(node.id.level.into()),
+                stored(node.id.index)?,
+                Value::Blob(&node.hash.0),
+            ]);
+        }
+        let sql = "INSERT INTO node VALUES (?, ?, ?, ?)";
+        self.run_each(sql, COLUMNS, &values)
+    }
+
+    fn put_streams(&mut self, pen: &Pen<'_>) -> Result<(), StoreError> {
+        const COLUMNS: usize = 5;
+        let mut values = Vec::with_capacity(pen.streams.len() * COLUMNS);
+        for stream in pen.streams.values() {
+            values.extend([
+                stream.first.map_or(Ok(Value::Null), stored)?,
+                stream.last.map_or(Ok(Value::Null), stored)?,
+                stored(stream.entries)?,
+                stream.segment.map_or(Ok(Value::Null), stored)?,
+                Value::Integer(stream.number),
+            ]);
+        }
+        let sql = "UPDATE stream SET first = ?, last = ?, entries = ?, segment = ? WHERE number = ?";
+        self.run_each(sql, COLUMNS, &values)
+    }
+
+    /// The stream of this name, which a record made before.
+    fn touch<'p>(&mut self, pen: &'p mut Pen<'_>, name: &str) -> Result<&'p mut Touched, Unwritten> {
+        self.find_stream(pen, name)?.ok_or_else(|| refused("no record made the stream before"))
+    }
+
+    fn find_stream<'p>(&mut self, pen: &'p mut Pen<'_>, name: &str) -> Result<Option<&'p mut Touched>, StoreError> {
+        if !pen.streams.contains_key(name) {
+            let sql = "SELECT number, first, last, entries, segment FROM stream WHERE name = ?";
+            let found = self.one("stream", sql, &[Value::Text(name)], |row| {
+                Ok(Touched {
+                    number: row.integer(0)?,
+                    first: row.optional_number(1)?,
+                    last: row.optional_number(2)?,
+                    entries: row.number(3)?,
+                    segment: row.optional_number(4)?,
+                })
+            })?;
+            if let Some(found) = found {
+                pen.streams.insert(name.into(), found);
+            }
+        }
+        Ok(pen.streams.get_mut(name))
+    }
+
+    /// The number that stands for a word, which is made where there is none.
+    fn word(&mut self, word: &str) -> Result<i64, StoreError> {
+        if let Some(id) = self.words.get(word) {
+            return Ok(*id);
+        }
+        let id = match self.find_word(word)? {
+            Some(id) => id,
+            None => {
+                let id = self.next("SELECT max(id) FROM word")? as i64;
+                self.run("INSERT INTO word VALUES (?, ?)", &[Value::Integer(id), Value::Text(word)])?;
+                id
+            }
+        };
+        if self.words.len() >= MAX_WORDS {
+            self.words.clear();
+        }
+        self.words.insert(word.into(), id);
+        Ok(id)
+    }
+
+    pub(crate) fn find_word(&mut self, word: &str) -> Result<Option<i64>, StoreError> {
+        self.one("word", "SELECT id FROM word WHERE value = ?", &[Value::Text(word)], |row| row.integer(0))
+    }
+
+    /// The number after the largest one.
+    fn next(&mut self, largest: &'static str) -> Result<u64, StoreError> {
+        let largest = self.one("a table", largest, &[], |row| row.optional_number(0))?.flatten();
+        Ok(largest.unwrap_or(0).saturating_add(1))
+    }
+}
+
+/// A signature's subject as two columns.
+pub(crate) fn subject(of: Subject) -> (Value<'static>, u64) {
+    match of {
+        Subject::Entry(seqno) => (Value::Integer(0), seqno),
+        Subject::Segment(id) => (Value::Integer(1), id),
+    }
+}
+
+/// A tree as a number: segments have theirs, from 1.
+pub(crate) fn tree_number(tree: TreeId) -> u64 {
+    match tree {
+        TreeId::Log => 0,
+        TreeId::Segment(id) => id,
+    }
+}
+
+/// Microseconds since 1970.
+fn micros(time: Timestamp) -> i64 {
+    let epoch = Timestamp::from_unix(0, 0).expect("1970 is a year that is known");
+    i64::try_from(time.nanos_since(epoch).div_euclid(1000)).expect("a year up to 9999 fits")
+}
+
+/// Why a record was not written.
+enum Unwritten {
+    /// It breaks the contract.
+    Refused(String),
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Unwritten {
+    fn from(error: StoreError) -> Unwritten {
+        Unwritten::Failed(error)
+    }
+}
+
+fn refused(detail: impl Into<String>) -> Unwritten {
+    Unwritten::Refused(detail.into())
+}

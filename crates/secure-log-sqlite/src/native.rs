@@ -1,0 +1,156 @@
+//! SQLite, linked in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+use secure_log::store::StoreError;
+
+use crate::database::{Database, SqlError, Value, code};
+use crate::store::SqliteStore;
+
+/// How long a statement waits for another writer.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// A connection of SQLite's own.
+pub struct Native {
+    place: Place,
+    connection: Option<Connection>,
+}
+
+enum Place {
+    Memory,
+    File(PathBuf),
+}
+
+impl SqliteStore<Native> {
+    /// Opens the log in the database at `path`, or gets ready to make it. Writes nothing.
+    pub fn open(path: impl AsRef<Path>) -> Result<SqliteStore<Native>, StoreError> {
+        let path = path.as_ref();
+        if path.file_name().is_none() {
+            return Err(StoreError::Config(format!("'{}' names no file", path.display())));
+        }
+        SqliteStore::over(Native::file(path))
+    }
+
+    /// A log in a database in memory, which is gone with the store.
+    pub fn in_memory() -> Result<SqliteStore<Native>, StoreError> {
+        SqliteStore::over(Native { place: Place::Memory, connection: None })
+    }
+}
+
+impl Native {
+    /// The database at this path, which is made when it is first written to.
+    pub fn file(path: impl Into<PathBuf>) -> Native {
+        Native { place: Place::File(path.into()), connection: None }
+    }
+
+    fn connection(&self) -> Result<&Connection, SqlError> {
+        self.connection
+            .as_ref()
+            .ok_or_else(|| SqlError { code: code::CANTOPEN, message: "the database is not there yet".into() })
+    }
+}
+
+impl Database for Native {
+    fn connect(&mut self, create: bool) -> Result<bool, SqlError> {
+        if self.connection.is_some() {
+            return Ok(true);
+        }
+        let opened = match &self.place {
+            Place::Memory => Connection::open_in_memory(),
+            Place::File(path) => {
+                if !create && !path.try_exists().unwrap_or(true) {
+                    return Ok(false);
+                }
+                // One thread uses it, and a name is a path and nothing else.
+                let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+                Connection::open_with_flags(path, flags)
+            }
+        };
+        let connection = opened.map_err(error)?;
+        connection.busy_timeout(BUSY_WAIT).map_err(error)?;
+        // Whoever wrote the file does not get to run anything.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(error)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(error)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        self.connection = Some(connection);
+        Ok(true)
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), SqlError> {
+        self.connection()?.execute_batch(sql).map_err(error)
+    }
+
+    fn run(&mut self, sql: &'static str, width: usize, values: &[Value<'_>]) -> Result<u64, SqlError> {
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(error)?;
+        if width == 0 {
+            return statement.execute([]).map(|changed| changed as u64).map_err(error);
+        }
+        let mut changed = 0;
+        for row in values.chunks_exact(width) {
+            changed += statement.execute(params_from_iter(row)).map_err(error)? as u64;
+        }
+        Ok(changed)
+    }
+
+    fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        visit: &mut dyn FnMut(&[Value<'_>]) -> bool,
+    ) -> Result<(), SqlError> {
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(error)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(params_from_iter(values)).map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
+            let mut found = Vec::with_capacity(columns);
+            for column in 0..columns {
+                found.push(value(row.get_ref(column).map_err(error)?).map_err(error)?);
+            }
+            if !visit(&found) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Value::Null => ValueRef::Null,
+            Value::Integer(number) => ValueRef::Integer(number),
+            Value::Real(number) => ValueRef::Real(number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+fn value(value: ValueRef<'_>) -> rusqlite::Result<Value<'_>> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        // SQLite does not insist on UTF-8.
+        ValueRef::Text(bytes) => match core::str::from_utf8(bytes) {
+            Ok(text) => Value::Text(text),
+            Err(_) => Value::Blob(bytes),
+        },
+        ValueRef::Blob(bytes) => Value::Blob(bytes),
+    })
+}
+
+fn error(error: rusqlite::Error) -> SqlError {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, message) => SqlError {
+            code: failure.extended_code,
+            message: message.unwrap_or_else(|| rusqlite::ffi::code_to_str(failure.extended_code).into()),
+        },
+        other => SqlError { code: rusqlite::ffi::SQLITE_MISUSE, message: other.to_string() },
+    }
+}

@@ -1,0 +1,327 @@
+//! Finding what a commit has put into the tables.
+
+use secure_log::entry::StreamRules;
+use secure_log::hash::{Hash, Suite};
+use secure_log::record::{
+    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject,
+    WitnessResult, WitnessRow,
+};
+use secure_log::store::{EntryRange, Expected, NodeId, NumberedHead, StoreError, StreamState, TreeId};
+
+use crate::database::{Database, Value};
+use crate::insert::{subject, tree_number};
+use crate::row::{Row, bound};
+use crate::schema::BLOCK;
+use crate::store::SqliteStore;
+
+/// Where the log ends: under the last head.
+#[derive(Clone, Default)]
+pub(crate) struct End {
+    pub(crate) heads: u64,
+    /// Records.
+    pub(crate) place: u64,
+    /// Entries.
+    pub(crate) size: u64,
+    /// Root of the log tree; of no meaning where there is no head.
+    root: Option<Hash>,
+    /// Closed segments.
+    pub(crate) segments: u64,
+}
+
+impl End {
+    /// What a commit has to expect.
+    pub(crate) fn expected(&self) -> Option<Expected> {
+        self.root.map(|root| Expected { size: self.size, root, segments: self.segments })
+    }
+}
+
+impl<D: Database> SqliteStore<D> {
+    pub(crate) fn read_log(&mut self) -> Result<Option<LogRow>, StoreError> {
+        self.one("log", "SELECT id, origin, created FROM log", &[], |row| {
+            Ok(LogRow { id: row.bytes(0)?, origin: row.text(1)?.into(), created: row.text(2)?.into() })
+        })
+    }
+
+    /// The last head. A transaction leaves nothing behind it, so whatever stands there was put there, or lost its head.
+    pub(crate) fn end(&mut self) -> Result<End, StoreError> {
+        let sql = "SELECT number, place, size, root FROM head ORDER BY number DESC LIMIT 1";
+        let end = self.one("head", sql, &[], |row| {
+            let (heads, place, size) = (row.number(0)?, row.number(1)?, row.number(2)?);
+            Ok(End { heads, place, size, root: Some(row.hash(3)?), segments: 0 })
+        })?;
+        let mut end = end.unwrap_or_default();
+        let sql =
+            "SELECT (SELECT max(seqno) FROM entry), (SELECT max(place) FROM record), (SELECT max(id) FROM segment)";
+        let last = self.one("entry", sql, &[], |row| {
+            Ok((row.optional_number(0)?, row.optional_number(1)?, row.optional_number(2)?))
+        })?;
+        let (seqno, place, segments) = last.unwrap_or_default();
+        if seqno.unwrap_or(0) > end.size || place.unwrap_or(0) > end.place {
+            let detail = format!("there are rows behind the last head, which has size {}", end.size);
+            return Err(StoreError::Corrupt { at: "the end of the tables".into(), detail });
+        }
+        end.segments = segments.unwrap_or(0);
+        Ok(end)
+    }
+
+    pub(crate) fn newest_heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {
+        let sql = "SELECT number, size, root, sigs FROM head WHERE number < ? ORDER BY number DESC LIMIT ?";
+        let values = [bound(below.unwrap_or(u64::MAX)), bound(limit.into())];
+        self.all("head", sql, &values, |row| Ok(NumberedHead { number: row.number(0)?, head: head(&row, 1)? }))
+    }
+
+    pub(crate) fn closed_segments(&mut self) -> Result<u64, StoreError> {
+        Ok(self
+            .one("segment", "SELECT max(id) FROM segment", &[], |row| row.optional_number(0))?
+            .flatten()
+            .unwrap_or(0))
+    }
+
+    pub(crate) fn read_entries(
+        &mut self,
+        range: EntryRange<'_>,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<(), StoreError> {
+        let (from, to, limit) = (bound(range.from), bound(range.to), bound(range.limit.into()));
+        match range.stream {
+            None => {
+                let sql = "SELECT e.seqno, s.name, e.hash, e.bytes FROM entry e JOIN stream s ON s.number = e.stream
+                    WHERE e.seqno BETWEEN ? AND ? ORDER BY e.seqno LIMIT ?";
+                self.each("entry", sql, &[from, to, limit], |row| {
+                    visit(entry(&row, row.text(1)?)?);
+                    Ok(())
+                })
+            }
+            Some(name) => {
+                let Some(number) = self.stream_number(name)? else { return Ok(()) };
+                let sql = "SELECT seqno, NULL, hash, bytes FROM entry
+                    WHERE stream = ? AND seqno BETWEEN ? AND ? ORDER BY seqno LIMIT ?";
+                self.each("entry", sql, &[Value::Integer(number), from, to, limit], |row| {
+                    visit(entry(&row, name)?);
+                    Ok(())
+                })
+            }
+        }
+    }
+
+    pub(crate) fn read_hashes(&mut self, tree: TreeId, first: u64, count: u32) -> Result<Vec<Hash>, StoreError> {
+        match tree {
+            TreeId::Log => {
+                let sql = "SELECT hash FROM entry WHERE seqno > ? ORDER BY seqno LIMIT ?";
+                self.all("entry", sql, &[bound(first), bound(count.into())], |row| row.hash(0))
+            }
+            TreeId::Segment(id) => {
+                let sql = "SELECT stream, last, ordinal FROM segment WHERE id = ?";
+                let found = self
+                    .one("segment", sql, &[bound(id)], |row| Ok((row.integer(0)?, row.number(1)?, row.number(2)?)))?;
+                let Some((stream, last, ordinal)) = found else { return Ok(Vec::new()) };
+                let Some(from) = ordinal.checked_add(first) else { return Ok(Vec::new()) };
+                let sql = "SELECT seqno FROM waypoint WHERE stream = ? AND block = ?";
+                let values = [Value::Integer(stream), bound(from / BLOCK)];
+                let Some(near) = self.one("waypoint", sql, &values, |row| row.number(0))? else {
+                    return Ok(Vec::new());
+                };
+                let sql = "SELECT hash FROM entry WHERE stream = ? AND seqno BETWEEN ? AND ?
+                    ORDER BY seqno LIMIT ? OFFSET ?";
+                let values =
+                    [Value::Integer(stream), bound(near), bound(last), bound(count.into()), bound(from % BLOCK)];
+                self.all("entry", sql, &values, |row| row.hash(0))
+            }
+        }
+    }
+
+    pub(crate) fn read_node(&mut self, id: &NodeId) -> Result<Option<Hash>, StoreError> {
+        // The number of the log's tree is that of no segment.
+        if id.tree == TreeId::Segment(0) {
+            return Ok(None);
+        }
+        let sql = "SELECT hash FROM node WHERE tree = ? AND level = ? AND at = ?";
+        let values = [bound(tree_number(id.tree)), Value::Integer(id.level.into()), bound(id.index)];
+        self.one("node", sql, &values, |row| row.hash(0))
+    }
+
+    pub(crate) fn stream_number(&mut self, name: &str) -> Result<Option<i64>, StoreError> {
+        self.one("stream", "SELECT number FROM stream WHERE name = ?", &[Value::Text(name)], |row| row.integer(0))
+    }
+
+    pub(crate) fn read_stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
+        let sql = "SELECT s.number, s.name, s.first, s.last, s.segment,
+                r.tier, r.suite, r.key, r.sign, r.description, r.created, r.deprecated
+            FROM stream s JOIN stream_rules r ON r.id = s.rules WHERE s.name = ?";
+        self.one("stream", sql, &[Value::Text(name)], |row| state(&row))
+    }
+
+    pub(crate) fn read_streams(&mut self, after: u64, limit: u32) -> Result<Vec<StreamState>, StoreError> {
+        let sql = "SELECT s.number, s.name, s.first, s.last, s.segment,
+                r.tier, r.suite, r.key, r.sign, r.description, r.created, r.deprecated
+            FROM stream s JOIN stream_rules r ON r.id = s.rules WHERE s.number > ? ORDER BY s.number LIMIT ?";
+        self.all("stream", sql, &[bound(after), bound(limit.into())], |row| state(&row))
+    }
+
+    pub(crate) fn read_segment(&mut self, id: u64) -> Result<Option<SegmentRow>, StoreError> {
+        let sql = "SELECT g.id, s.name, g.first, g.last, g.count, g.root, g.last_hash, g.prev, g.boot, g.session,
+                g.policy, g.closed
+            FROM segment g JOIN stream s ON s.number = g.stream WHERE g.id = ?";
+        self.one("segment", sql, &[bound(id)], |row| segment(&row))
+    }
+
+    pub(crate) fn read_segments(
+        &mut self,
+        stream: &str,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<SegmentRow>, StoreError> {
+        let sql = "SELECT g.id, s.name, g.first, g.last, g.count, g.root, g.last_hash, g.prev, g.boot, g.session,
+                g.policy, g.closed
+            FROM segment g JOIN stream s ON s.number = g.stream
+            WHERE s.name = ? AND g.id > ? ORDER BY g.id LIMIT ?";
+        self.all("segment", sql, &[Value::Text(stream), bound(after), bound(limit.into())], |row| segment(&row))
+    }
+
+    pub(crate) fn find_segment(&mut self, stream: &str, seqno: u64) -> Result<Option<SegmentRow>, StoreError> {
+        let sql = "SELECT g.id, s.name, g.first, g.last, g.count, g.root, g.last_hash, g.prev, g.boot, g.session,
+                g.policy, g.closed
+            FROM segment g JOIN stream s ON s.number = g.stream
+            WHERE s.name = ? AND g.last >= ? ORDER BY g.last LIMIT 1";
+        let found = self.one("segment", sql, &[Value::Text(stream), bound(seqno)], |row| segment(&row))?;
+        Ok(found.filter(|row| (row.first..=row.last).contains(&seqno)))
+    }
+
+    pub(crate) fn find_leaf(&mut self, segment: u64, seqno: u64) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT e.stream, g.ordinal FROM segment g JOIN entry e ON e.stream = g.stream
+            WHERE g.id = ?1 AND e.seqno = ?2 AND ?2 BETWEEN g.first AND g.last";
+        let found =
+            self.one("segment", sql, &[bound(segment), bound(seqno)], |row| Ok((row.integer(0)?, row.number(1)?)))?;
+        let Some((stream, first)) = found else { return Ok(None) };
+        Ok(self.ordinal(stream, seqno)?.checked_sub(first))
+    }
+
+    /// How many entries of the stream stand before this seqno.
+    pub(crate) fn ordinal(&mut self, stream: i64, seqno: u64) -> Result<u64, StoreError> {
+        let sql = "SELECT block, seqno FROM waypoint WHERE stream = ? AND seqno <= ? ORDER BY seqno DESC LIMIT 1";
+        let near = self.one("waypoint", sql, &[Value::Integer(stream), bound(seqno)], |row| {
+            Ok((row.number(0)?, row.number(1)?))
+        })?;
+        let Some((block, near)) = near else { return Ok(0) };
+        let sql = "SELECT count(*) FROM entry WHERE stream = ? AND seqno >= ? AND seqno < ?";
+        let values = [Value::Integer(stream), bound(near), bound(seqno)];
+        let behind = self.one("entry", sql, &values, |row| row.number(0))?.unwrap_or(0);
+        Ok(block.saturating_mul(BLOCK).saturating_add(behind))
+    }
+
+    pub(crate) fn read_signatures(&mut self, of: Subject) -> Result<Vec<SignatureRow>, StoreError> {
+        let (kind, number) = subject(of);
+        let sql = "SELECT kind, subject, identity, alg, key, sig FROM signature
+            WHERE kind = ? AND subject = ? ORDER BY id";
+        self.all("signature", sql, &[kind, bound(number)], |row| signature(&row))
+    }
+
+    pub(crate) fn read_data_keys(&mut self, stream: &str) -> Result<Vec<DataKeyRow>, StoreError> {
+        let sql = "SELECT k.name, s.name, k.first, k.kek, k.alg, k.wrapped, k.created
+            FROM data_key k JOIN stream s ON s.number = k.stream WHERE s.name = ? ORDER BY k.id";
+        self.all("data_key", sql, &[Value::Text(stream)], |row| data_key(&row))
+    }
+
+    pub(crate) fn read_witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
+        let sql = "SELECT size, name, at, outcome, detail FROM witness WHERE size >= ? ORDER BY id LIMIT ?";
+        self.all("witness", sql, &[bound(from_size), bound(limit.into())], |row| witness(&row))
+    }
+}
+
+/// An entry, or what stands where one was: seqno, whatever, hash and bytes.
+pub(crate) fn entry<'r>(row: &Row<'r>, stream: &'r str) -> Result<Record<'r>, StoreError> {
+    let (seqno, hash) = (row.number(0)?, row.hash(2)?);
+    Ok(match row.optional_blob(3)? {
+        Some(bytes) => Record::Entry(EntryRow { seqno, stream, hash, bytes }),
+        None => Record::Pruned(PrunedRow { seqno, stream, hash }),
+    })
+}
+
+/// Size, root and signature lines, from this column on.
+pub(crate) fn head(row: &Row<'_>, at: usize) -> Result<HeadRow, StoreError> {
+    let sigs = row.text(at + 2)?.split('\n').filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    Ok(HeadRow { size: row.number(at)?, root: row.hash(at + 1)?, sigs })
+}
+
+fn state(row: &Row<'_>) -> Result<StreamState, StoreError> {
+    Ok(StreamState {
+        number: row.number(0)?,
+        first: row.optional_number(2)?,
+        last: row.optional_number(3)?,
+        segment: row.optional_number(4)?,
+        row: stream(row, row.text(1)?, 5)?,
+    })
+}
+
+/// Tier, suite, key, rule, description, creation and deprecation, from this column on.
+pub(crate) fn stream(row: &Row<'_>, name: &str, at: usize) -> Result<StreamRow, StoreError> {
+    let suite = Suite::from_parts(row.text(at + 1)?, row.optional_key_id(at + 2)?);
+    let rules = StreamRules {
+        tier: row.word(at)?,
+        suite: suite.ok_or_else(|| row.damaged(at + 1))?,
+        sign: row.word(at + 3)?,
+        description: row.optional_text(at + 4)?.map(str::to_owned),
+    };
+    Ok(StreamRow {
+        name: name.into(),
+        rules,
+        created: row.text(at + 5)?.into(),
+        deprecated: row.optional_text(at + 6)?.map(str::to_owned),
+    })
+}
+
+pub(crate) fn segment(row: &Row<'_>) -> Result<SegmentRow, StoreError> {
+    Ok(SegmentRow {
+        id: row.number(0)?,
+        stream: row.text(1)?.into(),
+        first: row.number(2)?,
+        last: row.number(3)?,
+        count: row.number(4)?,
+        root: row.hash(5)?,
+        last_hash: row.hash(6)?,
+        prev: row.hash(7)?,
+        boot: row.text(8)?.into(),
+        session: row.text(9)?.into(),
+        policy: row.hash(10)?,
+        closed: row.text(11)?.into(),
+    })
+}
+
+pub(crate) fn signature(row: &Row<'_>) -> Result<SignatureRow, StoreError> {
+    let number = row.number(1)?;
+    Ok(SignatureRow {
+        of: match row.integer(0)? {
+            0 => Subject::Entry(number),
+            1 => Subject::Segment(number),
+            _ => return Err(row.damaged(0)),
+        },
+        identity: row.text(2)?.into(),
+        alg: row.text(3)?.into(),
+        key: row.blob(4)?.into(),
+        sig: row.blob(5)?.into(),
+    })
+}
+
+pub(crate) fn data_key(row: &Row<'_>) -> Result<DataKeyRow, StoreError> {
+    Ok(DataKeyRow {
+        id: row.hash(0)?,
+        stream: row.text(1)?.into(),
+        first: row.number(2)?,
+        kek: row.text(3)?.into(),
+        alg: row.text(4)?.into(),
+        wrapped: row.blob(5)?.into(),
+        created: row.text(6)?.into(),
+    })
+}
+
+pub(crate) fn witness(row: &Row<'_>) -> Result<WitnessRow, StoreError> {
+    let outcome = row.text(3)?;
+    let known = WitnessResult::NAMES.into_iter().find(|(_, name)| *name == outcome);
+    Ok(WitnessRow {
+        size: row.number(0)?,
+        name: row.text(1)?.into(),
+        at: row.text(2)?.into(),
+        result: known.ok_or_else(|| row.damaged(3))?.0,
+        detail: row.text(4)?.into(),
+    })
+}

@@ -1,0 +1,149 @@
+//! Reading all records in the order in which they were committed.
+//!
+//! Entries know their place by their seqno, and everything else has one in the table `record`: a commit holds the entries
+//! between two heads, and they fill the places that nothing else has.
+
+use secure_log::record::Record;
+use secure_log::store::StoreError;
+
+use crate::database::{Database, Value};
+use crate::read::{data_key, entry, head, segment, signature, stream, witness};
+use crate::row::bound;
+use crate::schema::kind;
+use crate::store::SqliteStore;
+
+/// Where a scan is: so many records were passed, and this entry is the next one.
+struct Position {
+    place: u64,
+    seqno: u64,
+    /// Bytes that may still be shown.
+    left: usize,
+}
+
+impl<D: Database> SqliteStore<D> {
+    /// See [`secure_log::store::SecureLogStore::scan`]. The cursor is how many records were passed.
+    pub(crate) fn scan_from(
+        &mut self,
+        cursor: u64,
+        max_bytes: usize,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<Option<u64>, StoreError> {
+        let end = self.end()?;
+        if cursor >= end.place {
+            return Ok(None);
+        }
+        let seqno = self.next_seqno(cursor)?;
+        let mut at = Position { place: cursor, seqno, left: max_bytes.max(1) };
+        while at.left > 0 && at.place < end.place {
+            let sql = "SELECT place, kind, id FROM record WHERE place > ? ORDER BY place LIMIT 1";
+            let next = self
+                .one("record", sql, &[bound(at.place)], |row| Ok((row.number(0)?, row.integer(1)?, row.number(2)?)))?;
+            // A commit ends with a head, so something follows every entry.
+            let (place, kind, id) = next.ok_or_else(|| missing("the record after", at.place))?;
+            self.scan_entries(&mut at, place - 1, visit)?;
+            if at.left > 0 {
+                self.scan_other(kind, id, visit)?;
+                at.place = place;
+                at.left = at.left.saturating_sub(256);
+            }
+        }
+        Ok((at.place < end.place).then_some(at.place))
+    }
+
+    /// The first entry behind so many records.
+    fn next_seqno(&mut self, cursor: u64) -> Result<u64, StoreError> {
+        let sql = "SELECT place, size FROM head WHERE place <= ? ORDER BY place DESC LIMIT 1";
+        let before = self.one("head", sql, &[bound(cursor)], |row| Ok((row.number(0)?, row.number(1)?)))?;
+        let (place, size) = before.unwrap_or_default();
+        let sql = "SELECT count(*) FROM record WHERE place > ? AND place <= ?";
+        let others = self.one("record", sql, &[bound(place), bound(cursor)], |row| row.number(0))?.unwrap_or(0);
+        Ok(size.saturating_add((cursor - place).saturating_sub(others)).saturating_add(1))
+    }
+
+    /// Shows the entries up to this place.
+    fn scan_entries(
+        &mut self,
+        at: &mut Position,
+        last: u64,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT e.seqno, s.name, e.hash, e.bytes FROM entry e JOIN stream s ON s.number = e.stream
+            WHERE e.seqno >= ? ORDER BY e.seqno LIMIT ?";
+        let values = [bound(at.seqno), bound(last.saturating_sub(at.place))];
+        self.each_while("entry", sql, &values, |row| {
+            if row.number(0)? != at.seqno {
+                return Err(missing("the entry with seqno", at.seqno));
+            }
+            let record = entry(&row, row.text(1)?)?;
+            let weight = 64 + if let Record::Entry(row) = &record { row.bytes.len() } else { 0 };
+            visit(record);
+            (at.place, at.seqno) = (at.place + 1, at.seqno + 1);
+            at.left = at.left.saturating_sub(weight);
+            Ok(at.left > 0)
+        })?;
+        if at.left > 0 && at.place < last { Err(missing("the entry with seqno", at.seqno)) } else { Ok(()) }
+    }
+
+    /// Shows a record that is no entry.
+    fn scan_other(&mut self, kind: i64, id: u64, visit: &mut dyn FnMut(Record<'_>)) -> Result<(), StoreError> {
+        let id = [bound(id)];
+        let found = match kind {
+            kind::LOG => self.read_log()?.map(|row| visit(Record::Log(&row))),
+            kind::STREAM => {
+                let sql = "SELECT s.name, r.tier, r.suite, r.key, r.sign, r.description, r.created, r.deprecated
+                    FROM stream_rules r JOIN stream s ON s.number = r.stream WHERE r.id = ?";
+                self.shown(
+                    "stream_rules",
+                    sql,
+                    &id,
+                    |row| stream(row, row.text(0)?, 1),
+                    |row| visit(Record::Stream(row)),
+                )?
+            }
+            // One that was dropped is passed over.
+            kind::DATA_KEY => {
+                let sql = "SELECT k.name, s.name, k.first, k.kek, k.alg, k.wrapped, k.created
+                    FROM data_key k JOIN stream s ON s.number = k.stream WHERE k.id = ?";
+                self.shown("data_key", sql, &id, data_key, |row| visit(Record::DataKey(row)))?.or(Some(()))
+            }
+            kind::SIGNATURE => {
+                let sql = "SELECT kind, subject, identity, alg, key, sig FROM signature WHERE id = ?";
+                self.shown("signature", sql, &id, signature, |row| visit(Record::Signature(row)))?
+            }
+            kind::SEGMENT => {
+                let sql = "SELECT g.id, s.name, g.first, g.last, g.count, g.root, g.last_hash, g.prev, g.boot,
+                        g.session, g.policy, g.closed
+                    FROM segment g JOIN stream s ON s.number = g.stream WHERE g.id = ?";
+                self.shown("segment", sql, &id, segment, |row| visit(Record::Segment(row)))?
+            }
+            kind::WITNESS => {
+                let sql = "SELECT size, name, at, outcome, detail FROM witness WHERE id = ?";
+                self.shown("witness", sql, &id, witness, |row| visit(Record::Witness(row)))?
+            }
+            kind::HEAD => {
+                let sql = "SELECT size, root, sigs FROM head WHERE number = ?";
+                self.shown("head", sql, &id, |row| head(row, 0), |row| visit(Record::Head(row)))?
+            }
+            _ => None,
+        };
+        found.ok_or_else(|| StoreError::Corrupt {
+            at: "table record".into(),
+            detail: "it names a row that is not there".into(),
+        })
+    }
+
+    fn shown<T>(
+        &mut self,
+        table: &'static str,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl Fn(&crate::row::Row<'_>) -> Result<T, StoreError>,
+        show: impl FnOnce(&T),
+    ) -> Result<Option<()>, StoreError> {
+        Ok(self.one(table, sql, values, |row| read(&row))?.map(|row| show(&row)))
+    }
+}
+
+fn missing(what: &str, number: u64) -> StoreError {
+    StoreError::Corrupt { at: "the tables".into(), detail: format!("{what} {number} is not there") }
+}

@@ -1,0 +1,332 @@
+//! One opening of a database: whether it is there, whose it is, and transactions.
+
+use std::collections::HashMap;
+
+use secure_log::hash::Hash;
+use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
+use secure_log::store::{
+    Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+};
+
+use crate::database::{Database, SqlError, Value, code};
+use crate::row::Row;
+use crate::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
+
+/// How many heads a conflict answers.
+const CONFLICT_HEADS: u32 = 16;
+
+/// A log in an SQLite database.
+pub struct SqliteStore<D> {
+    pub(crate) database: D,
+    /// The tables are there and are ours.
+    ready: bool,
+    /// Numbers of words that were looked up before.
+    pub(crate) words: HashMap<String, i64>,
+}
+
+impl<D: Database> SqliteStore<D> {
+    /// A store in this database, which is made by the first insert if it is not there. Writes nothing, unless the database
+    /// is one of an earlier version.
+    pub fn over(database: D) -> Result<SqliteStore<D>, StoreError> {
+        let mut store = SqliteStore { database, ready: false, words: HashMap::new() };
+        store.ready(false)?;
+        Ok(store)
+    }
+
+    /// The database behind the store, for what the store does not do.
+    pub fn database_mut(&mut self) -> &mut D {
+        &mut self.database
+    }
+
+    /// Whether there are tables to read, which are made if they are to be.
+    pub(crate) fn ready(&mut self, create: bool) -> Result<bool, StoreError> {
+        if self.ready {
+            return Ok(true);
+        }
+        if !self.database.connect(create).map_err(failed("open the database"))? {
+            return Ok(false);
+        }
+        self.script("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON")?;
+        if !self.is_ours()? {
+            if !create {
+                return Ok(false);
+            }
+            self.script("PRAGMA journal_mode = WAL")?;
+        }
+        if self.version()? < VERSION {
+            self.transaction(|store| store.migrate())?;
+        }
+        self.check_tables()?;
+        self.ready = true;
+        Ok(true)
+    }
+
+    /// Whether the database is a log's; `false` when there is nothing in it.
+    fn is_ours(&mut self) -> Result<bool, StoreError> {
+        let marked = self.pragma("PRAGMA application_id")? == APPLICATION_ID;
+        if !marked && self.pragma("SELECT count(*) FROM sqlite_schema")? != 0 {
+            return Err(StoreError::Config("the database belongs to something else: no log is in it".into()));
+        }
+        let version = self.version()?;
+        if marked && version > VERSION {
+            return Err(StoreError::LaterVersion {
+                at: "the database".into(),
+                what: format!("version {version} of its tables, where this one knows {VERSION}"),
+            });
+        }
+        Ok(marked)
+    }
+
+    fn version(&mut self) -> Result<i64, StoreError> {
+        self.pragma("PRAGMA user_version")
+    }
+
+    /// Brings the tables to this version. Asks again for theirs: somebody else may have been faster.
+    fn migrate(&mut self) -> Result<(), StoreError> {
+        self.is_ours()?;
+        let from = usize::try_from(self.version()?).unwrap_or(0);
+        for migration in MIGRATIONS.iter().skip(from) {
+            self.script(migration)?;
+        }
+        self.script(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}"))
+    }
+
+    /// What the statements work on has to be what it is taken for: a view or a trigger could do anything instead.
+    fn check_tables(&mut self) -> Result<(), StoreError> {
+        let mut wanted: HashMap<&str, bool> = MIGRATIONS
+            .iter()
+            .flat_map(|migration| migration.split(";\n"))
+            .map(str::trim)
+            .filter(|statement| !statement.is_empty())
+            .map(|statement| (statement, false))
+            .collect();
+        let mut strange = None;
+        self.each("sqlite_schema", "SELECT type, name, sql FROM sqlite_schema", &[], |row| {
+            let (kind, name, sql) = (row.text(0)?, row.text(1)?, row.optional_text(2)?.unwrap_or_default());
+            match wanted.get_mut(sql) {
+                Some(found) => *found = true,
+                None if kind == "trigger" => strange = Some(format!("there is a trigger {name:?} that is not ours")),
+                None => {}
+            }
+            Ok(())
+        })?;
+        let missing = wanted.iter().find(|(_, found)| !**found).map(|(statement, _)| {
+            let name: Vec<&str> = statement.split_whitespace().take(3).collect();
+            format!("what {:?} made is missing, or was changed", name.join(" "))
+        });
+        match strange.or(missing) {
+            Some(detail) => Err(StoreError::Corrupt { at: "the tables".into(), detail }),
+            None => Ok(()),
+        }
+    }
+
+    /// Does everything of `work` or nothing.
+    pub(crate) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let begun = self.run("BEGIN IMMEDIATE", &[]);
+        let done = begun.and_then(|_| work(self)).and_then(|done| self.run("COMMIT", &[]).map(|_| done));
+        if done.is_err() {
+            self.words.clear();
+            // There may be nothing to roll back, which is no matter then.
+            let _ = self.database.script("ROLLBACK");
+        }
+        done
+    }
+
+    pub(crate) fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.database.script(sql).map_err(failed("change the database"))
+    }
+
+    pub(crate) fn run(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        self.database.run(sql, values.len(), values).map_err(failed("write to the database"))
+    }
+
+    /// Runs a statement once for each `width` of the values, in one go.
+    pub(crate) fn run_each(&mut self, sql: &'static str, width: usize, values: &[Value<'_>]) -> Result<(), StoreError> {
+        self.database.run(sql, width, values).map(|_| ()).map_err(failed("write to the database"))
+    }
+
+    /// Shows the rows that a statement answers, until `visit` has enough or one is not what it should be.
+    pub(crate) fn each_while(
+        &mut self,
+        table: &'static str,
+        sql: &'static str,
+        values: &[Value<'_>],
+        mut visit: impl FnMut(Row<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut outcome = Ok(true);
+        self.database
+            .query(sql, values, &mut |values| {
+                outcome = visit(Row { table, values });
+                matches!(outcome, Ok(true))
+            })
+            .map_err(failed("read the database"))?;
+        outcome.map(|_| ())
+    }
+
+    /// Shows every row that a statement answers.
+    pub(crate) fn each(
+        &mut self,
+        table: &'static str,
+        sql: &'static str,
+        values: &[Value<'_>],
+        mut visit: impl FnMut(Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.each_while(table, sql, values, |row| visit(row).map(|()| true))
+    }
+
+    pub(crate) fn all<T>(
+        &mut self,
+        table: &'static str,
+        sql: &'static str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        self.each(table, sql, values, |row| {
+            found.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The first row, if there is one.
+    pub(crate) fn one<T>(
+        &mut self,
+        table: &'static str,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnMut(Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.all(table, sql, values, read)?.into_iter().next())
+    }
+
+    fn pragma(&mut self, sql: &'static str) -> Result<i64, StoreError> {
+        Ok(self.one("pragma", sql, &[], |row| row.integer(0))?.unwrap_or(0))
+    }
+
+    /// `read` if there is anything to read.
+    fn reading<T: Default>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.ready(false)? { read(self) } else { Ok(T::default()) }
+    }
+}
+
+impl<D: Database> SecureLogStore for SqliteStore<D> {
+    fn log(&mut self) -> Result<Option<LogRow>, StoreError> {
+        self.reading(Self::read_log)
+    }
+
+    /// A transaction that was never finished leaves nothing.
+    fn torn(&mut self) -> Option<Torn> {
+        None
+    }
+
+    fn insert(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.ready(true)?;
+        self.transaction(|store| {
+            let end = store.end()?;
+            if end.expected() != commit.expected {
+                let heads = store.newest_heads(None, CONFLICT_HEADS)?.into_iter().map(|numbered| numbered.head);
+                return Err(StoreError::Conflict { heads: heads.collect() });
+            }
+            store.append(end, commit)
+        })
+    }
+
+    fn heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {
+        self.reading(|store| store.newest_heads(below, limit))
+    }
+
+    fn segment_count(&mut self) -> Result<u64, StoreError> {
+        self.reading(Self::closed_segments)
+    }
+
+    fn entries(&mut self, range: EntryRange<'_>, visit: &mut dyn FnMut(Record<'_>)) -> Result<(), StoreError> {
+        self.reading(|store| store.read_entries(range, visit))
+    }
+
+    fn hashes(&mut self, tree: TreeId, first: u64, count: u32) -> Result<Vec<Hash>, StoreError> {
+        self.reading(|store| store.read_hashes(tree, first, count))
+    }
+
+    fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
+        if !self.ready(false)? {
+            return Ok(vec![None; ids.len()]);
+        }
+        ids.iter().map(|id| self.read_node(id)).collect()
+    }
+
+    fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
+        self.reading(|store| store.read_stream(name))
+    }
+
+    fn streams(&mut self, after: u64, limit: u32) -> Result<Vec<StreamState>, StoreError> {
+        self.reading(|store| store.read_streams(after, limit))
+    }
+
+    fn segment(&mut self, id: u64) -> Result<Option<SegmentRow>, StoreError> {
+        self.reading(|store| store.read_segment(id))
+    }
+
+    fn segments(&mut self, stream: &str, after: u64, limit: u32) -> Result<Vec<SegmentRow>, StoreError> {
+        self.reading(|store| store.read_segments(stream, after, limit))
+    }
+
+    fn segment_of(&mut self, stream: &str, seqno: u64) -> Result<Option<SegmentRow>, StoreError> {
+        self.reading(|store| store.find_segment(stream, seqno))
+    }
+
+    fn leaf_index(&mut self, segment: u64, seqno: u64) -> Result<Option<u64>, StoreError> {
+        self.reading(|store| store.find_leaf(segment, seqno))
+    }
+
+    fn signatures(&mut self, of: Subject) -> Result<Vec<SignatureRow>, StoreError> {
+        self.reading(|store| store.read_signatures(of))
+    }
+
+    fn data_keys(&mut self, stream: &str) -> Result<Vec<DataKeyRow>, StoreError> {
+        self.reading(|store| store.read_data_keys(stream))
+    }
+
+    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
+        self.reading(|store| store.read_witnesses(from_size, limit))
+    }
+
+    fn scan(
+        &mut self,
+        cursor: u64,
+        max_bytes: usize,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<Option<u64>, StoreError> {
+        self.reading(|store| store.scan_from(cursor, max_bytes, visit))
+    }
+
+    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
+        self.reading(|store| store.prune_stream(stream, last))
+    }
+
+    fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
+        self.reading(|store| store.drop_keys(ids))
+    }
+
+    fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {
+        self.ready(false)?;
+        self.set_records_aside(after_head)
+    }
+
+    fn reindex(&mut self) -> Result<(), StoreError> {
+        self.reading(Self::rebuild)
+    }
+}
+
+/// What SQLite said while we did this, by what a caller can do about it.
+pub(crate) fn failed(operation: &'static str) -> impl Fn(SqlError) -> StoreError {
+    move |error| match error.primary() {
+        code::BUSY | code::LOCKED => StoreError::Locked { detail: "another connection writes to the database".into() },
+        code::CORRUPT | code::NOTADB => StoreError::Corrupt { at: "the database".into(), detail: error.to_string() },
+        code::CONSTRAINT => StoreError::Corrupt { at: "a record of the commit".into(), detail: error.message },
+        _ => StoreError::Io { operation: operation.into(), detail: error.to_string() },
+    }
+}

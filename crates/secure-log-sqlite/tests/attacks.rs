@@ -1,0 +1,222 @@
+//! The attack table of docs/security.md over a log in a database: edits of its records, and edits of its tables.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use secure_log::SecureLog;
+use secure_log::error::LogError;
+use secure_log::memory::MemoryStore;
+use secure_log::store::{SecureLogStore, StoreError};
+use secure_log::verify::Verdict;
+use secure_log_sqlite::SqliteStore;
+use secure_log_testkit::attacks::{no_edit_passes, options, providers, sample_log, sample_records};
+use secure_log_testkit::{OwnedRecord, store_from};
+
+#[test]
+fn rows_1_to_19_no_edit_of_the_records_passes() {
+    no_edit_passes(|records| {
+        let mut store = SqliteStore::in_memory()?;
+        store.import(&mut memory(records))?;
+        Ok(store)
+    });
+}
+
+#[test]
+fn what_is_imported_is_the_same_log() {
+    let mut store = SqliteStore::in_memory().unwrap();
+    store.import(&mut memory(&sample_records())).unwrap();
+    let mut records: Vec<OwnedRecord> = Vec::new();
+    assert_eq!(store.scan(0, usize::MAX, &mut |record| records.push(record.into())), Ok(None));
+    assert!(records == sample_records());
+    let again = store.import(&mut MemoryStore::new());
+    assert!(matches!(again, Err(StoreError::Config(_))), "{again:?}");
+}
+
+/// Each edit of the tables by somebody who knows them is found, or refused on opening.
+#[test]
+fn no_edit_of_the_tables_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.db");
+    drop(sample_log(SqliteStore::open(&whole).unwrap()).unwrap());
+    let edits = [
+        "UPDATE entry SET hash = zeroblob(32) WHERE seqno = 5",
+        "UPDATE entry SET hash = x'00' WHERE seqno = 5",
+        "UPDATE entry SET bytes = x'00' WHERE seqno = 5",
+        "UPDATE entry SET bytes = 'text' WHERE seqno = 5",
+        "UPDATE entry SET bytes = NULL WHERE seqno = 5",
+        "UPDATE entry SET bytes = (SELECT bytes FROM entry WHERE seqno = 6) WHERE seqno = 5",
+        "UPDATE entry SET stream = stream + 1 WHERE seqno = 5",
+        "DELETE FROM entry WHERE seqno = 5",
+        "DELETE FROM entry WHERE seqno = (SELECT max(seqno) FROM entry)",
+        "DELETE FROM entry",
+        "UPDATE segment SET root = zeroblob(32) WHERE id = 1",
+        "UPDATE segment SET first = first + 1 WHERE id = 1",
+        "UPDATE segment SET closed = '2020-02-02T02:02:02.000000000Z' WHERE id = 1",
+        "DELETE FROM segment WHERE id = 1",
+        "DELETE FROM signature",
+        "UPDATE signature SET sig = zeroblob(64)",
+        "DELETE FROM head WHERE number = 2",
+        "DELETE FROM head WHERE number = (SELECT max(number) FROM head)",
+        "UPDATE head SET sigs = ''",
+        "UPDATE head SET root = zeroblob(32) WHERE number = 3",
+        "UPDATE head SET size = size - 1 WHERE number = 3",
+        "UPDATE head SET size = -1 WHERE number = 3",
+        "UPDATE head SET place = place + 1 WHERE number = (SELECT max(number) FROM head)",
+        "UPDATE head SET place = 9000000000000000000 WHERE number = (SELECT max(number) FROM head)",
+        "UPDATE record SET kind = 7 WHERE place = 3",
+        "UPDATE record SET kind = 99 WHERE kind = 5",
+        "UPDATE record SET id = id + 1 WHERE kind = 5",
+        "DELETE FROM record WHERE kind = 4",
+        "DELETE FROM record",
+        "UPDATE stream SET name = 'renamed' WHERE number = 1",
+        "UPDATE stream_rules SET tier = 'protected' WHERE stream = 1",
+        "UPDATE stream_rules SET tier = 'no tier' WHERE stream = 1",
+        "UPDATE stream_rules SET created = '2020-02-02T02:02:02.000000000Z' WHERE stream = 1",
+        "UPDATE log SET origin = 'other'",
+        "UPDATE log SET id = zeroblob(16)",
+        "UPDATE log SET id = zeroblob(15)",
+        "DELETE FROM log",
+    ];
+    for (number, edit) in edits.into_iter().enumerate() {
+        let path = folder.path().join(format!("{number}.db"));
+        std::fs::copy(&whole, &path).unwrap();
+        edit_tables(&path, edit);
+        let verdict = SqliteStore::open(&path)
+            .map_err(LogError::from)
+            .and_then(|store| SecureLog::open(store, providers(), options()))
+            .and_then(|mut log| log.verify_log());
+        let found = match &verdict {
+            Ok(report) => report.verdict != Verdict::Valid,
+            Err(_) => true,
+        };
+        assert!(found, "{edit}: {verdict:?}");
+    }
+}
+
+/// What only finds the rows may be wrong: the engine has it made anew, or the answer is proven all the same.
+#[test]
+fn what_is_derived_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.db");
+    drop(sample_log(SqliteStore::open(&whole).unwrap()).unwrap());
+    let edits = [
+        "DELETE FROM node",
+        "UPDATE node SET hash = zeroblob(32)",
+        "DELETE FROM waypoint",
+        "UPDATE waypoint SET seqno = seqno + 1",
+        "UPDATE segment SET ordinal = ordinal + 1",
+        "UPDATE stream SET first = 1, last = 1, entries = 0, segment = NULL",
+    ];
+    for (number, edit) in edits.into_iter().enumerate() {
+        let path = folder.path().join(format!("{number}.db"));
+        std::fs::copy(&whole, &path).unwrap();
+        edit_tables(&path, edit);
+        let mut log = match SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()) {
+            Ok(log) => log,
+            Err(error) => panic!("{edit}: {error:?}"),
+        };
+        assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid, "{edit}");
+        for seqno in 1..=log.size() {
+            match log.read(seqno).and_then(|_| log.prove_in_segment(seqno)) {
+                Ok(_) | Err(LogError::SegmentNotFound(_)) => {}
+                Err(error) => panic!("{edit}: entry {seqno}: {error:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_accident_in_the_shell_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    drop(sample_log(SqliteStore::open(&path).unwrap()).unwrap());
+    let shell = Connection::open(&path).unwrap();
+    for (statement, said) in [
+        ("DELETE FROM entry WHERE seqno = 3", "never deleted"),
+        ("UPDATE entry SET hash = zeroblob(32)", "never changed"),
+        ("INSERT INTO entry SELECT * FROM entry WHERE seqno = 3", "UNIQUE"),
+        ("DELETE FROM segment", "never deleted"),
+        ("UPDATE segment SET closed = ''", "never changed"),
+        ("REPLACE INTO segment SELECT * FROM segment", "never replaced"),
+    ] {
+        let error = shell.execute_batch(statement).expect_err(statement).to_string();
+        assert!(error.contains(said), "{statement}: {error}");
+    }
+    let mut log = SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()).unwrap();
+    assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid);
+}
+
+/// A view, a trigger or a table of another form could answer anything, or change what is written.
+#[test]
+fn other_tables_than_ours_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.db");
+    drop(sample_log(SqliteStore::open(&whole).unwrap()).unwrap());
+    for (number, edit) in [
+        "DROP TRIGGER entry_stays",
+        "DROP INDEX entry_stream",
+        "CREATE TRIGGER mine AFTER INSERT ON entry BEGIN SELECT 1; END",
+        "ALTER TABLE head RENAME TO other; CREATE VIEW head AS SELECT * FROM other",
+        "ALTER TABLE entry ADD COLUMN more",
+        "DROP TABLE log",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = folder.path().join(format!("{number}.db"));
+        std::fs::copy(&whole, &path).unwrap();
+        Connection::open(&path).unwrap().execute_batch(edit).unwrap();
+        let refused = SqliteStore::open(&path).map(|_| ());
+        assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{edit}: {refused:?}");
+    }
+    // What an operator adds for queries of their own is no harm.
+    Connection::open(&whole).unwrap().execute_batch("CREATE INDEX mine ON entry (time, event)").unwrap();
+    SqliteStore::open(&whole).unwrap();
+}
+
+#[test]
+fn a_database_of_something_else_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(SqliteStore::open(&path).map(|_| ()), Err(StoreError::Config(_))));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::write(&path, b"this is no database, however long it may be, and it stays what it is").unwrap();
+    assert!(matches!(SqliteStore::open(&path).map(|_| ()), Err(StoreError::Corrupt { .. })));
+    // Made by a later version.
+    let path = folder.path().join("later.db");
+    drop(sample_log(SqliteStore::open(&path).unwrap()).unwrap());
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+    let refused = SqliteStore::open(&path).map(|_| ());
+    assert!(matches!(refused, Err(StoreError::LaterVersion { .. })), "{refused:?}");
+}
+
+fn memory(records: &[OwnedRecord]) -> MemoryStore {
+    store_from(records)
+}
+
+/// As somebody does it who means to.
+fn edit_tables(path: &Path, edit: &str) {
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch("INSERT INTO permit VALUES ('attack')").unwrap();
+    connection.execute_batch(edit).unwrap();
+    connection.execute_batch("DELETE FROM permit").unwrap();
+}
+
+/// What docs/sqlite.md shows can be done in the shell.
+#[test]
+fn the_query_in_the_documentation_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    drop(sample_log(SqliteStore::open(&path).unwrap()).unwrap());
+    let page = include_str!("../../../docs/sqlite.md");
+    let (_, rest) = page.split_once("```sql\n").unwrap();
+    let (sql, _) = rest.split_once("```").unwrap();
+    let shell = Connection::open(&path).unwrap();
+    let mut statement = shell.prepare(sql).unwrap();
+    assert_eq!(statement.column_count(), 5);
+    statement.query([]).unwrap().next().unwrap();
+    let marked: i64 = shell.query_row("PRAGMA application_id", [], |row| row.get(0)).unwrap();
+    assert!(page.contains(&format!("`PRAGMA application_id` is {marked} ")));
+}
