@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod native;
+mod sqlite;
 mod table;
 
 use std::env;
@@ -36,7 +37,7 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 8] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 10] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
@@ -45,6 +46,8 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 8] {
         ("verify-file", counts.batches),
         ("durable", counts.durable),
         ("threads", counts.durable * 16),
+        ("append-sqlite", counts.batches),
+        ("durable-sqlite", counts.durable),
         ("open", counts.open),
     ]
 }

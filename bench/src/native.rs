@@ -22,7 +22,7 @@ use secure_log_keystore::{Config, Seed, SoftwareKeystore, Source};
 /// Threads that append at the same time.
 const THREADS: u64 = 32;
 /// Durable appends between as many bare writes, so that both see the same disk.
-const TURN: u64 = 50;
+pub const TURN: u64 = 50;
 /// Batches that are appended to a log that was just opened.
 const FEW_BATCHES: usize = 10;
 
@@ -46,6 +46,8 @@ impl Part for Native {
             "durable" => self.durable(entries),
             "threads" => self.threads(entries),
             "open" => self.open(entries),
+            "append-sqlite" => self.append_sqlite(entries),
+            "durable-sqlite" => self.durable_sqlite(entries),
             _ => Ok(Vec::new()),
         }
     }
@@ -217,7 +219,8 @@ impl Native {
         Ok(path)
     }
 
-    fn entry(&self) -> NewEntry<'_> {
+    /// What every case appends.
+    pub fn entry(&self) -> NewEntry<'_> {
         NewEntry {
             stream: STREAM,
             event: EVENT,
@@ -228,12 +231,13 @@ impl Native {
         }
     }
 
-    fn batch(&self) -> Vec<NewEntry<'_>> {
+    /// As many of them as a batch has.
+    pub fn batch(&self) -> Vec<NewEntry<'_>> {
         vec![self.entry(); BATCH]
     }
 
     /// The path of a file that is not there any more, and nothing of it either.
-    fn fresh(&self, name: &str) -> io::Result<PathBuf> {
+    pub fn fresh(&self, name: &str) -> io::Result<PathBuf> {
         for found in fs::read_dir(&self.folder)? {
             let found = found?;
             if found.file_name().to_string_lossy().starts_with(name) {
@@ -253,14 +257,15 @@ pub fn verify(path: &Path, key: &str) -> Result<u64, Failure> {
     valid(&verify_jsonl(File::open(path)?, &trust(key)?, |_| {})?)
 }
 
-fn open<S: SecureLogStore>(store: S) -> Result<SecureLog<S>, Failure> {
+/// A log in this store, with a key.
+pub fn open<S: SecureLogStore>(store: S) -> Result<SecureLog<S>, Failure> {
     let seed = Seed::from_hex(SEED).ok_or("the seed is malformed")?;
     let keys = SoftwareKeystore::new(Config { algorithm: Algorithm::Ed25519, source: Source::Seed(seed) });
     Ok(SecureLog::open(store, Providers::system(keys), LogOptions::default())?)
 }
 
 /// Appends the batch until the log has got at least so many entries more.
-fn append<S: SecureLogStore>(log: &mut SecureLog<S>, batch: &[NewEntry<'_>], entries: u64) -> Result<u64, Failure> {
+pub fn append<S: SecureLogStore>(log: &mut SecureLog<S>, batch: &[NewEntry<'_>], entries: u64) -> Result<u64, Failure> {
     let mut appended = 0;
     while appended < entries {
         appended += log.append_batch(batch)?.0.len() as u64;
