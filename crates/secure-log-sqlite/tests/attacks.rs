@@ -5,11 +5,14 @@ use std::path::Path;
 use rusqlite::Connection;
 use secure_log::SecureLog;
 use secure_log::error::LogError;
+use secure_log::jsonl::export;
 use secure_log::memory::MemoryStore;
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::verify::Verdict;
 use secure_log_sqlite::SqliteStore;
-use secure_log_testkit::attacks::{no_edit_passes, options, providers, sample_log, sample_records};
+use secure_log_testkit::attacks::{
+    no_edit_passes, options, providers, reference_verdict, sample_log, sample_records, to_jsonl,
+};
 use secure_log_testkit::{OwnedRecord, store_from};
 
 #[test]
@@ -30,6 +33,22 @@ fn what_is_imported_is_the_same_log() {
     assert!(records == sample_records());
     let again = store.import(&mut MemoryStore::new());
     assert!(matches!(again, Err(StoreError::Config(_))), "{again:?}");
+}
+
+/// The verifiers read lines.
+#[test]
+fn a_log_in_a_database_is_what_the_verifiers_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    drop(sample_log(SqliteStore::open(&path).unwrap()).unwrap());
+    let lines = folder.path().join("log.jsonl");
+    let mut file = std::fs::File::create(&lines).unwrap();
+    let records = export(&mut SqliteStore::open(&path).unwrap(), &mut file).unwrap();
+    assert_eq!(records, sample_records().len() as u64);
+    assert_eq!(std::fs::read(&lines).unwrap(), to_jsonl(&sample_records()), "the same log, whatever keeps it");
+    if let Some((verdict, said)) = reference_verdict(&lines) {
+        assert_eq!(verdict, "valid", "{said}");
+    }
 }
 
 /// Each edit of the tables by somebody who knows them is found, or refused on opening.

@@ -7,6 +7,7 @@
 //! turned into a record. A verifier has to say first what comes first.
 
 mod canonical;
+mod export;
 mod line;
 mod parse;
 mod scan;
@@ -14,6 +15,7 @@ mod scan;
 mod tests;
 mod write;
 
+pub use export::{ExportError, export};
 pub use line::{EntryLine, Line, LogLine, PrunedLine, RowError, StreamLine, UnknownLine};
 pub use parse::{LineError, parse_line};
 pub use write::{WriteError, write_record};
