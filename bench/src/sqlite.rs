@@ -1,9 +1,12 @@
 //! The native cases on the SQLite store, and beside them the bare inserts of the same rows.
 
+use std::fs;
 use std::time::Instant;
 
 use rusqlite::Connection;
-use secure_log_bench_shared::entry::BATCH;
+use secure_log::engine::NewEntry;
+use secure_log::store::{EntryRange, SecureLogStore};
+use secure_log_bench_shared::entry::{BATCH, STREAM};
 use secure_log_bench_shared::{Failure, Sample, timed};
 use secure_log_sqlite::SqliteStore;
 
@@ -64,6 +67,73 @@ impl Native {
         Ok(vec![
             Sample::new("append-durable", "sqlite", seqno, appends),
             Sample::new("bare-autocommit", "sqlite", seqno, inserts),
+        ])
+    }
+
+    /// A database that grows to so many entries: what an append costs at its beginning and at its end, and what a proof and a
+    /// page cost anywhere in it, at worst. Then one of as many streams.
+    pub fn grow_sqlite(&self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let part = (entries / 20).max(BATCH as u64);
+        let path = self.fresh("grown.db")?;
+        let mut log = open(SqliteStore::open(&path)?)?;
+        let batch = self.batch();
+        let (first, first_seconds) = timed(|| append(&mut log, &batch, part))?;
+        while log.size() + part < entries {
+            append(&mut log, &batch, part)?;
+            log.close_segment(STREAM)?;
+        }
+        let (last, last_seconds) = timed(|| append(&mut log, &batch, part))?;
+        log.close_segment(STREAM)?;
+        let (size, bytes) = (log.size(), fs::metadata(&path)?.len());
+        eprintln!("{} bytes an entry in a database of {size}", bytes / size);
+        let (mut proof, mut page) = (0.0f64, 0.0f64);
+        for place in 0..200 {
+            let seqno = 1 + (size - 1000) / 200 * place;
+            let (_, seconds) = timed(|| log.prove_in_segment(seqno))?;
+            proof = proof.max(seconds);
+            let (_, seconds) = timed(|| {
+                log.store_mut().entries(
+                    EntryRange { stream: Some(STREAM), from: seqno, to: u64::MAX, limit: 100 },
+                    &mut |record| _ = std::hint::black_box(record),
+                )
+            })?;
+            page = page.max(seconds);
+        }
+        drop(log);
+        fs::remove_file(path)?;
+        Ok(vec![
+            Sample::new("append-first", "sqlite", first, first_seconds),
+            Sample::new("append-last", "sqlite", last, last_seconds),
+            Sample::new("worst-proof", "sqlite", 1, proof),
+            Sample::new("worst-page", "sqlite", 1, page),
+        ])
+    }
+
+    /// A database of so many streams with an entry each: opening it, and appending to it.
+    pub fn streams_sqlite(&self, streams: u64) -> Result<Vec<Sample>, Failure> {
+        let path = self.fresh("streams.db")?;
+        let mut log = open(SqliteStore::open(&path)?)?;
+        let mut number = 0;
+        while number < streams {
+            let names: Vec<String> = (0..BATCH).map(|i| format!("tenant/{}", number + i as u64)).collect();
+            let batch: Vec<_> = names.iter().map(|stream| NewEntry { stream, ..self.entry() }).collect();
+            log.append_batch(&batch)?;
+            number += BATCH as u64;
+        }
+        drop(log);
+        let (mut log, seconds) = timed(|| open(SqliteStore::open(&path)?))?;
+        let (appended, append_seconds) = timed(|| append(&mut log, &self.batch(), 20 * BATCH as u64))?;
+        let mut page = 0.0f64;
+        for place in 0..200 {
+            let (_, seconds) = timed(|| log.streams(streams / 200 * place, 100))?;
+            page = page.max(seconds);
+        }
+        drop(log);
+        fs::remove_file(path)?;
+        Ok(vec![
+            Sample::new("open", "sqlite-streams", streams, seconds),
+            Sample::new("append-to", "sqlite-streams", appended, append_seconds),
+            Sample::new("worst-list", "sqlite-streams", 1, page),
         ])
     }
 

@@ -63,7 +63,7 @@ enum Bound {
 use Bound::{Millis, TimesAsLong, TimesAsMany};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 13] = [
+const GOALS: [Goal; 16] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("verify", "memory", Native), is: TimesAsLong(1.5, ("sha256", "", Native)) },
@@ -73,6 +73,9 @@ const GOALS: [Goal; 13] = [
     Goal { of: ("append-durable-32", "file", Native), is: TimesAsMany(8.0, ("append-durable", "file", Native)) },
     Goal { of: ("append-batch", "sqlite", Native), is: TimesAsMany(0.6, ("bare-insert", "sqlite", Native)) },
     Goal { of: ("append-durable", "sqlite", Native), is: TimesAsMany(0.8, ("bare-autocommit", "sqlite", Native)) },
+    Goal { of: ("append-last", "sqlite", Native), is: TimesAsMany(0.8, ("append-first", "sqlite", Native)) },
+    Goal { of: ("worst-proof", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("worst-page", "sqlite", Native), is: Millis(2.0) },
     Goal { of: ("open", "entries", Native), is: Millis(50.0) },
     Goal { of: ("open", "streams", Native), is: Millis(50.0) },
     // What is equal differs by the noise of the disk.
