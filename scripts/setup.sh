@@ -112,7 +112,7 @@ python_packages() {
 # For the second host, tests/jco.
 node_packages() {
     if ! node_is_recent || ! have npm; then
-        python_packages node "tests/jco, since there is no Node $node_major with npm on the PATH" "$node_package"
+        python_packages node "tests/jco, since there is no Node $node_oldest or newer with npm on the PATH" "$node_package"
         mkdir -p "$tools/bin"
         ln -sf "$tools"/node/bin/{node,npm} "$tools/bin/"
     fi

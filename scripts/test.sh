@@ -128,7 +128,7 @@ check_foreign() {
 }
 
 check_jco() {
-    node_is_recent || not_run "there is no Node $node_major or newer"
+    node_is_recent || not_run "there is no Node $node_oldest or newer"
     (cd tests/jco && node host.mjs)
 }
 
