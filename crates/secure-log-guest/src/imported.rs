@@ -8,7 +8,7 @@ use secure_log::record::{
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, CommitRow, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
 };
 
 use crate::convert;
@@ -79,18 +79,35 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn insert(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        let records: Vec<Record<'_>> = commit.records().collect();
-        let mut lines: Vec<Vec<&str>> = Vec::new();
-        for record in &records {
-            if let Record::Head(head) = record {
-                lines.push(head.sigs.iter().map(String::as_str).collect());
+        // Bindings borrow the records, and the lists in them.
+        let mut others = Vec::new();
+        for row in commit.rows() {
+            if let CommitRow::Record(record) = row {
+                let lines: Vec<&str> = match record {
+                    Record::Head(head) => head.sigs.iter().map(String::as_str).collect(),
+                    _ => Vec::new(),
+                };
+                others.push((record, lines));
             }
         }
-        let mut lines = lines.iter();
-        let rows: Vec<given::Row<'_>> = records
-            .iter()
-            .map(|record| row_to_wire(record, |_| lines.next().expect("each head's lines were collected")))
+        let mut others = others.iter();
+        let rows: Vec<wire::CommitRowParam<'_>> = commit
+            .rows()
+            .map(|row| match row {
+                CommitRow::Entry(entry) => wire::CommitRowParam::Entry(wire::PackedEntry {
+                    seqno: entry.seqno,
+                    stream: entry.stream,
+                    hash: convert::pack_hash(&entry.hash),
+                    length: entry.length,
+                }),
+                CommitRow::Record(_) => {
+                    let (record, lines) = others.next().expect("each record that is no entry was collected");
+                    wire::CommitRowParam::Row(row_to_wire(record, |_| lines))
+                }
+            })
             .collect();
+        let streams: Vec<&str> = commit.streams().iter().map(String::as_str).collect();
+        let entries = convert::pack(commit.packed_bytes());
         let nodes: Vec<wire::NodeParam<'_>> = commit
             .nodes
             .iter()
@@ -101,7 +118,8 @@ impl SecureLogStore for ImportedStore {
             root: &expected.root.0,
             segments: expected.segments,
         });
-        wire::secure_log_insert(wire::CommitParam { expected, rows: &rows, nodes: &nodes }).map_err(error_from_wire)
+        let commit = wire::CommitParam { expected, rows: &rows, streams: &streams, entries: &entries, nodes: &nodes };
+        wire::secure_log_insert(commit).map_err(error_from_wire)
     }
 
     fn heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {

@@ -11,7 +11,8 @@ use secure_log::record::{
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
-    Commit, EntryRange, Expected, Node, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, TreeId,
+    Commit, EntryRange, Expected, Node, NodeId, NumberedHead, PackedEntry, SecureLogStore, StoreError, StreamState,
+    TreeId,
 };
 
 use crate::convert;
@@ -208,20 +209,30 @@ fn commit_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
         let root = convert::hash(&expected.root, "the expected root")?;
         Ok(Expected { size: expected.size, root, segments: expected.segments })
     });
-    let mut commit = Commit::new(expected.transpose()?);
-    let entry_bytes = wire.rows.iter().map(|row| if let wire::Row::Entry(row) = row { row.bytes.len() } else { 0 });
-    commit.reserve(wire.rows.len(), entry_bytes.sum());
+    let length = |row: &wire::CommitRow| if let wire::CommitRow::Entry(row) = row { row.length.into() } else { 0 };
+    let bytes = convert::unpack(&wire.entries, wire.rows.iter().map(length).sum())?;
+    let rows = wire.rows.len();
+    let mut commit = Commit::of_packed(expected.transpose()?, wire.streams, bytes);
+    commit.reserve(rows, 0);
     for row in wire.rows {
         match row {
-            wire::Row::Pruned(_) => {
+            wire::CommitRow::Entry(row) => {
+                let wire::PackedEntry { seqno, stream, hash, length } = row;
+                let entry = PackedEntry { seqno, stream, hash: convert::unpack_hash(hash), length };
+                let placed = commit.push_packed(entry);
+                placed.map_err(|misplaced| convert::malformed("an entry of a commit", misplaced.to_string()))?;
+            }
+            wire::CommitRow::Row(wire::Row::Entry(_)) => {
+                return Err(convert::malformed("a commit", "an entry in it is not packed"));
+            }
+            wire::CommitRow::Row(wire::Row::Pruned(_)) => {
                 return Err(convert::malformed("a commit", "an entry is pruned after it was committed"));
             }
-            wire::Row::Unknown(_) => {
+            wire::CommitRow::Row(wire::Row::Unknown(_)) => {
                 return Err(convert::malformed("a commit", "it holds a record of a kind that is not known here"));
             }
-            _ => {}
+            wire::CommitRow::Row(row) => with_record(row, |record| commit.push(record))?,
         }
-        with_record(row, |record| commit.push(record))?;
     }
     for node in wire.nodes {
         let hash = convert::hash(&node.hash, "a tree hash")?;
@@ -293,13 +304,19 @@ mod tests {
 
     type Store = Served<Memory>;
 
-    fn head() -> wire::Row {
-        wire::Row::Head(wire::HeadRow { size: 0, root: vec![0; 32], sigs: Vec::new() })
+    fn head() -> wire::CommitRow {
+        wire::CommitRow::Row(wire::Row::Head(wire::HeadRow { size: 0, root: vec![0; 32], sigs: Vec::new() }))
     }
 
     fn first_commit() -> wire::Commit {
         let log = log_to_wire(LogBuilder::new().log());
-        wire::Commit { expected: None, rows: vec![wire::Row::Log(log), head()], nodes: Vec::new() }
+        wire::Commit {
+            expected: None,
+            rows: vec![wire::CommitRow::Row(wire::Row::Log(log)), head()],
+            streams: Vec::new(),
+            entries: Vec::new(),
+            nodes: Vec::new(),
+        }
     }
 
     #[test]
@@ -317,9 +334,8 @@ mod tests {
     #[test]
     fn what_is_malformed_is_refused_and_nothing_is_stored() {
         Store::init("log".into()).unwrap();
-        let entry = |hash: Vec<u8>| {
-            wire::Row::Entry(wire::EntryRow { seqno: 1, stream_id: "a".into(), hash, bytes: Vec::new() })
-        };
+        let entry =
+            wire::Row::Entry(wire::EntryRow { seqno: 1, stream_id: "a".into(), hash: vec![0; 32], bytes: Vec::new() });
         let pruned = wire::Row::Pruned(wire::PrunedRow { seqno: 1, stream_id: "a".into(), hash: vec![0; 32] });
         let stream = |tier: &str, suite: &str, key: Option<Vec<u8>>| {
             wire::Row::Stream(wire::StreamRow {
@@ -334,8 +350,7 @@ mod tests {
             })
         };
         let rows = [
-            entry(vec![0; 31]),
-            entry(vec![0; 33]),
+            entry,
             pruned,
             wire::Row::Unknown("mystery".into()),
             stream("secret", "sha-256", None),
@@ -346,9 +361,28 @@ mod tests {
         ];
         for row in rows {
             let mut commit = first_commit();
-            commit.rows.insert(1, row.clone());
+            commit.rows.insert(1, wire::CommitRow::Row(row.clone()));
             let refused = Store::secure_log_insert(commit);
             assert!(matches!(refused, Err(wire::StoreError::Corrupt(_))), "{row:?}");
+        }
+        // Of a stream that is not there; with bytes that are not there; with too many; with a word too much, or one that is
+        // not filled up with zeros.
+        let one = vec!["a".to_owned()];
+        let packed = [
+            (Vec::new(), 8, vec![0]),
+            (one.clone(), 9, vec![0]),
+            (one.clone(), u32::MAX, vec![0]),
+            (one.clone(), 8, vec![0, 0]),
+            (one.clone(), 0, vec![0]),
+            (one, 7, vec![u64::MAX]),
+        ];
+        for (streams, length, entries) in packed {
+            let mut commit = first_commit();
+            let entry = wire::PackedEntry { seqno: 1, stream: 0, hash: (0, 0, 0, 0), length };
+            commit.rows.insert(1, wire::CommitRow::Entry(entry));
+            (commit.streams, commit.entries) = (streams, entries);
+            let refused = Store::secure_log_insert(commit.clone());
+            assert!(matches!(refused, Err(wire::StoreError::Corrupt(_))), "{commit:?}");
         }
         let mut commit = first_commit();
         commit.expected = Some(wire::Expected { size: 0, root: Vec::new(), segments: 0 });

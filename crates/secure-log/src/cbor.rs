@@ -29,7 +29,7 @@ pub fn put_array(out: &mut Vec<u8>, count: u64) {
     put_head(out, ARRAY, count);
 }
 
-#[inline]
+#[inline(always)]
 fn put_head(out: &mut Vec<u8>, major: u8, value: u64) {
     let major = major << 5;
     if value < 24 {

@@ -6,9 +6,11 @@
 use core::fmt;
 
 use crate::hash::Hash;
-use crate::record::{
-    DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
-};
+use crate::record::{DataKeyRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow};
+
+mod commit;
+
+pub use commit::{Commit, CommitRow, Misplaced, PackedEntry};
 
 /// Interior hashes below this level are not stored: at most 16 entry hashes give them.
 pub const STORED_LEVEL: u8 = 4;
@@ -51,134 +53,6 @@ pub struct Expected {
     pub root: Hash,
     /// How many segments are closed.
     pub segments: u64,
-}
-
-/// Everything that one call makes durable at once. The last record is a head.
-#[derive(Debug, Default)]
-pub struct Commit {
-    bytes: Vec<u8>,
-    streams: Vec<String>,
-    items: Vec<Item>,
-    /// Interior tree hashes that this commit completes.
-    pub nodes: Vec<Node>,
-    /// What the store must hold for the commit to be appended; `None` for a store that holds nothing.
-    pub expected: Option<Expected>,
-}
-
-#[derive(Debug)]
-enum Item {
-    Log(LogRow),
-    Stream(StreamRow),
-    DataKey(DataKeyRow),
-    Entry { seqno: u64, stream: u32, start: usize, end: usize, hash: Hash },
-    Signature(SignatureRow),
-    Segment(SegmentRow),
-    Witness(WitnessRow),
-    Head(HeadRow),
-}
-
-impl Commit {
-    /// A commit that may be appended to a store that holds `expected`.
-    pub fn new(expected: Option<Expected>) -> Commit {
-        Commit { expected, ..Commit::default() }
-    }
-
-    /// Makes room for so many more entries, whose canonical bytes are about so many in all.
-    pub fn reserve(&mut self, entries: usize, bytes: usize) {
-        self.items.reserve(entries);
-        self.bytes.reserve(bytes);
-    }
-
-    /// Whether nothing was pushed yet.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// The records, in the order in which they were pushed.
-    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.items.iter().map(|item| match item {
-            Item::Log(row) => Record::Log(row),
-            Item::Stream(row) => Record::Stream(row),
-            Item::DataKey(row) => Record::DataKey(row),
-            Item::Entry { seqno, stream, start, end, hash } => Record::Entry(EntryRow {
-                seqno: *seqno,
-                stream: &self.streams[*stream as usize],
-                hash: *hash,
-                bytes: &self.bytes[*start..*end],
-            }),
-            Item::Signature(row) => Record::Signature(row),
-            Item::Segment(row) => Record::Segment(row),
-            Item::Witness(row) => Record::Witness(row),
-            Item::Head(row) => Record::Head(row),
-        })
-    }
-
-    /// The head that ends the commit, once it was pushed.
-    pub fn head(&self) -> Option<&HeadRow> {
-        match self.items.last() {
-            Some(Item::Head(head)) => Some(head),
-            _ => None,
-        }
-    }
-
-    /// Bytes of the entries pushed so far.
-    pub fn entry_bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Appends an entry whose canonical bytes `encode` writes, and whose hash `hash` computes of them.
-    pub fn push_entry<E>(
-        &mut self,
-        seqno: u64,
-        stream: &str,
-        encode: impl FnOnce(&mut Vec<u8>),
-        hash: impl FnOnce(&[u8]) -> Result<Hash, E>,
-    ) -> Result<Hash, E> {
-        let start = self.bytes.len();
-        encode(&mut self.bytes);
-        let end = self.bytes.len();
-        let hash = hash(&self.bytes[start..end]).inspect_err(|_| self.bytes.truncate(start))?;
-        let stream = self.intern(stream);
-        self.items.push(Item::Entry { seqno, stream, start, end, hash });
-        Ok(hash)
-    }
-
-    /// Appends any record. An entry is copied.
-    ///
-    /// # Panics
-    /// On [`Record::Pruned`], which only [`SecureLogStore::prune`] makes, and on [`Record::Unknown`], which only a later
-    /// version can write: neither is ever committed.
-    pub fn push(&mut self, record: Record<'_>) {
-        let item = match record {
-            Record::Log(row) => Item::Log(row.clone()),
-            Record::Stream(row) => Item::Stream(row.clone()),
-            Record::DataKey(row) => Item::DataKey(row.clone()),
-            Record::Entry(row) => {
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(row.bytes);
-                let stream = self.intern(row.stream);
-                Item::Entry { seqno: row.seqno, stream, start, end: self.bytes.len(), hash: row.hash }
-            }
-            Record::Pruned(_) => panic!("a pruned row is never part of a commit"),
-            Record::Signature(row) => Item::Signature(row.clone()),
-            Record::Segment(row) => Item::Segment(row.clone()),
-            Record::Witness(row) => Item::Witness(row.clone()),
-            Record::Head(row) => Item::Head(row.clone()),
-            Record::Unknown(_) => panic!("a record that is not known here is never part of a commit"),
-        };
-        self.items.push(item);
-    }
-
-    fn intern(&mut self, stream: &str) -> u32 {
-        // Batches name few streams and mostly the last one again, so a search from the end is short.
-        let found =
-            self.streams.iter().rev().take(8).position(|s| s == stream).map(|back| self.streams.len() - 1 - back);
-        let index = found.unwrap_or_else(|| {
-            self.streams.push(stream.into());
-            self.streams.len() - 1
-        });
-        u32::try_from(index).expect("a commit holds at most 64 MiB, so fewer than 2^32 entries")
-    }
 }
 
 /// Which entries to read: ascending, from `from` to `to` inclusive, of one stream or of the whole log.
@@ -290,8 +164,8 @@ pub trait SecureLogStore {
     fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError>;
 
     /// Reads all records in commit order, those of unknown kinds too, from `cursor` (0 is the beginning), about
-    /// `max_bytes` of them, and answers the cursor to go on from, or `None` at the end. What was committed after the end was answered is not missed: the
-    /// last cursor stays good.
+    /// `max_bytes` of them, and answers the cursor to go on from, or `None` at the end. What was committed after the end
+    /// was answered is not missed: the last cursor stays good.
     fn scan(
         &mut self,
         cursor: u64,

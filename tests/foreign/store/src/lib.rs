@@ -113,7 +113,7 @@ impl Store {
             let newest: Vec<HeadRow> = self.heads().cloned().collect();
             return Err(StoreError::Conflict(newest.into_iter().rev().take(16).collect()));
         }
-        self.rows.extend(commit.rows.into_iter().map(Some));
+        self.rows.extend(unpack(&commit)?.into_iter().map(Some));
         self.nodes.extend(commit.nodes);
         Ok(())
     }
@@ -190,6 +190,34 @@ fn with<T>(use_store: impl FnOnce(&Store) -> T) -> T {
 /// As many as a caller asked for, as a number of items.
 fn count(limit: u32) -> usize {
     limit as usize
+}
+
+/// The rows of a commit, each with what is its own.
+fn unpack(commit: &Commit) -> Result<Vec<Row>, StoreError> {
+    let bytes = unpack_bytes(&commit.entries);
+    let mut next = 0;
+    let mut unpacked = |entry: &PackedEntry| {
+        let PackedEntry { seqno, stream, hash: (a, b, c, d), length } = *entry;
+        let stream_id = commit.streams.get(stream as usize)?.clone();
+        let begin = next;
+        next += length as usize;
+        let bytes = bytes.get(begin..next)?.to_vec();
+        Some(Row::Entry(EntryRow { seqno, stream_id, hash: unpack_bytes(&[a, b, c, d]), bytes }))
+    };
+    let detail = "it points at a stream or at bytes that the commit does not have".to_owned();
+    commit
+        .rows
+        .iter()
+        .map(|row| match row {
+            CommitRow::Entry(entry) => unpacked(entry),
+            CommitRow::Row(row) => Some(row.clone()),
+        })
+        .collect::<Option<Vec<Row>>>()
+        .ok_or(StoreError::Corrupt(Corruption { at: "an entry of a commit".into(), detail }))
+}
+
+fn unpack_bytes(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
 impl Guest for Component {
