@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Instant;
 
 use rusqlite::Connection;
-use secure_log::engine::NewEntry;
+use secure_log::engine::{NewEntry, SecureLog};
 use secure_log::store::{EntryRange, SecureLogStore};
 use secure_log_bench_shared::entry::{BATCH, STREAM};
 use secure_log_bench_shared::{Failure, Sample, timed};
@@ -26,6 +26,9 @@ const BARE: &str = "
     CREATE INDEX entry_producer ON entry (producer);
     CREATE INDEX entry_session ON entry (session);
 ";
+/// Places of a large database at which a call is timed.
+const PLACES: u64 = 200;
+
 const INSERT: &str = "INSERT INTO entry VALUES (?, 1, ?, ?, ?, 6, 1, 2, 3)";
 
 impl Native {
@@ -36,7 +39,7 @@ impl Native {
         let mut memory = open(SqliteStore::in_memory()?)?;
         let (in_memory, seconds_in_memory) = timed(|| append(&mut memory, &self.batch(), entries))?;
         let mut bare = self.bare("bare-batches.db")?;
-        let (inserted, bare_seconds) = timed(|| self.insert(&mut bare, entries))?;
+        let (inserted, bare_seconds) = timed(|| self.insert(&mut bare, 0, entries))?;
         Ok(vec![
             Sample::new("append-batch", "sqlite", appended, seconds),
             Sample::new("append-batch", "sqlite-memory", in_memory, seconds_in_memory),
@@ -71,41 +74,44 @@ impl Native {
     }
 
     /// A database that grows to so many entries: what an append costs at its beginning and at its end, and what a proof and a
-    /// page cost anywhere in it, at worst. Then one of as many streams.
+    /// page cost anywhere in it, at worst. Bare inserts grow beside it, as the system's cache may become slower, too.
     pub fn grow_sqlite(&self, entries: u64) -> Result<Vec<Sample>, Failure> {
         let part = (entries / 20).max(BATCH as u64);
         let path = self.fresh("grown.db")?;
         let mut log = open(SqliteStore::open(&path)?)?;
-        let batch = self.batch();
-        let (first, first_seconds) = timed(|| append(&mut log, &batch, part))?;
+        let mut bare = self.bare("grown-bare.db")?;
+        let (batch, mut bare_size) = (self.batch(), 0);
+        let mut grow = |log: &mut SecureLog<SqliteStore<_>>| -> Result<[(u64, f64); 2], Failure> {
+            let appended = timed(|| append(log, &batch, part))?;
+            let inserted = timed(|| self.insert(&mut bare, bare_size, part))?;
+            bare_size += inserted.0;
+            Ok([appended, inserted])
+        };
+        let first = grow(&mut log)?;
         while log.size() + part < entries {
-            append(&mut log, &batch, part)?;
+            grow(&mut log)?;
             log.close_segment(STREAM)?;
         }
-        let (last, last_seconds) = timed(|| append(&mut log, &batch, part))?;
+        let last = grow(&mut log)?;
         log.close_segment(STREAM)?;
         let (size, bytes) = (log.size(), fs::metadata(&path)?.len());
         eprintln!("{} bytes an entry in a database of {size}", bytes / size);
-        let (mut proof, mut page) = (0.0f64, 0.0f64);
-        for place in 0..200 {
-            let seqno = 1 + (size - 1000) / 200 * place;
-            let (_, seconds) = timed(|| log.prove_in_segment(seqno))?;
-            proof = proof.max(seconds);
-            let (_, seconds) = timed(|| {
-                log.store_mut().entries(
-                    EntryRange { stream: Some(STREAM), from: seqno, to: u64::MAX, limit: 100 },
-                    &mut |record| _ = std::hint::black_box(record),
-                )
-            })?;
-            page = page.max(seconds);
-        }
+        let seqnos: Vec<u64> = (0..PLACES).map(|place| 1 + (size - 1000) / PLACES * place).collect();
+        let proof = worst(&seqnos, |seqno| log.prove_in_segment(seqno).map(drop))?;
+        let page = worst(&seqnos, |seqno| {
+            let range = EntryRange { stream: Some(STREAM), from: seqno, to: u64::MAX, limit: 100 };
+            log.store_mut().entries(range, &mut |record| _ = std::hint::black_box(record))
+        })?;
         drop(log);
         fs::remove_file(path)?;
+        let sample = |name: &str, (count, seconds)| Sample::new(name, "sqlite", count, seconds);
         Ok(vec![
-            Sample::new("append-first", "sqlite", first, first_seconds),
-            Sample::new("append-last", "sqlite", last, last_seconds),
-            Sample::new("worst-proof", "sqlite", 1, proof),
-            Sample::new("worst-page", "sqlite", 1, page),
+            sample("append-first", first[0]),
+            sample("append-last", last[0]),
+            sample("bare-first", first[1]),
+            sample("bare-last", last[1]),
+            sample("worst-proof", (1, proof)),
+            sample("worst-page", (1, page)),
         ])
     }
 
@@ -123,11 +129,8 @@ impl Native {
         drop(log);
         let (mut log, seconds) = timed(|| open(SqliteStore::open(&path)?))?;
         let (appended, append_seconds) = timed(|| append(&mut log, &self.batch(), 20 * BATCH as u64))?;
-        let mut page = 0.0f64;
-        for place in 0..200 {
-            let (_, seconds) = timed(|| log.streams(streams / 200 * place, 100))?;
-            page = page.max(seconds);
-        }
+        let places: Vec<u64> = (0..PLACES).map(|place| streams / PLACES * place).collect();
+        let page = worst(&places, |after| log.streams(after, 100).map(drop))?;
         drop(log);
         fs::remove_file(path)?;
         Ok(vec![
@@ -143,19 +146,20 @@ impl Native {
         Ok(connection)
     }
 
-    fn insert(&self, connection: &mut Connection, entries: u64) -> Result<u64, Failure> {
-        let mut seqno = 0;
-        while seqno < entries {
+    /// Inserts at least so many rows behind `size` of them.
+    fn insert(&self, connection: &mut Connection, size: u64, entries: u64) -> Result<u64, Failure> {
+        let mut inserted = 0;
+        while inserted < entries {
             let transaction = connection.transaction()?;
             let mut insert = transaction.prepare_cached(INSERT)?;
             for _ in 0..BATCH {
-                seqno += 1;
-                insert.execute(self.row(seqno))?;
+                inserted += 1;
+                insert.execute(self.row(size + inserted))?;
             }
             drop(insert);
             transaction.commit()?;
         }
-        Ok(seqno)
+        Ok(inserted)
     }
 
     /// What differs from row to row: seqno, hash, bytes and time.
@@ -166,4 +170,17 @@ impl Native {
         // All entries of a commit have one time.
         (seqno as i64, hash, bytes, 1_700_000_000_000_000 + (seqno / BATCH as u64) as i64)
     }
+}
+
+/// How many seconds a call takes at the worst of these places. Each place counts with the best of three visits, between which
+/// all others are visited, so that a disturbance does not count and a cache does not help.
+fn worst<E>(places: &[u64], mut call: impl FnMut(u64) -> Result<(), E>) -> Result<f64, E> {
+    let mut best = vec![f64::INFINITY; places.len()];
+    for _ in 0..3 {
+        for (place, best) in places.iter().zip(&mut best) {
+            let ((), seconds) = timed(|| call(*place))?;
+            *best = best.min(seconds);
+        }
+    }
+    Ok(best.into_iter().fold(0.0, f64::max))
 }
