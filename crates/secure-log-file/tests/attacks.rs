@@ -14,11 +14,11 @@ use secure_log::verify::{Verdict, verify_jsonl};
 use secure_log_file::disk::Disk;
 use secure_log_file::{FileStore, Options};
 use secure_log_testkit::attacks::{
-    Flip, flips, no_edit_passes, no_flip_passes, options, providers, reference_verdict, sample_log, sample_records,
-    to_jsonl, trust,
+    Flip, Native, flips, no_edit_passes, no_flip_passes, options, providers, reference_verdict, sample_log,
+    sample_records, scenarios, to_jsonl, trust,
 };
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
-use secure_log_testkit::{SeededRandom, count, seed};
+use secure_log_testkit::{AnyStore, SeededRandom, count, seed};
 
 #[test]
 fn rows_1_to_19_no_edit_of_a_file_passes() {
@@ -28,6 +28,21 @@ fn rows_1_to_19_no_edit_of_a_file_passes() {
         number += 1;
         put(&folder.path().join(format!("{number}.jsonl")), &to_jsonl(records))
     });
+}
+
+#[test]
+fn rows_21_to_27_every_scenario_over_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    for scenario in scenarios() {
+        eprintln!("row {}, {}", scenario.row, scenario.name);
+        (scenario.run)(&mut || {
+            number += 1;
+            let path = folder.path().join(format!("{number}.jsonl"));
+            let store = AnyStore::new(FileStore::open(&path).unwrap());
+            Native::new(store, move |records| put(&path, &to_jsonl(records)).map(AnyStore::new))
+        });
+    }
 }
 
 #[test]

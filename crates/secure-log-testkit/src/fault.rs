@@ -151,7 +151,12 @@ impl<S> FaultStore<S> {
     /// Stands before `inner`, and does nothing until it is told to.
     pub fn new(inner: S) -> (FaultStore<S>, Faults) {
         let faults = Faults::default();
-        (FaultStore { inner, faults: faults.clone() }, faults)
+        (FaultStore::under(inner, faults.clone()), faults)
+    }
+
+    /// Stands before `inner`, and fails when `faults` says so.
+    pub fn under(inner: S, faults: Faults) -> FaultStore<S> {
+        FaultStore { inner, faults }
     }
 
     /// The store behind it.

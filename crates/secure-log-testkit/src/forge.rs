@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secure_log::entry::{CONTROL_PREFIX, Entry};
 use secure_log::hash::{Hash, Suite};
-use secure_log::record::{LogRow, StreamRow};
+use secure_log::record::{HeadRow, LogRow, StreamRow};
 use secure_log::tree::{CompactTree, leaf_hash};
 
 use crate::record::OwnedRecord;
@@ -38,6 +38,30 @@ pub fn rechain(records: &mut [OwnedRecord], reach: Reach) {
         streams: BTreeMap::new(),
     };
     records.iter_mut().for_each(|record| chain.fit(record));
+}
+
+/// Appends an entry to a SHA-256 stream under a head that nobody signed, with everything as it should be but the key.
+///
+/// # Panics
+/// When the stream has no entry, or when what is signed would change: the test is wrong.
+pub fn append_unattested(records: &mut Vec<OwnedRecord>, stream: &str, payload: &[u8]) {
+    let last = records.iter().rposition(|record| record.entry().is_some_and(|entry| entry.stream == stream));
+    let mut forged = records[last.expect("the stream has an entry")].clone();
+    forged.edit_entry(|entry| entry.payload = payload.into());
+    let signed = heads_of(records);
+    records.push(forged);
+    records.push(OwnedRecord::Head(HeadRow { size: 0, root: Hash::ZERO, sigs: Vec::new() }));
+    rechain(records, Reach::Heads);
+    assert_eq!(heads_of(records)[..signed.len()], signed, "what is signed is not touched");
+}
+
+/// The heads among these records.
+pub fn heads_of(records: &[OwnedRecord]) -> Vec<HeadRow> {
+    let head = |record: &OwnedRecord| match record {
+        OwnedRecord::Head(head) => Some(head.clone()),
+        _ => None,
+    };
+    records.iter().filter_map(head).collect()
 }
 
 struct Chain {

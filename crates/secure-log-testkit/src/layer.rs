@@ -1,5 +1,6 @@
 //! Stores that stand before another store.
 
+use core::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secure_log::hash::Hash;
@@ -46,7 +47,7 @@ impl Method {
 
 /// A layer that treats all calls alike: it decides when, and whether, to pass one on.
 pub(crate) trait Layer {
-    type Store: SecureLogStore;
+    type Store: SecureLogStore + ?Sized;
 
     fn call<T>(
         &mut self,
@@ -59,8 +60,8 @@ pub(crate) trait Layer {
 
 /// Makes a [`Layer`] a store.
 macro_rules! store_over_layer {
-    ($layer:ident) => {
-        impl<S: SecureLogStore> SecureLogStore for $layer<S> {
+    ($layer:ident $(<$below:ident>)?) => {
+        impl$(<$below: SecureLogStore>)? SecureLogStore for $layer$(<$below>)? {
             fn log(&mut self) -> Result<Option<LogRow>, StoreError> {
                 self.call(Method::Log, |store| store.log())
             }
@@ -196,5 +197,38 @@ impl<S: SecureLogStore> Layer for SharedStore<S> {
     }
 }
 
-store_over_layer!(SharedStore);
-store_over_layer!(FaultStore);
+/// A store of any kind: what holds it can replace it by one of another kind.
+pub struct AnyStore(Box<dyn SecureLogStore + Send>);
+
+impl AnyStore {
+    /// Hides which store it is.
+    pub fn new(store: impl SecureLogStore + Send + 'static) -> AnyStore {
+        AnyStore(Box::new(store))
+    }
+}
+
+impl fmt::Debug for AnyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyStore").finish_non_exhaustive()
+    }
+}
+
+impl Layer for AnyStore {
+    type Store = dyn SecureLogStore + Send;
+
+    fn call<T>(
+        &mut self,
+        _: Method,
+        run: impl FnOnce(&mut Self::Store) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        run(&mut *self.0)
+    }
+
+    fn torn_below(&mut self) -> Option<Torn> {
+        self.0.torn()
+    }
+}
+
+store_over_layer!(SharedStore<S>);
+store_over_layer!(FaultStore<S>);
+store_over_layer!(AnyStore);

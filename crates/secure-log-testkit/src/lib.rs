@@ -5,7 +5,7 @@
 //! - commits as a correct engine makes them: [`LogBuilder`];
 //! - providers for tests: [`MemoryAnchor`], [`ManualClock`], [`SeededRandom`], and in builds with debug assertions
 //!   `TestKeystore`, whose keys everybody can compute;
-//! - what goes wrong by itself ([`FaultStore`], [`crash_disk`]) and on purpose ([`HostileStore`], [`OwnedRecord`], [`forge`]).
+//! - what goes wrong by itself ([`FaultStore`], [`crash_disk`]) and on purpose ([`HostileStore`], [`OwnedRecord`], [`forge`], [`Hand`]).
 //!
 //! **Out of scope**: the strict store in memory is [`secure_log::memory::MemoryStore`].
 //!
@@ -30,6 +30,7 @@ pub mod conformance;
 pub mod crash_disk;
 mod fault;
 pub mod forge;
+mod hand;
 mod hostile;
 #[cfg(debug_assertions)]
 mod keystore;
@@ -41,10 +42,11 @@ mod surroundings;
 pub use anchor::{MemoryAnchor, Outage};
 pub use builder::{CommitBuilder, LogBuilder};
 pub use fault::{Effect, Fault, FaultStore, Faults};
+pub use hand::{Hand, HeldStore, LIES, Lie};
 pub use hostile::HostileStore;
 #[cfg(debug_assertions)]
 pub use keystore::TestKeystore;
-pub use layer::{Method, SharedStore};
+pub use layer::{AnyStore, Method, SharedStore};
 pub use naive::NaiveStore;
-pub use record::{OwnedRecord, records_of, store_from};
+pub use record::{OwnedRecord, from_jsonl, records_of, store_from, to_jsonl};
 pub use surroundings::{ManualClock, SeededRandom, count, seed};

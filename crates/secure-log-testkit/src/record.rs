@@ -2,6 +2,7 @@
 
 use secure_log::entry::{Entry, EntryRef};
 use secure_log::hash::Hash;
+use secure_log::jsonl::{parse_line, write_record};
 use secure_log::memory::MemoryStore;
 use secure_log::record::{
     DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, UnknownRow,
@@ -76,6 +77,27 @@ impl OwnedRecord {
         }
     }
 
+    /// Bits that a store keeps of an entry: those of its canonical bytes and of its hash.
+    pub fn bits(&self) -> u64 {
+        match self {
+            OwnedRecord::Entry { bytes, hash, .. } => 8 * (bytes.len() + hash.0.len()) as u64,
+            _ => 0,
+        }
+    }
+
+    /// Flips one of these bits.
+    ///
+    /// # Panics
+    /// When there is no such bit: the test is wrong.
+    pub fn flip(&mut self, bit: u64) {
+        assert!(bit < self.bits(), "there is no bit {bit}");
+        let OwnedRecord::Entry { bytes, hash, .. } = self else { return };
+        let at = (bit / 8) as usize;
+        let length = bytes.len();
+        let byte = if at < length { &mut bytes[at] } else { &mut hash.0[at - length] };
+        *byte ^= 1 << (bit % 8);
+    }
+
     /// Gives an entry the SHA-256 of its bytes as its hash, as an attacker would.
     pub fn rehash(&mut self) {
         if let OwnedRecord::Entry { hash, bytes, .. } = self {
@@ -119,4 +141,49 @@ pub fn records_of<S: SecureLogStore + ?Sized>(store: &mut S) -> Result<Vec<Owned
 /// A store in memory that holds these records, whatever they are, with the tree hashes of their entries' hashes.
 pub fn store_from<'a>(records: impl IntoIterator<Item = &'a OwnedRecord>) -> MemoryStore {
     MemoryStore::from_records(records.into_iter().map(OwnedRecord::as_record))
+}
+
+/// The records as a file holds them.
+///
+/// # Panics
+/// When one of them has no line.
+pub fn to_jsonl(records: &[OwnedRecord]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for record in records {
+        match record {
+            // The engine's own writer knows no more of it than that it cannot write it.
+            OwnedRecord::Unknown(kind) => lines.extend(format!("{{\"t\":\"{kind}\"}}\n").bytes()),
+            known => write_record(&known.as_record(), &mut lines).unwrap_or_else(|error| panic!("{error}: {known:?}")),
+        }
+    }
+    lines
+}
+
+/// The records of lines that are well spelled, in whatever order and however little they fit each other.
+pub fn from_jsonl(lines: &[u8]) -> Result<Vec<OwnedRecord>, String> {
+    let mut records = Vec::new();
+    let mut scratch = Vec::new();
+    for (line, number) in lines.split_inclusive(|byte| *byte == b'\n').zip(1..) {
+        let said = |error: &dyn core::fmt::Display| format!("line {number}: {error}");
+        let line = line.strip_suffix(b"\n").ok_or_else(|| said(&"it has no end"))?;
+        let line = parse_line(line).map_err(|error| said(&error))?;
+        records.push(line.record(&mut scratch).map_err(|error| said(&error))?.into());
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn lines_are_read_as_they_are_written() {
+        let mut records = crate::attacks::sample_records();
+        records.insert(7, OwnedRecord::Unknown("mystery".into()));
+        let lines = to_jsonl(&records);
+        assert_eq!(from_jsonl(&lines), Ok(records));
+        assert!(from_jsonl(&lines[..lines.len() - 1]).unwrap_err().ends_with("it has no end"));
+        assert!(from_jsonl(b"{}\n").unwrap_err().starts_with("line 1: malformed"));
+    }
 }

@@ -2,6 +2,7 @@
 
 use secure_log::engine::SecureLog;
 use secure_log::entry::{CONTROL_PRODUCER, Entry, SigningRule, Tier, checkpoint_message, entry_message};
+use secure_log::error::LogError;
 use secure_log::hash::{Hash, KeyId, Suite};
 use secure_log::note;
 use secure_log::providers::{CheckpointSigner, Keystore};
@@ -9,13 +10,14 @@ use secure_log::record::{HeadRow, SegmentRow, SignatureRow, StreamRow, Subject};
 use secure_log::sign::Algorithm;
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::tree::{CompactTree, leaf_hash};
-use secure_log::verify::{FindingCode, Place, Report, Verdict, verify_jsonl};
+use secure_log::verify::{FindingCode, Place, verify_jsonl};
 
+use super::said::{Said, refusal};
 use super::sample::{
-    IDENTITY, ORIGIN, log_key, options, other_records, providers, sample_records, to_jsonl, trust, unkeyed_hash,
+    IDENTITY, ORIGIN, log_key, options, other_records, providers, sample_records, trust, unkeyed_hash,
 };
 use crate::forge::{Reach, rechain};
-use crate::{OwnedRecord, TestKeystore};
+use crate::{OwnedRecord, TestKeystore, to_jsonl};
 
 /// An edit of the sample log, and what it has to end as.
 #[derive(Clone, Debug)]
@@ -45,11 +47,17 @@ pub enum Answer {
 /// # Panics
 /// When one of them does not.
 pub fn no_edit_passes<S: SecureLogStore>(mut place: impl FnMut(&[OwnedRecord]) -> Result<S, StoreError>) {
+    no_edit_passes_with(|records| open_and_verify(|| place(records)));
+}
+
+/// The same with an engine that stands somewhere else: `judge` has it open and verify a log of these records.
+///
+/// # Panics
+/// When one of them does not.
+pub fn no_edit_passes_with(mut judge: impl FnMut(&[OwnedRecord]) -> Said) {
     let untouched = sample_records();
-    assert_eq!(read(&untouched).verdict, Verdict::Valid, "{:?}", read(&untouched));
-    let store = place(&untouched).expect("an untouched log can be put in place");
-    let mut log = SecureLog::open(store, providers(), options()).expect("an untouched log opens");
-    assert_eq!(log.verify_log().map(|report| report.verdict), Ok(Verdict::Valid));
+    assert_eq!(read(&untouched), Said::Valid);
+    assert_eq!(judge(&untouched), Said::Valid, "nobody edited it");
     let mut wrong = Vec::new();
     for Edit { row, name, apply, answer } in edits() {
         let mut records = untouched.clone();
@@ -59,43 +67,48 @@ pub fn no_edit_passes<S: SecureLogStore>(mut place: impl FnMut(&[OwnedRecord]) -
             wrong.extend(complaint.map(|complaint| format!("row {row}, {name}, {how}: {complaint}")));
         };
         note("read as a file", answer.unlike(&read(&records)));
-        // A refusal is as good as a finding.
-        let Ok(store) = place(&records) else { continue };
-        let Ok(mut log) = SecureLog::open(store, providers(), options()) else { continue };
-        let Ok(report) = log.verify_log() else { continue };
+        let said = judge(&records);
         note(
             "through the engine",
-            match answer {
+            match (&answer, &said) {
+                // A refusal is as good as a finding.
+                (_, Said::Refused(_)) => None,
                 // The engine may have recorded on opening that nobody attested what it found.
-                Answer::Incomplete(_) => (report.verdict != Verdict::Incomplete).then(|| format!("{report:?}")),
-                Answer::Invalid(..) => answer.unlike(&report),
+                (Answer::Incomplete(_), Said::Incomplete { .. }) => None,
+                _ => answer.unlike(&said),
             },
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn read(records: &[OwnedRecord]) -> Report {
-    verify_jsonl(&to_jsonl(records)[..], &trust(), |_| {}).expect("reading from memory does not fail")
+/// What the engine says of the log in a store.
+pub(super) fn open_and_verify<S: SecureLogStore>(place: impl FnOnce() -> Result<S, StoreError>) -> Said {
+    let verify = || Ok(Said::from(&SecureLog::open(place()?, providers(), options())?.verify_log()?));
+    verify().unwrap_or_else(|error: LogError| Said::Refused(refusal(&error)))
+}
+
+fn read(records: &[OwnedRecord]) -> Said {
+    Said::from(&verify_jsonl(&to_jsonl(records)[..], &trust(), |_| {}).expect("reading from memory does not fail"))
 }
 
 impl Answer {
-    /// Says how a report differs from this answer.
-    fn unlike(&self, report: &Report) -> Option<String> {
-        let alike = match (self, &report.verdict) {
-            (Answer::Invalid(code, at), Verdict::Invalid(finding)) => {
-                let there = match at {
-                    Some(at) => *at == finding.at,
-                    None => matches!(finding.at, Place::Line(_)),
+    /// Says how what was said differs from this answer.
+    fn unlike(&self, said: &Said) -> Option<String> {
+        let alike = match (self, said) {
+            (Answer::Invalid(expected, place), Said::Invalid { code, at }) => {
+                let there = match place {
+                    Some(place) => *at == place.to_string(),
+                    None => at.starts_with("line "),
                 };
-                *code == finding.code && there
+                *code == expected.as_str() && there
             }
-            (Answer::Incomplete(text), Verdict::Incomplete) => {
-                report.missing.iter().any(|missing| missing.contains(text))
+            (Answer::Incomplete(text), Said::Incomplete { missing }) => {
+                missing.iter().any(|missing| missing.contains(text))
             }
             _ => false,
         };
-        (!alike).then(|| format!("expected {self:?}, found {:?}, {:?}", report.verdict, report.missing))
+        (!alike).then(|| format!("expected {self:?}, found {said:?}"))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Row 1 of the attack table: every bit of every stored field of an entry.
 
-use secure_log::engine::SecureLog;
 use secure_log::store::{SecureLogStore, StoreError};
-use secure_log::verify::{Finding, FindingCode, Place, Verdict};
+use secure_log::verify::{FindingCode, Place};
 
-use super::sample::{options, providers, sample_records, to_jsonl};
+use super::edits::open_and_verify;
+use super::said::Said;
+use super::sample::sample_records;
+use crate::{OwnedRecord, SeededRandom, count, seed, to_jsonl};
 
 /// One bit of one entry in the file of the sample log.
 #[derive(Clone, Copy, Debug)]
@@ -65,20 +67,20 @@ impl Flip {
     }
 
     /// Says what is wrong with a finding that this flip led to: it has to be that entry's, and for its own reason.
-    pub fn misjudged(&self, finding: &Finding) -> Option<String> {
-        let here = match (finding.code, &finding.at) {
-            (FindingCode::Malformed, Place::Line(line)) => *line == self.line,
+    pub fn misjudged(&self, code: &str, at: &str) -> Option<String> {
+        use FindingCode::{ChainBroken, Downgrade, Gap, HashMismatch, Malformed};
+        let is = |expected: FindingCode| code == expected.as_str();
+        let at_entry = at == Place::Seqno(self.seqno).to_string();
+        let here = match self.key {
+            _ if is(Malformed) => at == Place::Line(self.line).to_string(),
             // A record of an unknown kind is passed over; the next entry is then missed.
-            (_, _) if self.key == "t" => true,
-            (FindingCode::Gap, Place::Seqno(found)) => self.key == "seqno" && *found != self.seqno,
-            (FindingCode::Downgrade, at) => self.key == "version" && *at == Place::Seqno(self.seqno),
-            (FindingCode::ChainBroken, at) => matches!(self.key, "stream" | "prev") && *at == Place::Seqno(self.seqno),
-            (FindingCode::HashMismatch, at) => {
-                !matches!(self.key, "t" | "version" | "stream" | "seqno" | "prev") && *at == Place::Seqno(self.seqno)
-            }
-            _ => false,
+            "t" => true,
+            "seqno" => is(Gap) && at.starts_with("seqno ") && !at_entry,
+            "version" => at_entry && is(Downgrade),
+            "stream" | "prev" => at_entry && is(ChainBroken),
+            _ => at_entry && is(HashMismatch),
         };
-        (!here).then(|| format!("{self:?} was found as {finding}"))
+        (!here).then(|| format!("{self:?} was found as {code} at {at}"))
     }
 }
 
@@ -91,13 +93,62 @@ pub fn no_flip_passes<S: SecureLogStore>(
     flips: &[Flip],
     mut place: impl FnMut(&[u8]) -> Result<S, StoreError>,
 ) {
+    no_flip_passes_with(file, flips, |bytes| open_and_verify(|| place(bytes)));
+}
+
+/// The same with an engine that stands somewhere else: `judge` has it open and verify a log of these bytes.
+///
+/// # Panics
+/// When one passes.
+pub fn no_flip_passes_with(file: &[u8], flips: &[Flip], mut judge: impl FnMut(&[u8]) -> Said) {
     for flip in flips {
-        // A refusal is as good as a finding.
-        let Ok(store) = place(&flip.apply(file)) else { continue };
-        let Ok(mut log) = SecureLog::open(store, providers(), options()) else { continue };
-        let Ok(report) = log.verify_log() else { continue };
-        let Verdict::Invalid(finding) = &report.verdict else { panic!("{flip:?} is {}", report.verdict.as_str()) };
-        let wrong = flip.misjudged(finding);
-        assert_eq!(wrong, None);
+        match judge(&flip.apply(file)) {
+            // A refusal is as good as a finding.
+            Said::Refused(_) => {}
+            Said::Invalid { code, at } => assert_eq!(flip.misjudged(&code, &at), None),
+            said => panic!("{flip:?} is {said:?}"),
+        }
     }
+}
+
+/// Draws bits of what a store keeps of the sample log's entries (their canonical bytes, and their hashes), all of them in
+/// a soak. `judge` has an engine open and verify a log in which one was flipped, given the entry's seqno and the bit:
+/// none passes.
+///
+/// # Panics
+/// When one passes.
+pub fn no_stored_bit_passes_with(draws: u64, mut judge: impl FnMut(u64, u64) -> Said) {
+    let records = sample_records();
+    let all: Vec<(u64, u64)> = records
+        .iter()
+        .filter(|record| record.bits() > 0)
+        .flat_map(|record| (0..record.bits()).map(|bit| (record.seqno().unwrap_or(0), bit)))
+        .collect();
+    let mut random = SeededRandom::new(seed());
+    let drawn: Vec<(u64, u64)> = match count(0, 1) {
+        0 => (0..draws).map(|_| *random.pick(&all)).collect(),
+        _ => all,
+    };
+    for (seqno, bit) in drawn {
+        match judge(seqno, bit) {
+            Said::Refused(_) | Said::Invalid { .. } => {}
+            said => panic!("bit {bit} of entry {seqno}: {said:?}"),
+        }
+    }
+}
+
+/// The same natively: `place` puts records into a store.
+///
+/// # Panics
+/// When one passes.
+pub fn no_stored_bit_passes<S: SecureLogStore>(
+    draws: u64,
+    mut place: impl FnMut(&[OwnedRecord]) -> Result<S, StoreError>,
+) {
+    let untouched = sample_records();
+    no_stored_bit_passes_with(draws, |seqno, bit| {
+        let mut records = untouched.clone();
+        records.iter_mut().filter(|record| record.seqno() == Some(seqno)).for_each(|record| record.flip(bit));
+        open_and_verify(|| place(&records))
+    });
 }

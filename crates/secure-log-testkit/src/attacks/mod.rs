@@ -1,17 +1,25 @@
-//! The attacks that a store can mount (trust.md): edits of one small log, and what each has to end as.
+//! The attacks that a store can mount (trust.md): edits of one small log, what is done to a store while a log is open,
+//! and what each has to end as.
 //!
 //! They are written once. Each store's tests call [`no_edit_passes`] and [`no_flip_passes`] with a function that puts
-//! records, or the bytes of a file, in place.
+//! records, or the bytes of a file, in place, and go through [`scenarios`] with a [`Subject`]. What runs a log somewhere
+//! else, such as in a composition of components, calls [`no_edit_passes_with`] and [`no_flip_passes_with`].
 
 mod edits;
 mod flips;
+mod native;
 mod reference;
+mod said;
 mod sample;
+mod scenarios;
 
-pub use edits::{Answer, Edit, edits, no_edit_passes};
-pub use flips::{Flip, flips, no_flip_passes};
+pub use crate::record::to_jsonl;
+pub use edits::{Answer, Edit, edits, no_edit_passes, no_edit_passes_with};
+pub use flips::{Flip, flips, no_flip_passes, no_flip_passes_with, no_stored_bit_passes, no_stored_bit_passes_with};
+pub use native::Native;
 pub use reference::reference_verdict;
+pub use said::{Said, refusal};
 pub use sample::{
-    IDENTITY, MAC_LABEL, ORIGIN, hmac_key, keystore, log_key, options, providers, sample_log, sample_records, to_jsonl,
-    trust,
+    IDENTITY, MAC_LABEL, ORIGIN, hmac_key, keystore, log_key, options, providers, sample_log, sample_records, trust,
 };
+pub use scenarios::{Answered, Scenario, Subject, scenarios};

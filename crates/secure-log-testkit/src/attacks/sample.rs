@@ -4,7 +4,6 @@ use secure_log::engine::{DEFAULT_IDENTITY, LogOptions, NewEntry, Providers, Secu
 use secure_log::entry::{Severity, SigningRule, StreamRules};
 use secure_log::error::LogError;
 use secure_log::hash::{Hash, HmacKey, Suite};
-use secure_log::jsonl::write_record;
 use secure_log::memory::MemoryStore;
 use secure_log::note::VerifierKey;
 use secure_log::providers::{Keystore, NoAnchor};
@@ -153,22 +152,6 @@ pub(super) fn other_records() -> Vec<OwnedRecord> {
 fn records(seed: u64) -> Vec<OwnedRecord> {
     let log = write(MemoryStore::new(), seed).expect("a store in memory takes the sample log");
     records_of(&mut log.into_store()).expect("a store in memory can be read")
-}
-
-/// The records as a file holds them.
-///
-/// # Panics
-/// When one of them has no line.
-pub fn to_jsonl(records: &[OwnedRecord]) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for record in records {
-        match record {
-            // The engine's own writer knows no more of it than that it cannot write it.
-            OwnedRecord::Unknown(kind) => lines.extend(format!("{{\"t\":\"{kind}\"}}\n").bytes()),
-            known => write_record(&known.as_record(), &mut lines).unwrap_or_else(|error| panic!("{error}: {known:?}")),
-        }
-    }
-    lines
 }
 
 /// The hash of an entry's bytes under a suite that needs no key.
