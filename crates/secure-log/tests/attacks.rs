@@ -17,8 +17,8 @@ use secure_log::verify::{
     Finding, FindingCode, LogVerifier, MAX_COMMIT_BYTES, Place, Report, Trust, Verdict, Verifier, verify_jsonl,
 };
 use secure_log_testkit::attacks::{
-    flips, hmac_key, log_key, no_edit_passes, no_stored_bit_passes, options, providers, sample_log, sample_records,
-    to_jsonl, trust,
+    file_with_line, flips, hmac_key, hostile_files, is_harmless, log_key, marked_logs, no_edit_passes,
+    no_stored_bit_passes, options, providers, sample_log, sample_records, to_jsonl, trust,
 };
 use secure_log_testkit::{OwnedRecord, count, store_from};
 
@@ -225,47 +225,14 @@ fn row_19_without_the_right_key_of_a_keyed_stream_nothing_is_said_of_it() {
 
 #[test]
 fn row_24_a_hostile_file_is_refused_in_bounded_memory() {
-    let sample = to_jsonl(&sample_records());
-    let commit = sample.iter().position(|b| *b == b'\n').unwrap() + 1;
-    let log_line = &sample[..commit];
-    let head_line = sample[commit..].split_inclusive(|b| *b == b'\n').next().unwrap();
-    let file = |line: &[u8]| [log_line, line, b"\n", head_line].concat();
-    let deep = "[".repeat(1 << 20);
-    let hostile: Vec<(&str, Vec<u8>)> = vec![
-        ("nothing", Vec::new()),
-        ("an empty line", b"\n".to_vec()),
-        ("no JSON", b"\x7fELF\n".to_vec()),
-        ("invalid UTF-8", file(b"{\"t\":\"head\",\"size\":0,\"root\":\"\xff\xfe\"}")),
-        ("an overlong encoding", file(b"{\"t\":\"head\xc0\xaf\"}")),
-        ("nested arrays", file(format!("{{\"t\":\"head\",\"size\":{deep}").as_bytes())),
-        ("nested objects", file(format!("{{\"t\":\"head\",\"size\":{}", r#"{"a":"#.repeat(1 << 18)).as_bytes())),
-        ("a huge size", file(br#"{"t":"head","size":99999999999999999999999999,"root":"","sigs":[]}"#)),
-        ("a negative size", file(br#"{"t":"head","size":-1,"root":"","sigs":[]}"#)),
-        ("a fraction", file(br#"{"t":"head","size":1e400,"root":"","sigs":[]}"#)),
-        ("a lone surrogate", file(br#"{"t":"head\ud800"}"#)),
-        ("a carriage return", file(b"{\"t\":\"head\"}\r")),
-        ("a byte order mark", [b"\xef\xbb\xbf", &sample[..]].concat()),
-        ("two objects on a line", [&log_line[..commit - 1], log_line].concat()),
-        (
-            "many signatures",
-            file(
-                format!(
-                    r#"{{"t":"head","size":0,"root":"{}","sigs":[{}"x y"]}}"#,
-                    empty_root(),
-                    r#""x y","#.repeat(100_000)
-                )
-                .as_bytes(),
-            ),
-        ),
-    ];
-    for (what, bytes) in hostile {
+    for (what, bytes) in hostile_files() {
         let report = read(&bytes, &trust());
         let Verdict::Invalid(finding) = &report.verdict else { panic!("{what}: {report:?}") };
         assert_eq!(finding.code, FindingCode::Malformed, "{what}");
         assert!(finding.to_string().len() < 500, "{what}: an error is for reading");
     }
     // Of a kind that nobody knows, however deep: it could not be checked.
-    let unknown = file(format!("{{\"t\":\"new\",\"x\":{}{}}}", "[".repeat(30), "]".repeat(30)).as_bytes());
+    let unknown = file_with_line(format!("{{\"t\":\"new\",\"x\":{}{}}}", "[".repeat(30), "]".repeat(30)).as_bytes());
     assert_ne!(read(&unknown, &trust()).verdict, Verdict::Valid);
 }
 
@@ -345,32 +312,18 @@ fn row_26_what_anybody_chose_is_escaped_in_errors_and_findings() {
     for text in shown {
         assert!(text.chars().all(is_harmless), "{text:?}");
     }
-    // What a verifier says of names that a file holds. No control character stands in a line; marks may.
-    let mut records = sample_records();
-    for record in &mut records {
-        match record {
-            OwnedRecord::Log(row) => row.origin = "log\u{202e}example".into(),
-            OwnedRecord::Signature(row) => row.identity = "sign\u{202e}er".into(),
-            _ => {}
-        }
-    }
-    let report = read(&to_jsonl(&records), &trust());
-    let Verdict::Invalid(finding) = &report.verdict else { panic!("{report:?}") };
-    assert!(finding.to_string().chars().all(is_harmless), "{finding}");
-    if let OwnedRecord::Log(row) = &mut records[0] {
-        row.origin = secure_log_testkit::attacks::ORIGIN.into();
-    }
-    let strange = br#"{"t":"n\u202ew","x":1}"#.as_slice();
-    let strange_raw = "{\"t\":\"n\u{202e}w\",\"x\":1}".as_bytes();
-    for line in [strange, strange_raw] {
-        let file = [&to_jsonl(&records)[..], line, b"\n"].concat();
+    // What a verifier says of names that a file holds.
+    let escaped = br#"{"t":"n\u202ew","x":1}"#;
+    let escaped = ("an escaped kind", [&to_jsonl(&sample_records())[..], escaped, b"\n"].concat());
+    let marked = marked_logs().into_iter().map(|(what, records)| (what, to_jsonl(&records)));
+    for (what, file) in marked.chain([escaped]) {
         let report = read(&file, &trust());
-        let texts = report.missing.iter().cloned();
         let finding = match &report.verdict {
             Verdict::Invalid(finding) => Some(finding.to_string()),
             _ => None,
         };
-        assert!(texts.chain(finding).all(|text| text.chars().all(is_harmless)), "{report:?}");
+        let texts: Vec<String> = report.missing.iter().cloned().chain(finding).collect();
+        assert!(!texts.is_empty() && texts.iter().all(|text| text.chars().all(is_harmless)), "{what}: {report:?}");
     }
 }
 
@@ -424,12 +377,6 @@ fn consistency_proof(leaves: &[Hash], old: u64) -> Vec<Hash> {
 fn assemble(plan: &ProofPlan, leaves: &[Hash]) -> Vec<Hash> {
     let root = |s: secure_log::tree::Subtree| root_of(&leaves[(s.index << s.level) as usize..][..1 << s.level]);
     plan.assemble(&plan.subtrees().map(root).collect::<Vec<Hash>>()).unwrap()
-}
-
-/// Whether a character can stand in what a terminal shows: it moves no cursor, is seen, and turns no text around.
-fn is_harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Memory that this process holds, where the system says so.
