@@ -38,6 +38,7 @@ main() {
     step "harness: memory stack" harness dist/secure-log-memory.wasm :memory:
     step "reference reader: the composed stack's log is valid" read_composed_log
     step "harness: foreign store and keystore" check_foreign
+    step "attacks: composed, on the memory and the file store" scripts/test-attacks.sh
     step "second host: Node with jco" check_jco
     step "command: as in the transcripts" scripts/test-command.sh
     step "README: what is shown is what happens" check_readme

@@ -152,17 +152,22 @@ fn open_and_verify(log: &mut Instance, config: &str) -> Result<Said> {
 }
 
 /// The word that an error has in the contract or, for a finding, its code.
-fn error_name(error: &LogError) -> String {
+pub fn error_name(error: &LogError) -> String {
     match error {
         LogError::InvalidRecord(finding) => finding.code.clone(),
         LogError::AccessDenied(_) => "access-denied".into(),
         LogError::ChainBroken(_) => "chain-broken".into(),
+        LogError::Conflict => "conflict".into(),
         LogError::Corrupt(_) => "corrupt".into(),
+        LogError::EmptySegment(_) => "empty-segment".into(),
         LogError::Fork(_) => "fork".into(),
         LogError::KeyNotFound(_) => "key-not-found".into(),
         LogError::LaterVersion(_) => "later-version".into(),
+        LogError::Locked(_) => "locked".into(),
         LogError::PolicyMismatch(_) => "policy-mismatch".into(),
         LogError::Rollback(_) => "rollback".into(),
+        LogError::Storage(_) => "storage".into(),
+        LogError::StreamNotFound(_) => "stream-not-found".into(),
         LogError::Unattested(_) => "unattested".into(),
         other => format!("{other:?}"),
     }

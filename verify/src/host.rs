@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::component::{self, Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Result, Store};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
@@ -22,6 +22,8 @@ mod bindings {
 pub use bindings::exports::secure_log::log::{checkpoint, encoder, log, types, writer};
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
+/// Where what a guest says can be collected.
+pub use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 /// What a function of the log answers.
 pub type Answer<T> = std::result::Result<T, LogError>;
@@ -33,19 +35,22 @@ pub struct Stack {
 }
 
 /// What one instance can see of this machine, and nothing else.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Surroundings {
     folders: Vec<(PathBuf, String)>,
     variables: Vec<(String, String)>,
+    stderr: Option<MemoryOutputPipe>,
 }
 
 /// A running instance with the functions of all its interfaces.
 pub struct Instance {
     store: Store<Guest>,
+    instance: component::Instance,
     stack: SecureLogHost,
 }
 
-struct Guest {
+/// What the host keeps for an instance.
+pub struct Guest {
     wasi: WasiCtx,
     table: ResourceTable,
 }
@@ -70,8 +75,16 @@ impl Stack {
     /// A fresh instance: it has no memory of any other.
     pub fn instantiate(&self, surroundings: &Surroundings) -> Result<Instance> {
         let mut store = Store::new(&self.engine, Guest { wasi: surroundings.build()?, table: ResourceTable::new() });
-        let stack = self.prepared.instantiate(&mut store)?;
-        Ok(Instance { store, stack })
+        let instance = self.prepared.instance_pre().instantiate(&mut store)?;
+        let stack = SecureLogHost::new(&mut store, &instance)?;
+        Ok(Instance { store, instance, stack })
+    }
+}
+
+impl Instance {
+    /// For bindings of what a stack exports besides the contract.
+    pub fn parts(&mut self) -> (&mut Store<Guest>, &component::Instance) {
+        (&mut self.store, &self.instance)
     }
 }
 
@@ -96,10 +109,20 @@ impl Surroundings {
         self
     }
 
+    /// Collects what the guest says on standard error, which is ours without this.
+    pub fn stderr(mut self, pipe: MemoryOutputPipe) -> Surroundings {
+        self.stderr = Some(pipe);
+        self
+    }
+
     fn build(&self) -> Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
         // Calls are synchronous anyway, and a hand-over to another thread costs more than a small write.
-        wasi.inherit_stderr().allow_blocking_current_thread(true);
+        wasi.allow_blocking_current_thread(true);
+        match &self.stderr {
+            Some(pipe) => wasi.stderr(pipe.clone()),
+            None => wasi.inherit_stderr(),
+        };
         for (name, value) in &self.variables {
             wasi.env(name, value);
         }

@@ -133,20 +133,25 @@ fn make_missing(folder: &Path, label: &str) -> Result<bool> {
     if file.exists() {
         return Ok(false);
     }
-    let key = SigningKey::from_bytes(&random());
+    write_signing_key(&file, &random(), PASSPHRASE)?;
+    Ok(true)
+}
+
+/// Writes the key of this seed to `file`, encrypted and in PEM.
+pub fn write_signing_key(file: &Path, seed: &[u8; 32], passphrase: &str) -> Result<()> {
+    let key = SigningKey::from_bytes(seed);
     let plain = key.to_pkcs8_der().map_err(|error| format_err!("the key cannot be encoded: {error}"))?;
     let info = pkcs8::PrivateKeyInfoRef::try_from(plain.as_bytes())
         .map_err(|error| format_err!("the key cannot be encoded: {error}"))?;
     // What `openssl genpkey -aes256` uses; a throw-away key needs no slower one.
     let encrypted = Parameters::generate_pbkdf2_sha256_aes256cbc(2048, &random::<16>(), random())
         .map_err(pkcs8::Error::from)
-        .and_then(|parameters| info.encrypt_with_params(parameters, PASSPHRASE))
+        .and_then(|parameters| info.encrypt_with_params(parameters, passphrase))
         .map_err(|error| format_err!("the key cannot be encrypted: {error}"))?;
     let pem = encrypted
         .to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF)
         .map_err(|error| format_err!("the key cannot be encoded: {error}"))?;
-    fs::write(&file, pem.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))?;
-    Ok(true)
+    fs::write(file, pem.as_bytes()).with_context(|| format!("{} cannot be written", file.display()))
 }
 
 /// Fresh random bytes.

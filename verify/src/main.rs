@@ -1,19 +1,4 @@
-//! Drives every function of a composed secure-log stack from outside, under wasmtime.
-//!
-//! `cargo run --release -- ../dist/secure-log-file.wasm audit.jsonl` opens the log, calls everything that it exports,
-//! checks what it answers and what it refuses, tampers with copies of the file and sees each edit found, and leaves
-//! behind a log that verifies. In scope: the contract of `wit/log.wit` as a host sees it. Out of scope: crashes, speed
-//! and the inside of the engine, which the tests of the crates and `scripts/bench.sh` look at.
-
-pub mod copy;
-pub mod expect;
-pub mod forging;
-pub mod host;
-pub mod jsonl;
-pub mod keys;
-pub mod merkle;
-pub mod session;
-pub mod steps;
+//! The command: runs all steps against one stack and one log.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,10 +7,10 @@ use std::time::Instant;
 use wasmtime::Result;
 use wasmtime::error::Context;
 
-use host::Stack;
-use keys::Keys;
-use session::Session;
-use steps::{Done, GROUPS};
+use secure_log_verify::host::Stack;
+use secure_log_verify::keys::Keys;
+use secure_log_verify::session::{self, Session};
+use secure_log_verify::steps::{Done, GROUPS};
 
 const HELP: &str = "\
 Drives every exported function of a composed secure-log stack and checks what it answers.

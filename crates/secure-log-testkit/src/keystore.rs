@@ -57,6 +57,11 @@ impl TestKeystore {
         secret(label)
     }
 
+    /// The seed of the Ed25519 key that every test keystore has under this label.
+    pub fn signing_seed(label: &str) -> [u8; 32] {
+        secret(label)
+    }
+
     fn allow(&self, label: &str, known: bool) -> Result<(), KeyError> {
         if self.denied.contains(label) {
             return Err(KeyError::AccessDenied(format!("'{label}' is locked by the test")));

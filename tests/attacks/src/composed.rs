@@ -1,0 +1,261 @@
+//! A log in a composed stack, as a subject of the testkit's attacks.
+
+use std::fs;
+use std::path::PathBuf;
+
+use secure_log::entry::{SigningRule, StreamRules, Tier};
+use secure_log::hash::Suite;
+use secure_log_testkit::attacks::{Answered, Said, Subject, to_jsonl};
+use secure_log_testkit::{Effect, Fault, Lie, OwnedRecord, from_jsonl};
+use secure_log_verify::copy::error_name;
+use secure_log_verify::host::encoder::Severity;
+use secure_log_verify::host::{Answer, Instance, LogError, Stack, Surroundings, types, writer};
+use wasmtime::Result;
+
+use crate::stacks::{Kept, Transcript};
+use bindings::Hostile;
+use bindings::exports::secure_log::attacks::hand::Effect as WireEffect;
+
+#[allow(missing_docs, reason = "hand.wit says what is here")]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../crates/secure-log-guest/examples/store-hostile/wit",
+        world: "hostile",
+    });
+}
+
+/// A log in a stack, or the place where one may come to be.
+pub struct Composed<'s> {
+    stack: &'s Stack,
+    kept: Kept,
+    config: String,
+    file: Option<PathBuf>,
+    surroundings: Surroundings,
+    transcript: Transcript,
+    running: Running,
+}
+
+/// The instance of the moment: the process in which the log is open.
+struct Running {
+    log: Instance,
+    hand: Option<Hostile>,
+    tried_to_open: bool,
+}
+
+impl<'s> Composed<'s> {
+    /// Starts an instance, opens nothing, and takes the store in hand where that is possible.
+    pub fn new(
+        stack: &'s Stack,
+        kept: Kept,
+        config: String,
+        file: Option<PathBuf>,
+        surroundings: Surroundings,
+        transcript: Transcript,
+    ) -> Composed<'s> {
+        let running = start(stack, kept, &config, &surroundings);
+        Composed { stack, kept, config, file, surroundings, transcript, running }
+    }
+
+    /// Puts a file of these bytes in place before the log is opened, with nothing beside it.
+    pub fn lay_file(&mut self, bytes: &[u8]) -> Result<()> {
+        let file = self.file();
+        let index = format!("{}.idx", file.display());
+        if fs::exists(&index)? {
+            fs::remove_dir_all(index)?;
+        }
+        Ok(fs::write(file, bytes)?)
+    }
+
+    /// What the store opens.
+    pub fn config(&self) -> &str {
+        &self.config
+    }
+
+    /// The file that it is kept in.
+    pub fn file(&self) -> PathBuf {
+        self.file.clone().expect("this log is kept in a file")
+    }
+
+    /// Flips a bit of an entry in the store.
+    pub fn flip(&mut self, seqno: u64, bit: u64) {
+        self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_flip(log.parts().0, seqno, bit));
+    }
+
+    /// Opens the log in a fresh instance and has it verify itself.
+    pub fn open_and_verify(&mut self) -> Said {
+        match self.open() {
+            Ok(()) => self.verify(),
+            Err(refusal) => Said::Refused(refusal),
+        }
+    }
+
+    /// Calls a function of the log, and notes what it answers.
+    pub fn call<T: std::fmt::Debug>(&mut self, call: impl FnOnce(&mut Instance) -> Result<Answer<T>>) -> Answer<T> {
+        let answer = call(&mut self.running.log).unwrap_or_else(|trap| panic!("the stack trapped: {trap:?}"));
+        self.transcript.note(&answer);
+        answer
+    }
+
+    fn answered<T: std::fmt::Debug>(&mut self, call: impl FnOnce(&mut Instance) -> Result<Answer<T>>) -> Answered<T> {
+        self.call(call).map_err(|error| refusal(&error))
+    }
+
+    fn with_hand<T>(&mut self, call: impl FnOnce(&Hostile, &mut Instance) -> Result<Result<T, String>>) -> T {
+        let Running { log, hand, .. } = &mut self.running;
+        let hand = hand.as_ref().expect("this store is in the hand of the test");
+        call(hand, log)
+            .unwrap_or_else(|trap| panic!("the store trapped: {trap:?}"))
+            .unwrap_or_else(|error| panic!("the store refuses what the test does: {error}"))
+    }
+}
+
+fn start(stack: &Stack, kept: Kept, config: &str, surroundings: &Surroundings) -> Running {
+    let mut log = stack.instantiate(surroundings).unwrap_or_else(|error| panic!("the stack does not start: {error:?}"));
+    let hand = (kept != Kept::AsReleased).then(|| {
+        let (store, instance) = log.parts();
+        let hand = Hostile::new(&mut *store, instance).expect("the stack lets a test hold its store");
+        let held = hand.secure_log_attacks_hand().call_hold(store, config).expect("the store does not trap");
+        held.unwrap_or_else(|error| panic!("the store cannot be held: {error}"));
+        hand
+    });
+    Running { log, hand, tried_to_open: false }
+}
+
+impl Subject for Composed<'_> {
+    fn open(&mut self) -> Answered<()> {
+        if self.running.tried_to_open {
+            // What is in memory would be gone with the process: it is carried over to the next.
+            let kept = (self.kept == Kept::InMemory).then(|| self.records());
+            self.running = start(self.stack, self.kept, &self.config, &self.surroundings);
+            if let Some(records) = kept {
+                self.lay(&records);
+            }
+        }
+        self.running.tried_to_open = true;
+        let config = self.config.clone();
+        self.answered(|log| log.open(&config))
+    }
+
+    fn twin(&mut self) -> Self {
+        Composed::new(
+            self.stack,
+            self.kept,
+            self.config.clone(),
+            self.file.clone(),
+            self.surroundings.clone(),
+            self.transcript.clone(),
+        )
+    }
+
+    fn create_stream(&mut self, stream: &str, rules: &StreamRules) -> Answered<()> {
+        let rules = rules_to_wire(rules);
+        self.answered(|log| log.create_stream_with(stream, &rules)).map(drop)
+    }
+
+    fn append(&mut self, stream: &str, payload: &str) -> Answered<u64> {
+        let payload = payload.as_bytes();
+        let append = |log: &mut Instance| {
+            log.append_with_encoding(stream, "test.event", Severity::Info, "test", payload, "text")
+        };
+        self.answered(append).map(|appended| appended.seqno)
+    }
+
+    fn close(&mut self, stream: &str) -> Answered<()> {
+        self.answered(|log| log.close_segment(stream)).map(drop)
+    }
+
+    fn deprecate(&mut self, stream: &str) -> Answered<()> {
+        self.answered(|log| log.deprecate_stream(stream))
+    }
+
+    fn read(&mut self, seqno: u64) -> Answered<Vec<u8>> {
+        self.answered(|log| log.read(seqno)).map(|entry| entry.payload)
+    }
+
+    fn verify(&mut self) -> Said {
+        match self.answered(|log| log.verify_log()) {
+            Ok(report) => match report.verdict {
+                writer::Verdict::Valid => Said::Valid,
+                writer::Verdict::Incomplete => Said::Incomplete { missing: report.missing },
+                writer::Verdict::Invalid(finding) => Said::Invalid { code: finding.code, at: finding.at },
+            },
+            Err(refusal) => Said::Refused(refusal),
+        }
+    }
+
+    fn records(&mut self) -> Vec<OwnedRecord> {
+        let lines = match self.kept {
+            Kept::AsReleased => fs::read(self.file()).expect("the log is there"),
+            _ => self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_records(log.parts().0)),
+        };
+        from_jsonl(&lines).expect("what a store holds has lines")
+    }
+
+    fn lay(&mut self, records: &[OwnedRecord]) {
+        let lines = to_jsonl(records);
+        self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_lay(log.parts().0, &lines));
+    }
+
+    fn catch_up(&mut self, twin: &mut Self) {
+        // Two instances have no memory in common; a file they have.
+        if self.kept == Kept::InMemory {
+            self.lay(&twin.records());
+        }
+    }
+
+    fn tell(&mut self, lie: Lie) {
+        self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_tell(log.parts().0, lie.name));
+    }
+
+    fn keep_leaves(&mut self) {
+        self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_keep_leaves(log.parts().0));
+    }
+
+    fn refuse_commits_over(&mut self, old: &[OwnedRecord]) {
+        let lines = to_jsonl(old);
+        self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_refuse_commits_over(log.parts().0, &lines));
+    }
+
+    fn arm(&mut self, Fault { at, writes_only, effect }: Fault) {
+        let effect = match effect {
+            Effect::FailsNotStored => WireEffect::FailsNotStored,
+            Effect::FailsButStored => WireEffect::FailsButStored,
+            Effect::CrashNotStored => WireEffect::CrashNotStored,
+            Effect::CrashButStored => WireEffect::CrashButStored,
+        };
+        self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_arm(log.parts().0, at, writes_only, effect));
+    }
+
+    fn is_armed(&mut self) -> bool {
+        self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_is_armed(log.parts().0))
+    }
+}
+
+/// The name of an error, as the testkit has it.
+fn refusal(error: &LogError) -> String {
+    match error {
+        LogError::Unattested(types::SeqnoRange { first, last }) => format!("unattested {first} to {last}"),
+        other => error_name(other),
+    }
+}
+
+fn rules_to_wire(rules: &StreamRules) -> writer::StreamRules {
+    writer::StreamRules {
+        tier: match rules.tier {
+            Tier::Public => types::Tier::Public,
+            Tier::Protected => types::Tier::Protected,
+            Tier::HighlyRestricted => types::Tier::HighlyRestricted,
+        },
+        suite: match rules.suite {
+            Suite::Sha256 => writer::HashSuite::Sha256,
+            Suite::Blake3 => writer::HashSuite::Blake3,
+            Suite::HmacSha256(_) => writer::HashSuite::HmacSha256,
+        },
+        sign: match rules.sign {
+            SigningRule::None => writer::SigningRule::None,
+            SigningRule::Segments => writer::SigningRule::Segments,
+            SigningRule::Entries => writer::SigningRule::Entries,
+        },
+        description: rules.description.clone(),
+    }
+}

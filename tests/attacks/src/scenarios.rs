@@ -1,0 +1,30 @@
+//! Rows 21 to 23 and 27: the testkit's scenarios.
+
+use secure_log_testkit::attacks::scenarios;
+
+use crate::stacks::Kept;
+use crate::{Check, Seen, check};
+
+/// The checks.
+pub fn checks() -> Vec<Check> {
+    let mut checks = Vec::new();
+    for kept in [Kept::InMemory, Kept::InFile] {
+        for (at, scenario) in scenarios::<crate::composed::Composed<'_>>().into_iter().enumerate() {
+            let rows = match scenario.row {
+                21 => "21",
+                22 => "22",
+                23 => "23",
+                _ => "27",
+            };
+            checks.push(check(rows, format!("{}: {}", kept.name(), scenario.name), move |stacks| {
+                let mut logs = 0;
+                (scenarios()[at].run)(&mut || {
+                    logs += 1;
+                    stacks.fresh(kept)
+                });
+                Ok(Seen::Held(format!("{logs} logs")))
+            }));
+        }
+    }
+    checks
+}

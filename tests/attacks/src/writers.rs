@@ -1,0 +1,56 @@
+//! Row 21: writers of one file at the same time.
+
+use secure_log_testkit::attacks::{Said, Subject};
+use secure_log_testkit::count;
+use wasmtime::{Result, ensure};
+
+use crate::composed::Composed;
+use crate::stacks::{Kept, Stacks};
+use crate::{Check, Seen, check};
+
+/// The checks.
+pub fn checks() -> Vec<Check> {
+    vec![check("21", "file: instances that write at the same time lose nothing and never fork", at_once)]
+}
+
+const NAME: &str = "at-once.jsonl";
+
+fn at_once(stacks: &Stacks) -> Result<Seen> {
+    let log = || stacks.at(Kept::AsReleased, &stacks.folder(), NAME);
+    let each = count(15, 300);
+    let write = |name: &str| {
+        let mut log = log();
+        retry(&mut log, |log| log.open());
+        // Both write to one stream, so that each finds what it knew of it moved on.
+        (0..each)
+            .map(|n| {
+                let payload = format!("{name} {n}");
+                (retry(&mut log, |log| log.append("both", &payload)), payload)
+            })
+            .collect::<Vec<_>>()
+    };
+    let acknowledged: Vec<(u64, String)> = std::thread::scope(|scope| {
+        let writers = ["first", "second"].map(|name| scope.spawn(move || write(name)));
+        writers.into_iter().flat_map(|writer| writer.join().expect("a writer ends")).collect()
+    });
+    let mut log = log();
+    let said = log.open_and_verify();
+    ensure!(said == Said::Valid, "expected valid, found {said:?}");
+    for (seqno, payload) in &acknowledged {
+        ensure!(log.read(*seqno) == Ok(payload.clone().into_bytes()), "entry {seqno} is not what was acknowledged");
+    }
+    let entries = log.records().iter().filter(|record| record.seqno().is_some()).count() as u64;
+    ensure!(entries == 2 * each, "every acknowledged entry is there once, and no other: {entries}");
+    Ok(Seen::Held(format!("{entries} entries of two instances in two threads")))
+}
+
+/// Calls again as long as somebody else is faster.
+fn retry<T>(log: &mut Composed<'_>, mut call: impl FnMut(&mut Composed<'_>) -> Result<T, String>) -> T {
+    loop {
+        match call(log) {
+            Ok(done) => return done,
+            Err(refusal) if ["conflict", "locked"].contains(&refusal.as_str()) => {}
+            Err(refusal) => panic!("{refusal}"),
+        }
+    }
+}
