@@ -65,7 +65,7 @@ impl Hand {
 
     /// What the store holds.
     pub fn records(&self) -> Result<Vec<OwnedRecord>, StoreError> {
-        self.below.with(|store| records_of(store))
+        self.below.with(records_of)
     }
 
     /// Puts these records in the place of those that the store holds.

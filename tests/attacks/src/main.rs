@@ -35,8 +35,10 @@ repeats a run.";
 struct Check {
     rows: &'static str,
     name: String,
-    run: Box<dyn FnOnce(&Stacks) -> Result<Seen>>,
+    run: Box<Run>,
 }
+
+type Run = dyn FnOnce(&Stacks) -> Result<Seen>;
 
 /// How a check ended that did not fail.
 enum Seen {
