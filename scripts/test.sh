@@ -25,6 +25,7 @@ main() {
     step "toolchain: rust-version is the pinned compiler" check_rust_version
     step "interfaces: wit/deps is the pinned release" scripts/fetch-wit.sh --check
     step "reference reader: the copy is identical" check_reference_reader
+    step "attack table: the tests that docs/attacks.md names are there" check_attack_table
     step "clippy" check_clippy
     step "tests" cargo test --locked --workspace
     step "features" check_features
@@ -66,6 +67,16 @@ check_reference_reader() {
     local original=${SECURE_LOG_PUBLIC_VECTORS:-}/../reference/secure_log_ref.py
     [ -f "$original" ] || not_run "SECURE_LOG_PUBLIC_VECTORS does not point at vectors with the reference reader beside them"
     cmp "$original" tools/secure_log_ref.py
+}
+
+# What stands between backticks in the table is the name of a test, of a check, or of a file.
+check_attack_table() {
+    local name missing=
+    while read -r name; do
+        git grep --quiet --fixed-strings -e "$name" -- crates tests verify scripts ||
+            [ -n "$(git ls-files -- "*/$name.sh")" ] || { say "nothing is called '$name'"; missing=1; }
+    done < <(grep '^| ' docs/attacks.md | grep -o '`[^`]*`' | tr -d '`' | sort -u)
+    [ -z "$missing" ]
 }
 
 # Those that stand alone share a target folder, since several of them need wasmtime. Fuzz targets are for another compiler.
