@@ -1,5 +1,7 @@
 //! Row 21: writers of one file at the same time.
 
+use std::sync::Barrier;
+
 use secure_log_testkit::attacks::{Said, Subject};
 use secure_log_testkit::count;
 use wasmtime::{Result, ensure};
@@ -17,10 +19,13 @@ const NAME: &str = "at-once.jsonl";
 
 fn at_once(stacks: &Stacks) -> Result<Seen> {
     let log = || stacks.at(Kept::AsReleased, &stacks.folder(), NAME);
-    let each = count(15, 300);
+    let each = count(30, 300);
+    let both_are_open = Barrier::new(2);
     let write = |name: &str| {
         let mut log = log();
         retry(&mut log, |log| log.open());
+        // Neither is done before the other begins.
+        both_are_open.wait();
         // Both write to one stream, so that each finds what it knew of it moved on.
         (0..each)
             .map(|n| {
@@ -30,7 +35,7 @@ fn at_once(stacks: &Stacks) -> Result<Seen> {
             .collect::<Vec<_>>()
     };
     let acknowledged: Vec<(u64, String)> = std::thread::scope(|scope| {
-        let writers = ["first", "second"].map(|name| scope.spawn(move || write(name)));
+        let writers = ["first", "second"].map(|name| scope.spawn(|| write(name)));
         writers.into_iter().flat_map(|writer| writer.join().expect("a writer ends")).collect()
     });
     let mut log = log();
