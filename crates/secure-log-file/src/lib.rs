@@ -38,10 +38,8 @@ use std::fmt::Display;
 use secure_log::store::StoreError;
 
 mod commit;
-pub mod disk;
 mod index;
 mod later;
-mod lock;
 mod read;
 mod reader;
 mod rewrite;
@@ -49,7 +47,8 @@ mod session;
 mod store;
 mod tail;
 
-pub use lock::STALE_AFTER;
+pub use secure_log_disk as disk;
+pub use secure_log_disk::STALE_AFTER;
 pub use session::{FileStore, Options};
 
 /// Damage at this byte of the log.

@@ -6,10 +6,9 @@ use std::time::Duration;
 use secure_log::record::LogRow;
 use secure_log::store::{StoreError, Torn};
 
-use crate::disk::{Disk, DiskFile, Mode, OsDisk, beside, folder_of};
+use crate::disk::{Disk, DiskFile, Lock, LockError, Mode, OsDisk, Patience, STALE_AFTER, Watch, beside, folder_of};
 use crate::index::{Index, Trouble};
 use crate::io_error;
-use crate::lock::{Lock, Patience, STALE_AFTER, Watch};
 use crate::reader::Reader;
 use crate::tail::{self, Tail};
 
@@ -201,8 +200,11 @@ impl<D: Disk> FileStore<D> {
     pub(crate) fn acquire(&mut self) -> Result<(), StoreError> {
         if self.lock.is_none() {
             let Options { lock_wait: wait, stale_after, .. } = self.options;
-            let lock = Lock::acquire(&self.disk, &self.path, &mut self.watch, Patience { wait, stale_after })?;
-            self.lock = Some(lock);
+            let lock = Lock::acquire(&self.disk, &self.path, &mut self.watch, Patience { wait, stale_after });
+            self.lock = Some(lock.map_err(|error| match error {
+                LockError::Held(detail) => StoreError::Locked { detail },
+                LockError::Io(error) => io_error("take the lock")(error),
+            })?);
             let looked = self.look(Mode::Write).and_then(|()| match &self.log {
                 // Whoever wrote last may have crashed before syncing.
                 Some(log) if !self.synced => log.file.sync_data().map_err(io_error("sync the log")),

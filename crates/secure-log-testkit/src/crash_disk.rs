@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use secure_log_file::disk::{Disk, DiskFile, Mode, TryLock};
+use secure_log_disk::{Disk, DiskFile, Mode, TryLock};
 
 const SECTOR: u64 = 512;
 

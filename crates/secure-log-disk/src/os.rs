@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use super::{Disk, DiskFile, Mode, TryLock};
+use crate::{Disk, DiskFile, Mode, TryLock};
 
 /// The file system of the host.
 #[derive(Clone, Copy, Debug, Default)]

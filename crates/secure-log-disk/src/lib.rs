@@ -1,14 +1,31 @@
-//! The few file operations that the store needs.
+//! The few file operations that the stores need, and a lock between writers that also works where the host has none.
 //!
-//! They are a trait so that tests can run the store on a disk that loses whatever was not synced, or that fails at a
-//! chosen operation. [`OsDisk`] is the one that everybody else uses.
+//! In scope: [`Disk`] and [`DiskFile`], which are traits so that tests can run a store on a disk that loses whatever was not
+//! synced, or that fails at a chosen operation; [`OsDisk`], the one that everybody else uses, natively and in a WebAssembly
+//! component; and [`Lock`]. Out of scope: what is in the files, which is each store's.
+//!
+//! # Example
+//!
+//! ```
+//! use secure_log_disk::{Disk, DiskFile, Mode, OsDisk};
+//!
+//! let folder = tempfile::tempdir().unwrap();
+//! let file = OsDisk.open(&folder.path().join("notes"), Mode::CreateNew).unwrap();
+//! file.write_at(b"seen", 0).unwrap();
+//! file.sync_data().unwrap();
+//! OsDisk.sync_folder(folder.path()).unwrap();
+//! assert_eq!(file.len().unwrap(), 4);
+//! ```
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-#[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "disk/wasi.rs")]
+mod lock;
+#[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "wasi.rs")]
 mod os;
 
+pub use lock::{Lock, LockError, Patience, STALE_AFTER, Watch};
 pub use os::OsDisk;
 
 /// A place with files. Paths are used as they are given.
@@ -103,7 +120,7 @@ impl<F: DiskFile> DiskFile for &F {
 }
 
 /// Reads until `out` is full or the file ends, and says how much there was.
-pub(crate) fn read_full(file: &impl DiskFile, out: &mut [u8], offset: u64) -> io::Result<usize> {
+pub fn read_full(file: &impl DiskFile, out: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < out.len() {
         match file.read_at(&mut out[filled..], offset + filled as u64) {
@@ -117,7 +134,7 @@ pub(crate) fn read_full(file: &impl DiskFile, out: &mut [u8], offset: u64) -> io
 }
 
 /// The folder that holds `path`.
-pub(crate) fn folder_of(path: &Path) -> PathBuf {
+pub fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.into(),
         _ => ".".into(),
@@ -125,14 +142,14 @@ pub(crate) fn folder_of(path: &Path) -> PathBuf {
 }
 
 /// `path` with `suffix` after its last name.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// Removes a file that may not be there.
-pub(crate) fn remove_if_there(disk: &impl Disk, path: &Path) -> io::Result<()> {
+pub fn remove_if_there(disk: &impl Disk, path: &Path) -> io::Result<()> {
     match disk.remove(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         _ => Ok(()),

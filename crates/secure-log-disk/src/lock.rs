@@ -9,14 +9,12 @@
 //! A window remains: a holder that stops between reading the nonce and writing, for longer than [`STALE_AFTER`], writes
 //! after somebody else took over.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use secure_log::store::StoreError;
-
-use crate::disk::{Disk, DiskFile, Mode, TryLock, beside, read_full, remove_if_there};
-use crate::io_error;
+use crate::{Disk, DiskFile, Mode, TryLock, beside, read_full, remove_if_there};
 
 /// How long a holder's counter has to stand still before somebody else takes the lock.
 pub const STALE_AFTER: Duration = Duration::from_secs(10);
@@ -30,15 +28,35 @@ const COUNTER_DIGITS: usize = 20;
 
 /// How long to wait.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub struct Patience {
     /// For a holder that is known to be there.
-    pub(crate) wait: Duration,
+    pub wait: Duration,
     /// Until a holder that only its counter could show to be there is taken for gone.
-    pub(crate) stale_after: Duration,
+    pub stale_after: Duration,
 }
 
+/// Why the lock was not taken.
+#[derive(Debug)]
+pub enum LockError {
+    /// Somebody else holds it: who, and where.
+    Held(String),
+    /// The system failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockError::Held(detail) => f.write_str(detail),
+            LockError::Io(error) => write!(f, "the lock cannot be taken: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LockError {}
+
 /// The lock, held.
-pub(crate) struct Lock<F> {
+pub struct Lock<F> {
     file: F,
     path: PathBuf,
     nonce: String,
@@ -49,7 +67,7 @@ pub(crate) struct Lock<F> {
 
 /// What was seen of somebody else's lock, and since when it has not changed.
 #[derive(Default)]
-pub(crate) struct Watch(Option<(Vec<u8>, Instant)>);
+pub struct Watch(Option<(Vec<u8>, Instant)>);
 
 enum Attempt<F> {
     Taken(Lock<F>),
@@ -59,16 +77,16 @@ enum Attempt<F> {
 
 impl<F: DiskFile> Lock<F> {
     /// Takes the lock of `log`, or says who holds it.
-    pub(crate) fn acquire<D: Disk<File = F>>(
+    pub fn acquire<D: Disk<File = F>>(
         disk: &D,
         log: &Path,
         watch: &mut Watch,
         patience: Patience,
-    ) -> Result<Lock<F>, StoreError> {
+    ) -> Result<Lock<F>, LockError> {
         let path = beside(log, ".lock");
         let start = Instant::now();
         loop {
-            let attempt = attempt(disk, &path, watch, patience).map_err(io_error("take the lock"))?;
+            let attempt = attempt(disk, &path, watch, patience).map_err(LockError::Io)?;
             let (detail, alive) = match attempt {
                 Attempt::Taken(lock) => return Ok(lock),
                 Attempt::Busy(detail, alive) => (detail, alive),
@@ -77,19 +95,19 @@ impl<F: DiskFile> Lock<F> {
             let alive = alive || watch.changed_since(start);
             let wait = if alive { patience.wait } else { patience.wait.max(patience.stale_after + 2 * POLL) };
             if start.elapsed() >= wait {
-                return Err(StoreError::Locked { detail: format!("{detail} ({})", path.display()) });
+                return Err(LockError::Held(format!("{detail} ({})", path.display())));
             }
             std::thread::sleep(POLL.min(wait));
         }
     }
 
     /// Whether the lock is still this holder's.
-    pub(crate) fn is_held(&self, disk: &impl Disk) -> bool {
+    pub fn is_held(&self, disk: &impl Disk) -> bool {
         read_path(disk, &self.path).is_ok_and(|text| field(&text, "nonce") == Some(&self.nonce))
     }
 
     /// Shows whoever waits that the holder is there, if it is time to.
-    pub(crate) fn renew(&mut self) -> io::Result<()> {
+    pub fn renew(&mut self) -> io::Result<()> {
         if self.renewed.elapsed() < self.renew_after {
             return Ok(());
         }
@@ -100,7 +118,7 @@ impl<F: DiskFile> Lock<F> {
     }
 
     /// Gives the lock back. A lock that somebody took over is left alone.
-    pub(crate) fn release(self, disk: &impl Disk) {
+    pub fn release(self, disk: &impl Disk) {
         if self.is_held(disk) {
             // What is left behind when this fails is taken over like the lock of a holder that crashed.
             let _ = disk.remove(&self.path);
@@ -235,7 +253,7 @@ fn field<'t>(text: &'t [u8], name: &str) -> Option<&'t str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::OsDisk;
+    use crate::OsDisk;
 
     /// An operating system without file locks, as WASI is.
     #[derive(Clone, Copy)]
@@ -285,7 +303,7 @@ mod tests {
 
     const PATIENCE: Patience = Patience { wait: Duration::from_millis(50), stale_after: Duration::from_millis(300) };
 
-    fn take<D: Disk>(disk: &D, log: &Path) -> Result<Lock<D::File>, StoreError> {
+    fn take<D: Disk>(disk: &D, log: &Path) -> Result<Lock<D::File>, LockError> {
         Lock::acquire(disk, log, &mut Watch::default(), PATIENCE)
     }
 
@@ -295,7 +313,7 @@ mod tests {
         let log = folder.path().join("log");
         let held = take(&OsDisk, &log).unwrap();
         let start = Instant::now();
-        let Err(StoreError::Locked { detail }) = take(&OsDisk, &log) else { panic!("taken twice") };
+        let Err(LockError::Held(detail)) = take(&OsDisk, &log) else { panic!("taken twice") };
         assert!(detail.contains(&format!("process {}", std::process::id())), "{detail}");
         assert!(start.elapsed() < PATIENCE.stale_after, "a holder that is known to be there is never outwaited");
         assert!(held.is_held(&OsDisk));
@@ -341,7 +359,7 @@ mod tests {
                 held.renew().unwrap();
                 std::thread::sleep(POLL);
             }
-            assert!(matches!(waiting.join().unwrap(), Err(StoreError::Locked { .. })));
+            assert!(matches!(waiting.join().unwrap(), Err(LockError::Held(_))));
         });
         assert!(held.is_held(&NoLocks));
     }

@@ -10,7 +10,7 @@ use std::path::{Component, Path};
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags};
 
-use super::{Disk, DiskFile, Mode, TryLock};
+use crate::{Disk, DiskFile, Mode, TryLock};
 
 /// The file system of the host.
 #[derive(Clone, Copy, Debug, Default)]
