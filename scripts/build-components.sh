@@ -17,6 +17,9 @@ main() {
     compose secure-log-core secure-log-component anchor-none keystore-none
     compose secure-log-memory secure-log-component anchor-none store-memory keystore-software
     compose secure-log-file secure-log-component anchor-none store-file keystore-software
+    # `wac plug` gives a plug's exports to the socket only, so that the store gets its engine first.
+    compose_store_sqlite
+    compose secure-log-sqlite secure-log-component anchor-none "$store_sqlite" keystore-software
     # The command manages keys through a keystore of its own, configured by the same variables as the log's.
     compose secure-log-command command dist/secure-log-file.wasm keystore-software
     compare_lists
@@ -28,6 +31,16 @@ build() {
     cargo build --release --locked --target "$wasm_target" $(component_packages)
     cargo build --release --locked -p secure-log-composition-check
 }
+
+# The SQLite store with the engine in it. SQLITE_WASM=<component> puts somebody else's engine in place of ours.
+compose_store_sqlite() {
+    local engine=${SQLITE_WASM:-$(component sqlite-component)}
+    [ -f "$engine" ] || fail "SQLITE_WASM: there is no $engine"
+    "$target/release/secure-log-composition-check" --exports "$engine" sqlite:wasm/database@0.1.0 ||
+        fail "SQLITE_WASM: $engine is no component with the interface of wit/sqlite"
+    wac plug "$(component store-sqlite)" --plug "$engine" -o "$store_sqlite" || fail "the SQLite store could not be composed"
+}
+store_sqlite=$target/$wasm_target/release/store-sqlite-composed.wasm
 
 # compose <stack> <socket> <plug>..: the plugs' exports become the socket's imports.
 compose() {

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! secure-log-composition-check [--update] <component.wasm> <list.txt>
+//! secure-log-composition-check --exports <component.wasm> <interface>
 //! ```
 //!
 //! The list has one line an interface, `import ns:package/interface@version` or `export ..`, sorted. A stack's imports
 //! are part of its contract (docs/decisions/0010-std-in-the-core-component.md): what is not on its list must not appear
-//! unnoticed, and what is on it must not vanish. Exit code 0: the same; 1: different; 2: it could not be compared.
+//! unnoticed, and what is on it must not vanish. The second form says whether a component that somebody else made exports an
+//! interface at all. Exit code 0: the same; 1: different; 2: it could not be compared.
 
 #![forbid(unsafe_code)]
 
@@ -20,8 +22,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--update", component, list] => update(component, list),
+        ["--exports", component, interface] => exports(component, interface),
         [component, list] => compare(component, list),
-        _ => Err("usage: secure-log-composition-check [--update] <component.wasm> <list.txt>".into()),
+        _ => Err("usage: secure-log-composition-check [--update] <component.wasm> <list.txt>, or --exports <component.wasm> <interface>".into()),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -54,6 +57,14 @@ fn compare(component: &str, list: &str) -> Result<bool, String> {
         println!("{component}: {line}: in {list}, and missing");
     }
     Ok(found == allowed)
+}
+
+fn exports(component: &str, interface: &str) -> Result<bool, String> {
+    let found = shape_of_file(component)?.contains(&format!("export {interface}"));
+    if !found {
+        println!("{component}: it does not export {interface}");
+    }
+    Ok(found)
 }
 
 fn shape_of_file(component: &str) -> Result<BTreeSet<String>, String> {

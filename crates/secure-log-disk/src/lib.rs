@@ -36,6 +36,14 @@ pub trait Disk {
     /// Opens or creates a file.
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Self::File>;
 
+    /// Whether there is a file of this name.
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        match self.open(path, Mode::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            opened => opened.map(|_| true),
+        }
+    }
+
     /// Makes a folder; one that is there already is no error.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
 

@@ -35,6 +35,13 @@ pub struct Patience {
     pub stale_after: Duration,
 }
 
+impl Default for Patience {
+    /// As long as SQLite's users wait for one another.
+    fn default() -> Patience {
+        Patience { wait: Duration::from_secs(5), stale_after: STALE_AFTER }
+    }
+}
+
 /// Why the lock was not taken.
 #[derive(Debug)]
 pub enum LockError {

@@ -17,6 +17,10 @@ impl Disk for OsDisk {
         OpenOptions::new().read(true).write(mode != Mode::Read).create_new(mode == Mode::CreateNew).open(path)
     }
 
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
+    }
+
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         match std::fs::create_dir(path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),

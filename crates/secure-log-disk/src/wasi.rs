@@ -44,6 +44,13 @@ impl Disk for OsDisk {
         at(path, |folder, name| folder.open_at(PathFlags::SYMLINK_FOLLOW, name, how, rights))
     }
 
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        match at(path, |folder, name| folder.stat_at(PathFlags::SYMLINK_FOLLOW, name)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            found => found.map(|_| true),
+        }
+    }
+
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         match at(path, |folder, name| folder.create_directory_at(name)) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && is_folder(path) => Ok(()),

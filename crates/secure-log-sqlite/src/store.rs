@@ -125,7 +125,15 @@ impl<D: Database> SqliteStore<D> {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let begun = self.run("BEGIN IMMEDIATE", &[]);
+        self.within("BEGIN IMMEDIATE", work)
+    }
+
+    fn within<T>(
+        &mut self,
+        begin: &'static str,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let begun = self.run(begin, &[]);
         let done = begun.and_then(|_| work(self)).and_then(|done| self.run("COMMIT", &[]).map(|_| done));
         if done.is_err() {
             self.words.clear();
@@ -207,9 +215,18 @@ impl<D: Database> SqliteStore<D> {
         Ok(self.one("pragma", sql, &[], |row| row.integer(0))?.unwrap_or(0))
     }
 
-    /// `read` if there is anything to read.
+    /// `read` if there is anything to read, in one transaction: what it reads belongs together, and where a lock is a file it is
+    /// taken once.
     fn reading<T: Default>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        if self.ready(false)? { read(self) } else { Ok(T::default()) }
+        if self.ready(false)? { self.within("BEGIN", read) } else { Ok(T::default()) }
+    }
+
+    /// `change`, which has transactions of its own, if there is anything to change.
+    fn changing<T: Default>(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.ready(false)? { change(self) } else { Ok(T::default()) }
     }
 }
 
@@ -252,10 +269,8 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
     }
 
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
-        if !self.ready(false)? {
-            return Ok(vec![None; ids.len()]);
-        }
-        ids.iter().map(|id| self.read_node(id)).collect()
+        let found: Vec<_> = self.reading(|store| ids.iter().map(|id| store.read_node(id)).collect())?;
+        Ok(if found.is_empty() { vec![None; ids.len()] } else { found })
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
@@ -304,11 +319,11 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
     }
 
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-        self.reading(|store| store.prune_stream(stream, last))
+        self.changing(|store| store.prune_stream(stream, last))
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
-        self.reading(|store| store.drop_keys(ids))
+        self.changing(|store| store.drop_keys(ids))
     }
 
     fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {
@@ -317,7 +332,7 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
     }
 
     fn reindex(&mut self) -> Result<(), StoreError> {
-        self.reading(Self::rebuild)
+        self.changing(Self::rebuild)
     }
 }
 
