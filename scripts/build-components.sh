@@ -11,7 +11,11 @@ case "${1-}" in
 esac
 [ "$(wac --version 2>/dev/null)" = "wac-cli $wac_version" ] || fail "wac $wac_version is missing; run scripts/setup.sh run"
 
+# SECURE_LOG_DIST=<folder>: composes there, and compares with the lists in dist/.
+dist=${SECURE_LOG_DIST:-dist}
+
 main() {
+    mkdir -p "$dist"
     build
     # What the core imports and a stack does not provide, it leaves open; the lists say so.
     compose secure-log-core secure-log-component anchor-none keystore-none
@@ -21,7 +25,7 @@ main() {
     compose_store_sqlite
     compose secure-log-sqlite secure-log-component anchor-none "$store_sqlite" keystore-software
     # The command manages keys through a keystore of its own, configured by the same variables as the log's.
-    compose secure-log-command command dist/secure-log-file.wasm keystore-software
+    compose secure-log-command command "$dist/secure-log-file.wasm" keystore-software
     compare_lists
 }
 
@@ -49,8 +53,8 @@ compose() {
     for plug in "$@"; do
         plugs+=(--plug "$(component "$plug")")
     done
-    wac plug "$(component "$socket")" "${plugs[@]}" -o "dist/$stack.wasm" || fail "$stack could not be composed"
-    printf '%-28s %9d bytes\n' "dist/$stack.wasm" "$(stat -c %s "dist/$stack.wasm")"
+    wac plug "$(component "$socket")" "${plugs[@]}" -o "$dist/$stack.wasm" || fail "$stack could not be composed"
+    printf '%-28s %9d bytes\n' "$dist/$stack.wasm" "$(stat -c %s "$dist/$stack.wasm")"
     stacks+=("$stack")
 }
 stacks=()
@@ -68,7 +72,7 @@ component() {
 compare_lists() {
     local stack different=
     for stack in "${stacks[@]}"; do
-        "$target/release/secure-log-composition-check" $update "dist/$stack.wasm" "dist/$stack.txt" || different=1
+        "$target/release/secure-log-composition-check" $update "$dist/$stack.wasm" "dist/$stack.txt" || different=1
     done
     [ -z "$different" ] || fail "a stack imports or exports something else than its list says; if that is meant, run with --update and commit the lists"
 }

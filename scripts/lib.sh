@@ -28,6 +28,12 @@ export PATH=$tools/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 target=$(realpath -m -- "${CARGO_TARGET_DIR:-$root/target}")
 # The flags for wasm stand in .cargo/config.toml; this variable would replace them.
 unset RUSTFLAGS
+# What .cargo/config.toml says about C for components holds where there is no WASI SDK.
+if [ -n "${WASI_SDK_PATH:-}" ]; then
+    export CC_wasm32_wasip2=$WASI_SDK_PATH/bin/clang AR_wasm32_wasip2=$WASI_SDK_PATH/bin/llvm-ar
+    c_flags=$(tr '\\\n' '  ' <.cargo/config.toml | sed 's/.*CFLAGS_wasm32_wasip2 = """\([^"]*\)""".*/\1/')
+    export CFLAGS_wasm32_wasip2="--target=wasm32-wasip2 --sysroot=$WASI_SDK_PATH/share/wasi-sysroot ${c_flags#*wasm32-wasi -isystem /usr/include/wasm32-wasi}"
+fi
 export CARGO_TERM_PROGRESS_WHEN=never
 
 wasm_target=wasm32-wasip2

@@ -35,8 +35,15 @@ main() {
 require_system() {
     local packages=()
     have cc && have c++ || packages+=(build-essential)
+    # They compile SQLite for the components, where no WASI SDK does.
+    if [ -z "${WASI_SDK_PATH:-}" ]; then
+        have clang || packages+=(clang)
+        have llvm-ar || packages+=(llvm)
+        [ -d /usr/include/wasm32-wasi ] || packages+=(wasi-libc)
+    fi
     if [ "$purpose" = test ]; then
         have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+        have sqlite3 || packages+=(sqlite3)
     fi
     if [ ${#packages[@]} -gt 0 ]; then
         if [ "$(id -u)" = 0 ] && have apt-get; then

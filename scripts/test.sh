@@ -37,7 +37,11 @@ main() {
     step "store components: the suite of every store" scripts/test-stores.sh
     step "harness: file stack" harness_file_stack
     step "harness: memory stack" harness dist/secure-log-memory.wasm :memory:
+    step "harness: SQLite stack" harness_sqlite_stack
+    step "harness: SQLite stack in memory" harness dist/secure-log-sqlite.wasm :memory:
     step "reference reader: the composed stack's log is valid" read_composed_log
+    step "reference reader: the composed SQLite stack's log is valid" read_composed_database
+    step "SQLITE_WASM: another engine is composed, and what is none is refused" check_other_engine
     step "harness: foreign store and keystore" check_foreign
     step "attacks: composed, on the memory and the file store" scripts/test-attacks.sh
     step "second host: Node with jco" check_jco
@@ -126,6 +130,34 @@ harness_file_stack() {
     tests/reference_reader.py make-keys "$work/keys"
     export SECURE_LOG_KEYSTORE_DIR=$work/keys SECURE_LOG_KEYSTORE_PASSPHRASE=test
     harness dist/secure-log-file.wasm "$work/audit.jsonl"
+}
+
+# The same with the keys of the file stack, for the same reader.
+harness_sqlite_stack() {
+    [ -d "$work/keys" ] || tests/reference_reader.py make-keys "$work/keys"
+    export SECURE_LOG_KEYSTORE_DIR=$work/keys SECURE_LOG_KEYSTORE_PASSPHRASE=test
+    harness dist/secure-log-sqlite.wasm "$work/audit.db"
+    [ "$(sqlite3 "$work/audit.db" 'PRAGMA integrity_check')" = ok ]
+    say "sqlite3 finds the database sound"
+}
+
+read_composed_database() {
+    cargo run --quiet --locked -p secure-log-sqlite --example export -- "$work/audit.db" >"$work/exported.jsonl"
+    tests/reference_reader.py verify "$work/exported.jsonl" "$work/keys"
+}
+
+# In a folder of its own, so that what is in dist/ stays.
+check_other_engine() {
+    local said built=$target/$wasm_target/release
+    cp "$built/secure_log_sqlite_component.wasm" "$work/engine.wasm"
+    SECURE_LOG_DIST=$work/dist SQLITE_WASM=$work/engine.wasm scripts/build-components.sh
+    for engine in "$work/absent.wasm" "$built/secure_log_store_memory.wasm"; do
+        if said=$(SECURE_LOG_DIST=$work/dist SQLITE_WASM=$engine scripts/build-components.sh 2>&1); then
+            say "$engine was taken for an engine"
+            return 1
+        fi
+        [[ $said == *"SQLITE_WASM: "*"$engine"* ]] || { say "the refusal does not say why: $said"; return 1; }
+    done
 }
 
 read_composed_log() {

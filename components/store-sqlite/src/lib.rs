@@ -28,6 +28,8 @@ use secure_log_guest::StoreProvider;
 use secure_log_sqlite::SqliteStore;
 use secure_log_sqlite::database::{Database, SqlError, Value, code};
 
+/// The config of a log that is gone with its instance.
+const MEMORY: &str = ":memory:";
 /// A page of rows: at most so many, and so many bytes and one row.
 const MAX_ROWS: u32 = 1024;
 const MAX_BYTES: u32 = 256 << 10;
@@ -49,6 +51,15 @@ impl StoreProvider for Sqlite {
         }
         let database = Imported { path: config.into(), statements: HashMap::new(), connection: None };
         Ok(Box::new(SqliteStore::over(database)?))
+    }
+
+    fn reopen(earlier: Box<dyn SecureLogStore>, config: &str) -> Result<Box<dyn SecureLogStore>, StoreError> {
+        if config == MEMORY {
+            // What was written stays: it is kept nowhere else.
+            return Ok(earlier);
+        }
+        drop(earlier);
+        Self::open(config)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The suite of every store, over the store component that this one is composed with.
 //!
 //! Built for wasm32-wasip2 and run by scripts/test-stores.sh. The config of each check's store is the name of a file,
-//! for stores that keep files.
+//! for stores that keep files, or else the argument.
 
 use secure_log_guest::ImportedStore;
 use secure_log_testkit::conformance::stores;
@@ -15,9 +15,13 @@ fn main() {
     }
     let checks = stores::all::<ImportedStore, Open>();
     let number = checks.len();
+    let config = std::env::args().nth(1);
     for (name, check) in checks {
         println!("{name}");
-        let mut open: Open = Box::new(move || ImportedStore::open(&format!("{name}.jsonl")).expect("the store opens"));
+        let config = config.clone().unwrap_or_else(|| format!("{name}.log"));
+        // What is in memory is reopened by the same config, so that each check begins with another one.
+        ImportedStore::open("before").expect("the store opens");
+        let mut open: Open = Box::new(move || ImportedStore::open(&config).expect("the store opens"));
         check(&mut open);
     }
     println!("{number} checks passed");

@@ -1,4 +1,9 @@
 //! SQLite, linked in.
+//!
+//! Connections of one or more processes exclude each other with the locks of the system, as SQLite does it. A component has no
+//! such locks and does not see them (docs/decisions/0013). It sees the file that SQLite shares its index through, `<file>-shm`,
+//! and keeps away while that is there. So all that is left to do here is to take the lock file, which components take for each
+//! transaction, while that file is made or removed: when a connection is opened and when it is closed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use secure_log::store::StoreError;
+use secure_log_disk::{Disk, Lock, LockError, OsDisk, Patience, STALE_AFTER, Watch};
 
 use crate::database::{Database, SqlError, Value, code};
 use crate::store::SqliteStore;
@@ -18,6 +24,8 @@ const BUSY_WAIT: Duration = Duration::from_secs(5);
 pub struct Native {
     place: Place,
     connection: Option<Connection>,
+    /// Held until components can see that the database is open.
+    lock: Option<Lock<<OsDisk as Disk>::File>>,
 }
 
 enum Place {
@@ -37,14 +45,68 @@ impl SqliteStore<Native> {
 
     /// A log in a database in memory, which is gone with the store.
     pub fn in_memory() -> Result<SqliteStore<Native>, StoreError> {
-        SqliteStore::over(Native { place: Place::Memory, connection: None })
+        SqliteStore::over(Native { place: Place::Memory, connection: None, lock: None })
     }
 }
 
 impl Native {
     /// The database at this path, which is made when it is first written to.
     pub fn file(path: impl Into<PathBuf>) -> Native {
-        Native { place: Place::File(path.into()), connection: None }
+        Native { place: Place::File(path.into()), connection: None, lock: None }
+    }
+
+    /// Keeps components away, unless they see already that the database is open.
+    fn keep_away(&mut self) -> Result<(), SqlError> {
+        let Place::File(path) = &self.place else { return Ok(()) };
+        if self.lock.take_if(|lock| !lock.is_held(&OsDisk)).is_none() && self.lock.is_some() {
+            return Ok(());
+        }
+        let patience = Patience { wait: BUSY_WAIT, stale_after: STALE_AFTER };
+        let lock = Lock::acquire(&OsDisk, path, &mut Watch::default(), patience);
+        self.lock = Some(lock.map_err(|error| match error {
+            LockError::Held(_) => SqlError { code: code::BUSY, message: error.to_string() },
+            LockError::Io(_) => SqlError { code: code::CANTOPEN, message: error.to_string() },
+        })?);
+        Ok(())
+    }
+
+    /// Gives the lock file back once there is an index that components see.
+    fn settle(&mut self) -> Result<(), SqlError> {
+        if self.lock.is_none() {
+            return Ok(());
+        }
+        let connection = self.connection()?;
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(error)?;
+        if mode == "wal" {
+            // The first read makes the index, or opens that of others.
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(error)?;
+            self.let_go();
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            lock.release(&OsDisk);
+        }
+    }
+
+    fn open(&self, create: bool) -> rusqlite::Result<Connection> {
+        let connection = match &self.place {
+            Place::Memory => Connection::open_in_memory()?,
+            Place::File(path) => {
+                // One thread uses it, and a name is a path and nothing else.
+                let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+                Connection::open_with_flags(path, flags)?
+            }
+        };
+        connection.busy_timeout(BUSY_WAIT)?;
+        // Whoever wrote the file does not get to run anything.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        Ok(connection)
     }
 
     fn connection(&self) -> Result<&Connection, SqlError> {
@@ -54,35 +116,45 @@ impl Native {
     }
 }
 
+impl Drop for Native {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return self.let_go() };
+        if self.keep_away().is_err() {
+            // Then nothing is removed, as if the process had been killed.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+        drop(connection);
+        self.let_go();
+    }
+}
+
 impl Database for Native {
     fn connect(&mut self, create: bool) -> Result<bool, SqlError> {
         if self.connection.is_some() {
             return Ok(true);
         }
-        let opened = match &self.place {
-            Place::Memory => Connection::open_in_memory(),
-            Place::File(path) => {
-                if !create && !path.try_exists().unwrap_or(true) {
-                    return Ok(false);
-                }
-                // One thread uses it, and a name is a path and nothing else.
-                let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
-                Connection::open_with_flags(path, flags)
-            }
-        };
-        let connection = opened.map_err(error)?;
-        connection.busy_timeout(BUSY_WAIT).map_err(error)?;
-        // Whoever wrote the file does not get to run anything.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(error)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(error)?;
-        connection.set_prepared_statement_cache_capacity(128);
-        self.connection = Some(connection);
-        Ok(true)
+        if let Place::File(path) = &self.place
+            && !create
+            && !path.try_exists().unwrap_or(true)
+        {
+            return Ok(false);
+        }
+        self.keep_away()?;
+        let opened = self.open(create).map_err(error);
+        let settled = opened.and_then(|connection| {
+            self.connection = Some(connection);
+            self.settle()
+        });
+        if settled.is_err() {
+            self.connection = None;
+            self.let_go();
+        }
+        settled.map(|()| true)
     }
 
     fn script(&mut self, sql: &str) -> Result<(), SqlError> {
-        self.connection()?.execute_batch(sql).map_err(error)
+        self.connection()?.execute_batch(sql).map_err(error)?;
+        self.settle()
     }
 
     fn run(&mut self, sql: &'static str, width: usize, values: &[Value<'_>]) -> Result<u64, SqlError> {

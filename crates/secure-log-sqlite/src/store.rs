@@ -339,7 +339,7 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
 /// What SQLite said while we did this, by what a caller can do about it.
 pub(crate) fn failed(operation: &'static str) -> impl Fn(SqlError) -> StoreError {
     move |error| match error.primary() {
-        code::BUSY | code::LOCKED => StoreError::Locked { detail: "another connection writes to the database".into() },
+        code::BUSY | code::LOCKED => StoreError::Locked { detail: error.message },
         code::CORRUPT | code::NOTADB => StoreError::Corrupt { at: "the database".into(), detail: error.to_string() },
         code::CONSTRAINT => StoreError::Corrupt { at: "a record of the commit".into(), detail: error.message },
         _ => StoreError::Io { operation: operation.into(), detail: error.to_string() },
