@@ -22,6 +22,9 @@ const WRITE: u8 = 1 << 0;
 const RECOVER: u8 = 1 << 2;
 /// Words of the index's header, which is there twice.
 const HEADER_WORDS: usize = 24;
+/// Words in it: how many frames of the write-ahead log count, and the salt of that log, which is two words.
+const LAST_FRAME: usize = 4;
+const SALT: usize = 8;
 /// How often a long transaction makes sure that the lock is still ours, and shows whoever waits that we are there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -223,8 +226,9 @@ impl<D: Disk + 'static> Database<D> {
         } else {
             user.shared |= slots;
         }
-        // Another connection of this program made the index anew since this one looked, and what it keeps is older.
-        if std::mem::replace(&mut user.generation, generation) != generation {
+        // Another connection of this program made the index anew since this one looked. SQLite sees that by the index's
+        // header, except where there is nothing in it, now as before.
+        if std::mem::replace(&mut user.generation, generation) != generation && self.index_word(LAST_FRAME) == Some(0) {
             self.empty_index();
         }
         Ok(())
@@ -333,18 +337,18 @@ impl<D: Disk + 'static> Database<D> {
 
     /// Whether the write-ahead log ends where our index of it ends. An empty one says nothing about what happened.
     fn index_fits(&mut self) -> io::Result<bool> {
-        let (Some(wal), Some(index)) = (&mut self.wal, self.regions.first()) else { return Ok(true) };
-        let word = |at: usize| index[at].load(Ordering::Relaxed);
+        let words = (self.index_word(LAST_FRAME), self.index_word(SALT), self.index_word(SALT + 1));
+        let (Some(wal), (Some(last), Some(salt), Some(more_salt))) = (&mut self.wal, words) else { return Ok(true) };
         let mut header = [0; WAL_HEADER];
         let number = |bytes: &[u8], at: usize| {
             bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
         };
         let whole = wal.file.read(&mut header, 0)? == WAL_HEADER;
-        if !whole || [number(&header, 16), number(&header, 20)] != [word(8), word(9)] {
+        if !whole || [number(&header, 16), number(&header, 20)] != [salt, more_salt] {
             return Ok(false);
         }
         let frame = FRAME_HEADER as u64 + u64::from(number(&header, 8).swap_bytes());
-        let behind = WAL_HEADER as u64 + frame * u64::from(word(4));
+        let behind = WAL_HEADER as u64 + frame * u64::from(last);
         let mut next = [0; FRAME_HEADER];
         let whole = wal.file.read(&mut next, behind)? == FRAME_HEADER;
         if !whole || next[8..16] != header[16..24] || self.seen_behind == Some((behind, next)) {
@@ -353,6 +357,10 @@ impl<D: Disk + 'static> Database<D> {
         // Whoever took a transaction back leaves such a frame, too.
         self.seen_behind = Some((behind, next));
         Ok(false)
+    }
+
+    fn index_word(&self, at: usize) -> Option<u32> {
+        Some(self.regions.first()?[at].load(Ordering::Relaxed))
     }
 
     /// Somebody else changed the database.
@@ -398,11 +406,15 @@ impl<D: Disk + 'static> Drop for Database<D> {
 
 /// Opens a file for reading and writing, and makes it where there is none.
 pub(crate) fn open_or_make<D: Disk>(disk: &D, path: &Path) -> io::Result<Gathered<D::File>> {
-    match disk.open(path, Mode::Write) {
-        Ok(file) => Ok(Gathered::over(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(Gathered::made(disk.open(path, Mode::CreateNew)?, path))
+    loop {
+        match disk.open(path, Mode::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened.map(Gathered::over),
         }
-        Err(error) => Err(error),
+        match disk.open(path, Mode::CreateNew) {
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|file| Gathered::made(file, path)),
+        }
     }
 }
