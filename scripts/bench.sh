@@ -23,7 +23,7 @@ for argument in "$@"; do
     arguments+=("$argument")
 done
 
-for stack in memory file; do
+for stack in memory file sqlite; do
     [ -f "dist/secure-log-$stack.wasm" ] || { scripts/build-components.sh; break; }
 done
 say "building the benchmark (about 8 minutes the first time)"

@@ -63,7 +63,7 @@ enum Bound {
 use Bound::{Millis, TimesAsLong, TimesAsMany};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 16] = [
+const GOALS: [Goal; 18] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("verify", "memory", Native), is: TimesAsLong(1.5, ("sha256", "", Native)) },
@@ -72,6 +72,8 @@ const GOALS: [Goal; 16] = [
     Goal { of: ("append-durable", "file", Native), is: TimesAsMany(0.75, ("write-sync", "file", Native)) },
     Goal { of: ("append-durable-32", "file", Native), is: TimesAsMany(8.0, ("append-durable", "file", Native)) },
     Goal { of: ("append-batch", "sqlite", Native), is: TimesAsMany(0.6, ("bare-insert", "sqlite", Native)) },
+    Goal { of: ("append-batch", "sqlite", Composed), is: TimesAsMany(0.3, ("append-batch", "sqlite", Native)) },
+    Goal { of: ("append-batch", "sqlite-memory", Composed), is: TimesAsMany(0.4, ("append-batch", "sqlite-memory", Native)) },
     Goal { of: ("append-durable", "sqlite", Native), is: TimesAsMany(0.8, ("bare-autocommit", "sqlite", Native)) },
     Goal { of: ("append-last", "sqlite", Native), is: TimesAsMany(0.8, ("append-first", "sqlite", Native)) },
     Goal { of: ("worst-proof", "sqlite", Native), is: Millis(2.0) },

@@ -27,6 +27,7 @@ const USAGE: &str = "usage: secure-log-bench-composed STACKS RAW.wasm ENTRIES SC
 struct Composed {
     memory: Stack,
     file: Stack,
+    sqlite: Stack,
     raw: Raw,
     folder: PathBuf,
     batch: Vec<NewEntry>,
@@ -48,6 +49,7 @@ fn main() -> Result<(), Failure> {
     serve(Composed {
         memory: load(&stacks.join("secure-log-memory.wasm"))?,
         file: load(&stacks.join("secure-log-file.wasm"))?,
+        sqlite: load(&stacks.join("secure-log-sqlite.wasm"))?,
         raw: Raw::load(raw, &encoded(entries)?)?,
         folder: folder.clone(),
         batch: vec![entry; BATCH],
@@ -81,6 +83,22 @@ impl Part for Composed {
                 append(&mut log, &self.batch[..1], 1)?;
                 let (appended, seconds) = timed(|| append(&mut log, &self.batch[..1], entries))?;
                 Ok(vec![Sample::new("append-durable", "file", appended, seconds)])
+            }
+            "append-sqlite" => {
+                let mut log = self.open(&self.sqlite, &self.fresh("batches.db")?)?;
+                let (appended, seconds) = timed(|| append(&mut log, &self.batch, entries))?;
+                let mut memory = self.open(&self.sqlite, ":memory:")?;
+                let (in_memory, seconds_in_memory) = timed(|| append(&mut memory, &self.batch, entries))?;
+                Ok(vec![
+                    Sample::new("append-batch", "sqlite", appended, seconds),
+                    Sample::new("append-batch", "sqlite-memory", in_memory, seconds_in_memory),
+                ])
+            }
+            "durable-sqlite" => {
+                let mut log = self.open(&self.sqlite, &self.fresh("durable.db")?)?;
+                append(&mut log, &self.batch[..1], 1)?;
+                let (appended, seconds) = timed(|| append(&mut log, &self.batch[..1], entries))?;
+                Ok(vec![Sample::new("append-durable", "sqlite", appended, seconds)])
             }
             _ => Ok(Vec::new()),
         }

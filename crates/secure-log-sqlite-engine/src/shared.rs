@@ -219,17 +219,21 @@ impl<D: Disk + 'static> Database<D> {
             return Err(Trouble::Busy);
         }
         self.take()?;
+        // Another connection of this program made the index anew since this one looked. SQLite sees that by the index's
+        // header, except where there is nothing in it, now as before.
+        if self.user(id).generation != self.generation && self.index_word(LAST_FRAME) == Some(0) {
+            if taken & WRITE != 0 {
+                return Err(Trouble::Refused("another connection of this program writes".into()));
+            }
+            self.empty_index();
+        }
         let generation = self.generation;
         let user = self.user(id);
+        user.generation = generation;
         if exclusive {
             user.exclusive |= slots;
         } else {
             user.shared |= slots;
-        }
-        // Another connection of this program made the index anew since this one looked. SQLite sees that by the index's
-        // header, except where there is nothing in it, now as before.
-        if std::mem::replace(&mut user.generation, generation) != generation && self.index_word(LAST_FRAME) == Some(0) {
-            self.empty_index();
         }
         Ok(())
     }

@@ -144,10 +144,20 @@ fn two_connections_of_one_program_see_each_other() {
             third.execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
         }
     }
-    one.execute("BEGIN IMMEDIATE").unwrap();
+    // Where there is nothing in the write-ahead log before and after, only we know that the database is another one.
+    third.execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    for connection in [&one, &two] {
+        assert_eq!(number(connection, "SELECT count(*) FROM t"), 180);
+    }
+    third.execute("DELETE FROM t; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    one.execute("BEGIN").unwrap();
+    for connection in [&one, &two] {
+        assert_eq!(number(connection, "SELECT count(*) FROM t"), 0);
+    }
+    one.execute("INSERT INTO t (writer) VALUES (1); COMMIT; BEGIN IMMEDIATE").unwrap();
     assert_eq!(two.execute("BEGIN IMMEDIATE").unwrap_err().primary(), primary::BUSY);
     // A reader of the same program is not in the way.
-    assert_eq!(number(&two, "SELECT count(*) FROM t"), 180);
+    assert_eq!(number(&two, "SELECT count(*) FROM t"), 1);
     one.execute("COMMIT").unwrap();
     two.execute("BEGIN IMMEDIATE; COMMIT").unwrap();
     drop((one, two, third));
