@@ -1,7 +1,9 @@
-// Drives dist/secure-log-file.wasm from Node: a second host beside wasmtime, with another implementation of WASI.
+// Drives dist/secure-log-file.wasm and dist/secure-log-sqlite.wasm from Node: a second host beside wasmtime, with another
+// implementation of WASI.
 //
 // jco transpiles the stack; a fresh instance then opens a log in a temporary folder, appends, reads, closes, signs and
-// verifies, a second one continues it, and a third is shown a copy with one letter changed.
+// verifies, and a second one continues it. A third is shown a copy of the file with one letter changed. The SQLite stack does
+// the same in memory and in a database.
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -12,30 +14,36 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { transpile } from "@bytecodealliance/jco";
 import { WASIShim } from "@bytecodealliance/preview2-shim/instantiation";
 
-const STACK = fileURLToPath(new URL("../../dist/secure-log-file.wasm", import.meta.url));
+const FILE_STACK = "secure-log-file.wasm";
+const SQLITE_STACK = "secure-log-sqlite.wasm";
 const IDENTITY = "checkpoint-ed25519";
 // The key protects nothing: the log is deleted below.
 const SEED = "07".repeat(32);
 
 const work = await mkdtemp(join(tmpdir(), "secure-log-jco-"));
 try {
-  const instantiate = await prepare(await readFile(STACK), join(work, "transpiled"));
-  await write(await instantiate());
-  await goOn(await instantiate());
+  await mkdir(join(work, "logs"));
+  const file = await prepare(FILE_STACK);
+  await write(await file(), "/logs/audit.jsonl");
+  await goOn(await file(), "/logs/audit.jsonl");
   await tamper(join(work, "logs", "audit.jsonl"), join(work, "logs", "tampered.jsonl"));
-  await findOut(await instantiate());
+  await findOut(await file());
+  const sqlite = await prepare(SQLITE_STACK);
+  await write(await sqlite(), ":memory:");
+  await write(await sqlite(), "/logs/audit.db");
+  await goOn(await sqlite(), "/logs/audit.db");
 } finally {
   await rm(work, { recursive: true });
 }
 
-async function write({ log, checkpoint, writer }) {
+async function write({ log, checkpoint, writer }, config) {
   assert.equal(errorOf(() => log.append("door", "opened", "info", "sensor", bytes("early"))).tag, "not-open");
-  log.open("/logs/audit.jsonl");
+  log.open(config);
   const first = log.append("door", "opened", "info", "sensor", bytes("by Ann"));
   assert.equal(first.seqno, 1n);
   assert.equal(first.entryHash.length, 32);
   log.append("door", "closed", "warning", "sensor", bytes("by Bob"));
-  say("opened and appended");
+  say(`opened and appended to ${config}`);
 
   const entry = log.read(1n);
   assert.equal(entry.streamId, "door");
@@ -59,8 +67,8 @@ async function write({ log, checkpoint, writer }) {
   say("verified");
 }
 
-async function goOn({ log, writer }) {
-  log.open("/logs/audit.jsonl");
+async function goOn({ log, writer }, config) {
+  log.open(config);
   assert.equal(log.head("door"), 3n);
   assert.equal(log.append("door", "opened", "info", "sensor", bytes("by Cem")).seqno, 4n);
   writer.signHead();
@@ -92,8 +100,10 @@ function verifiesWith(writer, size) {
   return report;
 }
 
-// Transpiles the component, and answers a function that makes a fresh instance of it.
-async function prepare(component, folder) {
+// Transpiles a stack, and answers a function that makes a fresh instance of it.
+async function prepare(stack) {
+  const component = await readFile(fileURLToPath(new URL(`../../dist/${stack}`, import.meta.url)));
+  const folder = join(work, stack);
   const { files } = await transpile(component, { name: "stack", instantiation: "async" });
   for (const [name, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
@@ -101,7 +111,6 @@ async function prepare(component, folder) {
   }
   // The generated module is an ES module by its place below this file.
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
-  await mkdir(join(work, "logs"));
   const { instantiate } = await import(pathToFileURL(join(folder, "stack.js")));
   const coreModule = async (name) => WebAssembly.compile(await readFile(join(folder, name)));
   return () => {
