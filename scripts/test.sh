@@ -41,6 +41,7 @@ main() {
     step "harness: SQLite stack in memory" harness dist/secure-log-sqlite.wasm :memory:
     step "reference reader: the composed stack's log is valid" read_composed_log
     step "reference reader: the composed SQLite stack's log is valid" read_composed_database
+    step "SQLite stack: several writers at once, and writers that are killed" scripts/test-writers.sh
     step "SQLITE_WASM: another engine is composed, and what is none is refused" check_other_engine
     step "harness: foreign store and keystore" check_foreign
     step "attacks: composed, on the memory and the file store" scripts/test-attacks.sh
