@@ -236,34 +236,52 @@ impl Statement {
     /// Runs it once for each `width` of the values, or once when it takes none, passes over the rows that it answers, and says
     /// how many rows were changed in all.
     pub fn run(&mut self, width: usize, values: &[Value<'_>]) -> Result<u64, SqlError> {
-        let begun = self.total_changes();
-        if width == 0 && values.is_empty() {
-            self.run_once(&[])?;
-        } else {
-            if width == 0 || !values.len().is_multiple_of(width) {
-                return Err(misuse("the values do not make whole rows"));
-            }
-            for row in values.chunks_exact(width) {
-                self.run_once(row)?;
-            }
+        if width != self.parameters() || (width == 0 && !values.is_empty()) {
+            return Err(misuse(&format!("rows of {width} values are for {} parameters", self.parameters())));
         }
-        Ok(self.total_changes().saturating_sub(begun))
-    }
-
-    fn run_once(&mut self, values: &[Value<'_>]) -> Result<(), SqlError> {
-        let done = self.bind_as(values, Keep::Borrowed).and_then(|()| {
-            while self.advance()? {}
-            Ok(())
-        });
+        if width > 0 && !values.len().is_multiple_of(width) {
+            return Err(misuse("the values do not make whole rows"));
+        }
+        let begun = self.total_changes();
+        self.reset();
+        let done = self.run_rows(width, values);
         // SQLite is not to know of what was borrowed any longer.
         self.reset();
         self.forget_values();
-        done
+        done?;
+        Ok(self.total_changes().saturating_sub(begun))
+    }
+
+    fn run_rows(&mut self, width: usize, values: &[Value<'_>]) -> Result<(), SqlError> {
+        let mut rest = values;
+        loop {
+            let (row, others) = rest.split_at(width.min(rest.len()));
+            if row.len() < width {
+                return Ok(());
+            }
+            for (number, value) in (1..).zip(row) {
+                self.bind_one(number, value, Keep::Borrowed)?;
+            }
+            while self.advance()? {}
+            if width == 0 {
+                return Ok(());
+            }
+            rest = others;
+        }
     }
 
     /// Begins anew with these values.
     pub fn bind(&mut self, values: &[Value<'_>]) -> Result<(), SqlError> {
-        self.bind_as(values, Keep::Copied)
+        self.reset();
+        let parameters = self.parameters();
+        if values.len() != parameters {
+            return Err(misuse(&format!("there are {} values for {parameters} parameters", values.len())));
+        }
+        for (number, value) in (1..).zip(values) {
+            self.bind_one(number, value, Keep::Copied)?;
+        }
+        self.stepping = true;
+        Ok(())
     }
 
     /// Shows rows until `visit` answers `false`, and says whether that was all of them. After the last one, and after an
@@ -320,19 +338,6 @@ impl Statement {
         }
     }
 
-    fn bind_as(&mut self, values: &[Value<'_>], keep: Keep) -> Result<(), SqlError> {
-        self.reset();
-        let parameters = self.parameters();
-        if values.len() != parameters {
-            return Err(misuse(&format!("there are {} values for {parameters} parameters", values.len())));
-        }
-        for (number, value) in (1..).zip(values) {
-            self.bind_one(number, value, keep)?;
-        }
-        self.stepping = true;
-        Ok(())
-    }
-
     fn bind_one(&mut self, number: c_int, value: &Value<'_>, keep: Keep) -> Result<(), SqlError> {
         let raw = self.raw;
         let keep = match keep {
@@ -340,7 +345,7 @@ impl Statement {
             Keep::Copied => ffi::SQLITE_TRANSIENT(),
         };
         // SAFETY: the statement is prepared and was reset. Bytes have the length that is told; they are copied, or else stay
-        // until `run_once` has made SQLite forget them. An empty slice's pointer is not null, so it is not taken for NULL.
+        // until `run` has made SQLite forget them. An empty slice's pointer is not null, so it is not taken for NULL.
         let code = unsafe {
             match *value {
                 Value::Null => ffi::sqlite3_bind_null(raw, number),
