@@ -160,7 +160,7 @@ impl Open {
         let start: *const c_char = text.as_ptr().cast();
         // SAFETY: the connection is open, and the text has this length and ends with a zero byte.
         self.check(unsafe {
-            ffi::sqlite3_prepare_v3(self.raw, start, length, ffi::SQLITE_PREPARE_PERSISTENT as u32, &mut raw, &mut tail)
+            ffi::sqlite3_prepare_v3(self.raw, start, length, ffi::SQLITE_PREPARE_PERSISTENT, &mut raw, &mut tail)
         })?;
         let used = (tail as usize).saturating_sub(start as usize).min(text.len() - 1);
         Ok(((!raw.is_null()).then_some(raw), used))
