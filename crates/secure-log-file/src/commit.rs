@@ -41,7 +41,11 @@ impl<D: Disk> FileStore<D> {
         self.keep_torn()?;
         self.make_file()?;
         let head = self.encode(commit)?;
-        self.still_ours()?;
+        if let Err(e) = self.still_ours() {
+            // Nothing was written, so that the index is ahead of the file.
+            self.index = None;
+            return Err(e);
+        }
         let start = self.end();
         if let Err(e) = self.write(start) {
             // What the file holds now is unknown, and so is whether it would still be there after a crash.

@@ -302,15 +302,30 @@ fn a_crash_at_every_operation_of_keeping_a_torn_commit() {
 
 #[test]
 fn a_fault_at_every_operation_and_no_crash() {
+    fault_everywhere(&options(1));
+}
+
+/// A holder shows now and then that it is there, which is one more operation that can fail.
+#[test]
+fn a_fault_at_every_operation_of_a_holder_that_renews_its_lock_each_time() {
+    let mut options = options(1);
+    options.stale_after = Duration::ZERO;
+    fault_everywhere(&options);
+}
+
+fn fault_everywhere(options: &Options) {
+    let open_faulty = |disk: &CrashDisk| FileStore::open_on(disk.clone(), LOG, options.clone()).unwrap();
     let (_, commits) = history();
     let disk = CrashDisk::new();
-    run(&disk, &commits, 1);
+    let mut store = open_faulty(&disk);
+    commits.iter().for_each(|commit| store.insert(commit).unwrap());
+    drop(store);
     for operation in 0..disk.operations() {
         for fault in [Fault::NotDone, Fault::HalfDone, Fault::Done] {
             let what = format!("operation {operation}, {fault:?}");
             let disk = CrashDisk::new();
             disk.fail_at(operation, fault);
-            let mut store = open(&disk, 1).unwrap();
+            let mut store = open_faulty(&disk);
             let mut done = 0;
             let mut faults = 0;
             while done < commits.len() {
