@@ -33,6 +33,8 @@ if [ -n "${WASI_SDK_PATH:-}" ]; then
     export CC_wasm32_wasip2=$WASI_SDK_PATH/bin/clang AR_wasm32_wasip2=$WASI_SDK_PATH/bin/llvm-ar
     c_flags=$(tr '\\\n' '  ' <.cargo/config.toml | sed 's/.*CFLAGS_wasm32_wasip2 = """\([^"]*\)""".*/\1/')
     export CFLAGS_wasm32_wasip2="--target=wasm32-wasip2 --sysroot=$WASI_SDK_PATH/share/wasi-sysroot ${c_flags#*wasm32-wasi -isystem /usr/include/wasm32-wasi}"
+    export CC_wasm32_wasip1=$CC_wasm32_wasip2 AR_wasm32_wasip1=$AR_wasm32_wasip2
+    export CFLAGS_wasm32_wasip1=${CFLAGS_wasm32_wasip2/wasm32-wasip2/wasm32-wasip1}
 fi
 export CARGO_TERM_PROGRESS_WHEN=never
 
