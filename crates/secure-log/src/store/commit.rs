@@ -150,8 +150,8 @@ impl Commit {
     /// Appends any record. An entry is copied.
     ///
     /// # Panics
-    /// On [`Record::Pruned`], which only [`SecureLogStore::prune`] makes, and on [`Record::Unknown`], which only a later
-    /// version can write: neither is ever committed.
+    /// On [`Record::Pruned`], which only [`prune`](super::SecureLogStore::prune) makes, and on [`Record::Unknown`], which
+    /// only a later version can write: neither is ever committed.
     pub fn push(&mut self, record: Record<'_>) {
         let item = match record {
             Record::Log(row) => Item::Log(Box::new(row.clone())),
