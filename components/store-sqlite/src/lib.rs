@@ -20,7 +20,6 @@ mod bindings {
 }
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use bindings::sqlite::wasm::database as wire;
 use secure_log::store::{SecureLogStore, StoreError};
@@ -73,19 +72,13 @@ impl Imported {
 
     /// A statement, prepared once, and how many columns it has.
     fn statement(&mut self, sql: &'static str) -> Result<(&wire::Statement, usize), SqlError> {
-        let known = self.statements.contains_key(sql);
-        if !known {
+        if !self.statements.contains_key(sql) {
             let statement = self.connection()?.prepare(sql).map_err(error)?;
             let columns = statement.columns().len();
             self.statements.insert(sql, (statement, columns));
         }
-        match self.statements.entry(sql) {
-            Entry::Occupied(found) => {
-                let (statement, columns) = found.into_mut();
-                Ok((statement, *columns))
-            }
-            Entry::Vacant(_) => unreachable!("it was put there"),
-        }
+        let (statement, columns) = &self.statements[sql];
+        Ok((statement, *columns))
     }
 }
 
