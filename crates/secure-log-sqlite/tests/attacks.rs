@@ -1,5 +1,7 @@
 //! The attack table of docs/security.md over a log in a database: edits of its records, and edits of its tables.
 
+mod support;
+
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -9,18 +11,59 @@ use secure_log::jsonl::export;
 use secure_log::memory::MemoryStore;
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::verify::Verdict;
-use secure_log_sqlite::SqliteStore;
+use secure_log_sqlite::{Native, SqliteStore};
 use secure_log_testkit::attacks::{
-    no_edit_passes, options, providers, reference_verdict, sample_log, sample_records, to_jsonl,
+    self, no_edit_passes, no_stored_bit_passes, options, providers, reference_verdict, sample_log, sample_records,
+    scenarios, to_jsonl,
 };
-use secure_log_testkit::{OwnedRecord, store_from};
+use secure_log_testkit::{AnyStore, OwnedRecord, store_from};
+
+use support::lay;
+
+/// Opens the store of a log, which is there or not.
+type Open = dyn Fn() -> SqliteStore<Native> + Send;
+
+/// Runs an attack on logs in a database in memory, and on logs in files.
+fn in_memory_and_in_files(attack: impl Fn(&mut dyn FnMut() -> Box<Open>)) {
+    eprintln!("in memory");
+    attack(&mut || Box::new(|| SqliteStore::in_memory().unwrap()));
+    eprintln!("in a file");
+    let folder = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    attack(&mut || {
+        number += 1;
+        let path = folder.path().join(format!("{number}.db"));
+        Box::new(move || SqliteStore::open(&path).unwrap())
+    });
+}
+
+/// A store that holds these records, whatever they are.
+fn laid(open: &Open, records: &[OwnedRecord]) -> Result<SqliteStore<Native>, StoreError> {
+    let mut store = open();
+    lay(&mut store, records)?;
+    Ok(store)
+}
 
 #[test]
-fn rows_1_to_19_no_edit_of_the_records_passes() {
-    no_edit_passes(|records| {
-        let mut store = SqliteStore::in_memory()?;
-        store.import(&mut memory(records))?;
-        Ok(store)
+fn rows_1_to_19_no_edit_of_a_database_passes() {
+    in_memory_and_in_files(|fresh| no_edit_passes(|records| laid(&*fresh(), records)));
+}
+
+#[test]
+fn row_1_flipped_bits_do_not_pass_the_engine_over_a_database() {
+    in_memory_and_in_files(|fresh| no_stored_bit_passes(100, |records| laid(&*fresh(), records)));
+}
+
+#[test]
+fn rows_21_to_27_every_scenario_over_a_database() {
+    in_memory_and_in_files(|fresh| {
+        for scenario in scenarios() {
+            eprintln!("row {}, {}", scenario.row, scenario.name);
+            (scenario.run)(&mut || {
+                let open = fresh();
+                attacks::Native::new(AnyStore::new(open()), move |records| laid(&*open, records).map(AnyStore::new))
+            });
+        }
     });
 }
 

@@ -9,3 +9,13 @@ mod file {
         move || SqliteStore::open(folder.path().join("log.db")).expect("the log can be opened")
     });
 }
+
+mod memory {
+    use secure_log_sqlite::SqliteStore;
+    use secure_log_testkit::{SharedStore, store_conformance};
+
+    store_conformance!(|| {
+        let place = SharedStore::new(SqliteStore::in_memory().expect("a database in memory"));
+        move || place.clone()
+    });
+}
