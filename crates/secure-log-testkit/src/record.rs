@@ -128,6 +128,11 @@ impl From<Record<'_>> for OwnedRecord {
     }
 }
 
+/// Flips a bit of what a store keeps of an entry.
+pub fn flip_stored_bit(records: &mut [OwnedRecord], seqno: u64, bit: u64) {
+    records.iter_mut().filter(|record| record.seqno() == Some(seqno)).for_each(|record| record.flip(bit));
+}
+
 /// All records of a store, in commit order.
 pub fn records_of<S: SecureLogStore + ?Sized>(store: &mut S) -> Result<Vec<OwnedRecord>, StoreError> {
     let mut records = Vec::new();

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use secure_log::entry::{SigningRule, StreamRules, Tier};
 use secure_log::hash::Suite;
+use secure_log::jsonl::export;
+use secure_log_sqlite::{Native, SqliteStore};
 use secure_log_testkit::attacks::{Answered, Said, Subject, to_jsonl};
-use secure_log_testkit::{Effect, Fault, Lie, OwnedRecord, from_jsonl};
+use secure_log_testkit::{Effect, Fault, Lie, OwnedRecord, flip_stored_bit, from_jsonl};
 use secure_log_verify::copy::error_name;
 use secure_log_verify::host::encoder::Severity;
 use secure_log_verify::host::{Answer, Instance, LogError, Stack, Surroundings, types, writer};
 use wasmtime::Result;
 
 use crate::stacks::{Kept, Transcript};
+use crate::tables::lay;
 use bindings::Hostile;
 use bindings::exports::secure_log::attacks::hand::Effect as WireEffect;
 
@@ -59,9 +62,13 @@ impl<'s> Composed<'s> {
     /// Puts a file of these bytes in place before the log is opened, with nothing beside it.
     pub fn lay_file(&mut self, bytes: &[u8]) -> Result<()> {
         let file = self.file();
-        let index = format!("{}.idx", file.display());
-        if fs::exists(&index)? {
-            fs::remove_dir_all(index)?;
+        for beside in [".idx", "-wal", "-shm", ".lock"] {
+            let beside = PathBuf::from(format!("{}{beside}", file.display()));
+            if beside.is_dir() {
+                fs::remove_dir_all(beside)?;
+            } else if beside.exists() {
+                fs::remove_file(beside)?;
+            }
         }
         Ok(fs::write(file, bytes)?)
     }
@@ -78,6 +85,11 @@ impl<'s> Composed<'s> {
 
     /// Flips a bit of an entry in the store.
     pub fn flip(&mut self, seqno: u64, bit: u64) {
+        if self.kept.is_in_database() {
+            let mut records = self.records();
+            flip_stored_bit(&mut records, seqno, bit);
+            return self.lay(&records);
+        }
         self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_flip(log.parts().0, seqno, bit));
     }
 
@@ -100,6 +112,11 @@ impl<'s> Composed<'s> {
         self.call(call).map_err(|error| refusal(&error))
     }
 
+    /// The database as the host sees it.
+    fn database(&self) -> SqliteStore<Native> {
+        SqliteStore::open(self.file()).expect("the database can be opened")
+    }
+
     fn with_hand<T>(&mut self, call: impl FnOnce(&Hostile, &mut Instance) -> Result<Result<T, String>>) -> T {
         let Running { log, hand, .. } = &mut self.running;
         let hand = hand.as_ref().expect("this store is in the hand of the test");
@@ -111,7 +128,7 @@ impl<'s> Composed<'s> {
 
 fn start(stack: &Stack, kept: Kept, config: &str, surroundings: &Surroundings) -> Running {
     let mut log = stack.instantiate(surroundings).unwrap_or_else(|error| panic!("the stack does not start: {error:?}"));
-    let hand = (kept != Kept::AsReleased).then(|| {
+    let hand = (!kept.is_as_released()).then(|| {
         let (store, instance) = log.parts();
         let hand = Hostile::new(&mut *store, instance).expect("the stack lets a test hold its store");
         let held = hand.secure_log_attacks_hand().call_hold(store, config).expect("the store does not trap");
@@ -125,7 +142,7 @@ impl Subject for Composed<'_> {
     fn open(&mut self) -> Answered<()> {
         if self.running.tried_to_open {
             // What is in memory would be gone with the process: it is carried over to the next.
-            let kept = (self.kept == Kept::InMemory).then(|| self.records());
+            let kept = self.kept.is_in_memory().then(|| self.records());
             self.running = start(self.stack, self.kept, &self.config, &self.surroundings);
             if let Some(records) = kept {
                 self.lay(&records);
@@ -186,19 +203,27 @@ impl Subject for Composed<'_> {
     fn records(&mut self) -> Vec<OwnedRecord> {
         let lines = match self.kept {
             Kept::AsReleased => fs::read(self.file()).expect("the log is there"),
+            Kept::InDatabaseAsReleased => {
+                let mut lines = Vec::new();
+                export(&mut self.database(), &mut lines).expect("the database can be read");
+                lines
+            }
             _ => self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_records(log.parts().0)),
         };
         from_jsonl(&lines).expect("what a store holds has lines")
     }
 
     fn lay(&mut self, records: &[OwnedRecord]) {
+        if self.kept.is_in_database() {
+            return lay(&mut self.database(), records).expect("the tables take these records");
+        }
         let lines = to_jsonl(records);
         self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_lay(log.parts().0, &lines));
     }
 
     fn catch_up(&mut self, twin: &mut Self) {
         // Two instances have no memory in common; a file they have.
-        if self.kept == Kept::InMemory {
+        if self.kept.is_in_memory() {
             self.lay(&twin.records());
         }
     }

@@ -15,7 +15,9 @@ use crate::{Check, Seen, check};
 pub fn checks() -> Vec<Check> {
     vec![
         check("22", "file: a last commit that was cut or lost sectors is no part of the log", torn),
-        check("23", "file: a full disk is a storage error, and nothing is lost", full),
+        full("256k", Kept::AsReleased),
+        // The tables take some room before there is an entry.
+        full("1m", Kept::InDatabaseAsReleased),
     ]
 }
 
@@ -69,14 +71,19 @@ fn with_a_long_last_commit(stacks: &Stacks) -> Result<(Vec<u8>, Vec<u8>)> {
     Ok((before, fs::read(log.file())?))
 }
 
-fn full(stacks: &Stacks) -> Result<Seen> {
-    let folder = stacks.folder().with_file_name("small-disk");
+fn full(size: &'static str, kept: Kept) -> Check {
+    let name = format!("{}: a full disk is a storage error, and nothing is lost", kept.name());
+    check("23", name, move |stacks| fill(stacks, kept, size))
+}
+
+fn fill(stacks: &Stacks, kept: Kept, size: &str) -> Result<Seen> {
+    let folder = stacks.folder().with_file_name(format!("small-disk-{}", kept.name()));
     fs::create_dir_all(&folder)?;
-    let disk = match SmallDisk::mount(&folder) {
+    let disk = match SmallDisk::mount(&folder, size) {
         Ok(disk) => disk,
         Err(why) => return Ok(Seen::NotRun(format!("a small disk cannot be mounted: {why}"))),
     };
-    let mut log = stacks.at(Kept::AsReleased, &folder, "full.jsonl");
+    let mut log = stacks.at(kept, &folder, &format!("full.{}", kept.extension()));
     log.open().expect("a log fits on the disk");
     let payload = "x".repeat(5000);
     let mut acknowledged = Vec::new();
@@ -99,20 +106,33 @@ fn full(stacks: &Stacks) -> Result<Seen> {
     ensure!(log.append("a", "anew") == Ok(large + 2), "the next entry of the next instance");
     let entries = log.records().iter().filter_map(OwnedRecord::seqno).count() as u64;
     ensure!(entries == large + 2, "each is there once: {entries}");
-    Ok(Seen::Held(format!("{large} entries on 256 KiB, then storage twice, and the log goes on")))
+    if kept.is_in_database() {
+        drop(log);
+        integrity_check(&folder.join("full.db"))?;
+    }
+    Ok(Seen::Held(format!("{large} entries on {size}, then storage twice, and the log goes on")))
 }
 
-/// A file system of 256 KiB, for as long as this lives.
+/// What another build of SQLite says of the database.
+fn integrity_check(database: &Path) -> Result<()> {
+    let said =
+        run(Command::new("sqlite3").arg(database).arg("PRAGMA integrity_check")).map_err(wasmtime::Error::msg)?;
+    ensure!(said == "ok", "sqlite3 says: {said}");
+    Ok(())
+}
+
+/// A small file system, for as long as this lives.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(folder: &Path) -> Result<SmallDisk, String> {
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(folder))?;
+    fn mount(folder: &Path, size: &str) -> Result<SmallDisk, String> {
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder))?;
         Ok(SmallDisk(folder.into()))
     }
 
     fn resize(&self, size: &str) -> Result<()> {
         run(Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(&self.0))
+            .map(drop)
             .map_err(wasmtime::Error::msg)
     }
 }
@@ -126,7 +146,9 @@ impl Drop for SmallDisk {
     }
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+/// What the command prints.
+fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| error.to_string())?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().into()) }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }

@@ -1,4 +1,5 @@
-//! Mounts the attack table of docs/security.md on composed stacks, under wasmtime, over a store in memory and over a file.
+//! Mounts the attack table of docs/security.md on composed stacks, under wasmtime, over stores in memory, a file and
+//! an SQLite database.
 //!
 //! `scripts/test-attacks.sh` builds and composes what is needed and runs this. In scope: what somebody does who controls
 //! the store, the disk or a file that is read; the edits and scenarios are those of the testkit, which native tests run,
@@ -6,6 +7,7 @@
 //! not write, torn commits of every form), and rows that need an anchor, a witness, sealing or a remote endpoint.
 
 mod composed;
+mod damage;
 mod disk;
 mod edited;
 mod hostile_file;
@@ -13,6 +15,8 @@ mod keys;
 mod scenarios;
 mod secrets;
 mod stacks;
+#[path = "../../../crates/secure-log-sqlite/tests/support/mod.rs"]
+mod tables;
 mod texts;
 mod writers;
 
@@ -25,9 +29,9 @@ use stacks::Stacks;
 use wasmtime::Result;
 
 const HELP: &str = "\
-usage: secure-log-attacks FILE.wasm HOSTILE-MEMORY.wasm HOSTILE-FILE.wasm [WORD]..
+usage: secure-log-attacks FILE.wasm SQLITE.wasm HOSTILE-MEMORY.wasm HOSTILE-FILE.wasm HOSTILE-SQLITE.wasm [WORD]..
 
-FILE is the file stack as it is released, the others are the stacks in which a test stands before the store. With words,
+FILE and SQLITE are stacks as they are released, the others are the stacks in which a test stands before the store. With words,
 only the checks whose name contains one of them are run. SECURE_LOG_SOAK=1 runs full counts, SECURE_LOG_SEED=<seed>
 repeats a run.";
 
@@ -54,11 +58,11 @@ fn check(rows: &'static str, name: impl Into<String>, run: impl FnOnce(&Stacks) 
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file, hostile_memory, hostile_file, words @ ..] = &arguments[..] else {
+    let [file, sqlite, hostile_memory, hostile_file, hostile_sqlite, words @ ..] = &arguments[..] else {
         eprintln!("{HELP}");
         return ExitCode::from(2);
     };
-    let stacks = match Stacks::load(Path::new(file), Path::new(hostile_memory), Path::new(hostile_file)) {
+    let stacks = match Stacks::load([file, sqlite, hostile_memory, hostile_file, hostile_sqlite].map(Path::new)) {
         Ok(stacks) => stacks,
         Err(error) => {
             eprintln!("cannot begin: {error:#}");
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         .chain(writers::checks())
         .chain(disk::checks())
         .chain(hostile_file::checks())
+        .chain(damage::checks())
         .chain(texts::checks())
         .chain(secrets::checks());
     let (mut held, mut failed, mut not_run) = (0, 0, 0);

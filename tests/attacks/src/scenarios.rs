@@ -8,7 +8,7 @@ use crate::{Check, Seen, check};
 /// The checks.
 pub fn checks() -> Vec<Check> {
     let mut checks = Vec::new();
-    for kept in [Kept::InMemory, Kept::InFile] {
+    for kept in [Kept::InMemory, Kept::InFile, Kept::InMemoryOfSqlite, Kept::InDatabase] {
         for (at, scenario) in scenarios::<crate::composed::Composed<'_>>().into_iter().enumerate() {
             let rows = match scenario.row {
                 21 => "21",

@@ -18,7 +18,7 @@ use crate::{Check, Seen, check};
 
 /// The checks. They look through what all checks before them were answered.
 pub fn checks() -> Vec<Check> {
-    vec![check("31", "memory and file: no secret is answered, printed or stored", nowhere)]
+    vec![check("31", "memory, file and database: no secret is answered, printed or stored", nowhere)]
 }
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -26,7 +26,7 @@ const WRONG_PASSPHRASE: &str = "incorrect horse";
 const SEED: [u8; 32] = [0xa5; 32];
 
 fn nowhere(stacks: &Stacks) -> Result<Seen> {
-    for kept in [Kept::InMemory, Kept::InFile, Kept::AsReleased] {
+    for kept in [Kept::InMemory, Kept::InFile, Kept::AsReleased, Kept::InDatabase, Kept::InDatabaseAsReleased] {
         use_every_kind_of_key(stacks, kept)?;
     }
     let mut places = vec![("answers and standard error".to_owned(), searchable(&stacks.transcript.bytes()))];

@@ -16,8 +16,10 @@ use crate::keys::KeyFolder;
 /// Everything that checks share.
 pub struct Stacks {
     file: Stack,
+    sqlite: Stack,
     hostile_memory: Stack,
     hostile_file: Stack,
+    hostile_sqlite: Stack,
     folder: TempDir,
     number: AtomicU64,
     /// The keys of the testkit.
@@ -35,6 +37,12 @@ pub enum Kept {
     InFile,
     /// In a file, by the stack as it is released.
     AsReleased,
+    /// In SQLite's memory, in the hand of the test.
+    InMemoryOfSqlite,
+    /// In a database file, in the hand of the test.
+    InDatabase,
+    /// In a database file, by the SQLite stack as it is released.
+    InDatabaseAsReleased,
 }
 
 impl Kept {
@@ -43,7 +51,29 @@ impl Kept {
         match self {
             Kept::InMemory => "memory",
             Kept::InFile | Kept::AsReleased => "file",
+            Kept::InMemoryOfSqlite => "database in memory",
+            Kept::InDatabase | Kept::InDatabaseAsReleased => "database",
         }
+    }
+
+    /// Whether it is gone with its instance.
+    pub fn is_in_memory(self) -> bool {
+        matches!(self, Kept::InMemory | Kept::InMemoryOfSqlite)
+    }
+
+    /// Whether it is in a database file, whose tables the host edits.
+    pub fn is_in_database(self) -> bool {
+        matches!(self, Kept::InDatabase | Kept::InDatabaseAsReleased)
+    }
+
+    /// Whether nothing stands between the log and its store.
+    pub fn is_as_released(self) -> bool {
+        matches!(self, Kept::AsReleased | Kept::InDatabaseAsReleased)
+    }
+
+    /// How a file of its kind is named.
+    pub fn extension(self) -> &'static str {
+        if self.is_in_database() { "db" } else { "jsonl" }
     }
 }
 
@@ -76,14 +106,16 @@ impl Transcript {
 
 impl Stacks {
     /// Compiles the stacks and writes the keys.
-    pub fn load(file: &Path, hostile_memory: &Path, hostile_file: &Path) -> Result<Stacks> {
+    pub fn load([file, sqlite, hostile_memory, hostile_file, hostile_sqlite]: [&Path; 5]) -> Result<Stacks> {
         let load = |path: &Path| Stack::load(path).with_context(|| format!("{} cannot be used", path.display()));
         let folder = tempfile::tempdir()?;
         let keys = KeyFolder::of_the_testkit(&folder.path().join("keys"))?;
         Ok(Stacks {
             file: load(file)?,
+            sqlite: load(sqlite)?,
             hostile_memory: load(hostile_memory)?,
             hostile_file: load(hostile_file)?,
+            hostile_sqlite: load(hostile_sqlite)?,
             folder,
             number: AtomicU64::new(0),
             keys,
@@ -103,7 +135,7 @@ impl Stacks {
 
     /// The same with other keys or options.
     pub fn fresh_with(&self, kept: Kept, adjust: impl FnOnce(Surroundings) -> Surroundings) -> Composed<'_> {
-        let name = format!("{}.jsonl", self.number.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{}.{}", self.number.fetch_add(1, Ordering::Relaxed), kept.extension());
         self.at_with(kept, &self.folder(), &name, adjust)
     }
 
@@ -126,12 +158,15 @@ impl Stacks {
             .variable("SECURE_LOG_MAC_LABEL", MAC_LABEL)
             .stderr(self.transcript.stderr.clone());
         let surroundings = adjust(self.keys.give_to(surroundings));
-        let (stack, config) = match kept {
-            Kept::InMemory => (&self.hostile_memory, ":memory:"),
-            Kept::InFile => (&self.hostile_file, name),
-            Kept::AsReleased => (&self.file, name),
+        let stack = match kept {
+            Kept::InMemory => &self.hostile_memory,
+            Kept::InFile => &self.hostile_file,
+            Kept::AsReleased => &self.file,
+            Kept::InMemoryOfSqlite | Kept::InDatabase => &self.hostile_sqlite,
+            Kept::InDatabaseAsReleased => &self.sqlite,
         };
-        let file = (kept != Kept::InMemory).then(|| folder.join(name));
+        let config = if kept.is_in_memory() { ":memory:" } else { name };
+        let file = (!kept.is_in_memory()).then(|| folder.join(name));
         Composed::new(stack, kept, config.into(), file, surroundings, self.transcript.clone())
     }
 }

@@ -12,13 +12,16 @@ use crate::{Check, Seen, check};
 
 /// The checks.
 pub fn checks() -> Vec<Check> {
-    vec![check("21", "file: instances that write at the same time lose nothing and never fork", at_once)]
+    let at_once = |kept: Kept| {
+        let name = format!("{}: instances that write at the same time lose nothing and never fork", kept.name());
+        check("21", name, move |stacks| at_once(stacks, kept))
+    };
+    vec![at_once(Kept::AsReleased), at_once(Kept::InDatabaseAsReleased)]
 }
 
-const NAME: &str = "at-once.jsonl";
-
-fn at_once(stacks: &Stacks) -> Result<Seen> {
-    let log = || stacks.at(Kept::AsReleased, &stacks.folder(), NAME);
+fn at_once(stacks: &Stacks, kept: Kept) -> Result<Seen> {
+    let name = format!("at-once.{}", kept.extension());
+    let log = || stacks.at(kept, &stacks.folder(), &name);
     let each = count(30, 300);
     let both_are_open = Barrier::new(2);
     let write = |name: &str| {

@@ -13,7 +13,9 @@ use std::io::ErrorKind;
 use bindings::exports::secure_log::attacks::hand::{Effect as WireEffect, Guest};
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log_guest::{ImportedStore, StoreProvider};
-use secure_log_testkit::{AnyStore, Effect, Fault, Hand, Lie, OwnedRecord, from_jsonl, store_from, to_jsonl};
+use secure_log_testkit::{
+    AnyStore, Effect, Fault, Hand, Lie, OwnedRecord, flip_stored_bit, from_jsonl, store_from, to_jsonl,
+};
 
 mod bindings {
     #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
@@ -51,7 +53,8 @@ fn take(config: &str) -> Result<Hand, StoreError> {
 }
 
 /// A file is rewritten under the imported store, as somebody would who controls the disk. A store in memory cannot be
-/// reached from outside, so another one like it takes its place.
+/// reached from outside, so another one like it takes its place; it takes that of a database in a conflict answer, too, where
+/// the host is not asked, which lays all other records into the file.
 fn lay(config: &str, records: &[OwnedRecord]) -> Result<AnyStore, StoreError> {
     if !config.ends_with(".jsonl") {
         return Ok(AnyStore::new(store_from(records)));
@@ -87,7 +90,7 @@ impl Guest for Hostile {
     fn flip(seqno: u64, bit: u64) -> Result<(), String> {
         with_hand(|hand| {
             let mut records = hand.records()?;
-            records.iter_mut().filter(|record| record.seqno() == Some(seqno)).for_each(|record| record.flip(bit));
+            flip_stored_bit(&mut records, seqno, bit);
             hand.lay(&records)
         })
     }

@@ -1,15 +1,17 @@
 //! Putting records into the tables of a database, as somebody does who controls it. tests/attacks uses this, too.
 
+use secure_log::entry::Severity;
 use secure_log::hash::Hash;
-use secure_log::record::HeadRow;
+use secure_log::record::{HeadRow, SegmentRow};
 use secure_log::store::{SecureLogStore, StoreError};
+use secure_log::time::Timestamp;
 use secure_log_sqlite::database::Value;
 use secure_log_sqlite::{Database, Native, SqliteStore};
 use secure_log_testkit::{OwnedRecord, store_from};
 
 /// Has the tables hold these records and nothing else, whatever they are. A table has one row of a number: entries are numbered
 /// by where they stand, whatever their bytes say.
-pub fn lay(store: &mut SqliteStore<Native>, records: &[OwnedRecord]) -> Result<(), StoreError> {
+pub(crate) fn lay(store: &mut SqliteStore<Native>, records: &[OwnedRecord]) -> Result<(), StoreError> {
     if store.log()?.is_some() {
         edit_tables(store, &TABLES.map(|table| (format!("DELETE FROM {table}"), vec![])));
     }
@@ -47,15 +49,14 @@ fn fit(records: &[OwnedRecord]) -> (Vec<OwnedRecord>, Vec<TableEdit>) {
     for record in records {
         let place = fitting.len() + 1;
         fitting.push(match record {
-            OwnedRecord::Entry { seqno, stream, hash, bytes } => {
+            OwnedRecord::Entry { stream, hash, bytes, .. } => {
                 size += 1;
-                let said = record.entry().map(|entry| (entry.seqno, entry.stream));
-                if *seqno == size && said == Some((size, stream.clone())) {
+                if numbered(record) == Some((size, stream.clone())) {
                     record.clone()
                 } else {
                     edits.push((format!("UPDATE entry SET bytes = ? WHERE seqno = {size}"), vec![bytes.clone()]));
                     let mut other =
-                        stand_in(|record| record.entry().is_some()).expect("an entry has bytes that are one");
+                        stand_in(|record| numbered(record).is_some()).expect("an entry has bytes that are one");
                     other.edit_entry(|entry| (entry.seqno, entry.stream) = (size, stream.clone()));
                     with_hash(other, *hash)
                 }
@@ -71,7 +72,7 @@ fn fit(records: &[OwnedRecord]) -> (Vec<OwnedRecord>, Vec<TableEdit>) {
                     edits.push((format!("UPDATE OR REPLACE segment SET id = {id} WHERE id = {segments}"), vec![]));
                     edits.push((format!("UPDATE record SET id = {id} WHERE place = {place}"), vec![]));
                 }
-                OwnedRecord::Segment(secure_log::record::SegmentRow { id: segments, ..row.clone() })
+                OwnedRecord::Segment(SegmentRow { id: segments, ..row.clone() })
             }
             OwnedRecord::Head(row) => {
                 heads += 1;
@@ -93,6 +94,14 @@ fn fit(records: &[OwnedRecord]) -> (Vec<OwnedRecord>, Vec<TableEdit>) {
         edits.push((format!("DELETE FROM record WHERE place = {}", fitting.len()), vec![]));
     }
     (fitting, edits)
+}
+
+/// Seqno and stream of an entry whose bytes an import takes.
+fn numbered(record: &OwnedRecord) -> Option<(u64, String)> {
+    let entry = record.entry()?;
+    entry.severity.parse::<Severity>().ok()?;
+    entry.time.parse::<Timestamp>().ok()?;
+    (record.seqno() == Some(entry.seqno)).then_some((entry.seqno, entry.stream))
 }
 
 fn with_hash(record: OwnedRecord, hash: Hash) -> OwnedRecord {

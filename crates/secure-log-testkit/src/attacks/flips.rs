@@ -6,7 +6,7 @@ use secure_log::verify::{FindingCode, Place};
 use super::edits::open_and_verify;
 use super::said::Said;
 use super::sample::sample_records;
-use crate::{OwnedRecord, SeededRandom, count, seed, to_jsonl};
+use crate::{OwnedRecord, SeededRandom, count, flip_stored_bit, seed, to_jsonl};
 
 /// One bit of one entry in the file of the sample log.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +148,7 @@ pub fn no_stored_bit_passes<S: SecureLogStore>(
     let untouched = sample_records();
     no_stored_bit_passes_with(draws, |seqno, bit| {
         let mut records = untouched.clone();
-        records.iter_mut().filter(|record| record.seqno() == Some(seqno)).for_each(|record| record.flip(bit));
+        flip_stored_bit(&mut records, seqno, bit);
         open_and_verify(|| place(&records))
     });
 }
