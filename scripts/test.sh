@@ -44,7 +44,7 @@ main() {
     step "SQLite stack: several writers at once, and writers that are killed" scripts/test-writers.sh
     step "SQLITE_WASM: another engine is composed, and what is none is refused" check_other_engine
     step "harness: foreign store and keystore" check_foreign
-    step "attacks: composed, on the memory and the file store" scripts/test-attacks.sh
+    step "attacks: composed, on the memory, the file and the SQLite store" scripts/test-attacks.sh
     step "second host: Node with jco" check_jco
     step "command: as in the transcripts" scripts/test-command.sh
     step "README: what is shown is what happens" check_readme

@@ -1,5 +1,7 @@
 //! Bytes of the file that changed, statements that fail, and a disk that is full.
 
+use std::process::Command;
+
 use rusqlite::Connection;
 use secure_log::SecureLog;
 use secure_log::engine::NewEntry;
@@ -157,6 +159,64 @@ fn a_full_disk_is_an_error_until_there_is_room() {
     let said: String =
         Connection::open(&path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(said, "ok");
+}
+
+/// The same where the system itself has no room left.
+#[test]
+fn a_full_file_system_loses_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let Ok(disk) = SmallDisk::mount(folder.path()) else {
+        eprintln!("NOT RUN: a small disk cannot be mounted here");
+        return;
+    };
+    let path = folder.path().join("log.db");
+    let mut log = SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()).unwrap();
+    let payload = "x".repeat(5000);
+    let (refused, size) = loop {
+        let before = log.size();
+        match log.append(&entry(&payload)) {
+            Ok(_) => assert!(before < 1000, "the disk never gets full"),
+            Err(error) => break (error, before),
+        }
+    };
+    assert!(matches!(refused, LogError::Store(StoreError::Io { .. })), "{refused:?}");
+    assert!(size > 0, "something fits on the disk");
+    let filled = log.append(&entry(&payload));
+    assert!(matches!(filled, Err(LogError::Store(StoreError::Io { .. }))), "{filled:?}");
+    disk.mount_with("remount,size=8m").unwrap();
+    log.append(&entry("room")).unwrap();
+    drop(log);
+    let mut log = SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()).unwrap();
+    assert_eq!(log.size(), size + 1, "what was acknowledged is there, and nothing else");
+    assert_eq!(log.read(size).unwrap().payload, payload.as_bytes());
+    assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid);
+    let said: String =
+        Connection::open(&path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(said, "ok");
+}
+
+/// A file system of 1 MiB, for as long as this lives.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(folder: &std::path::Path) -> Result<SmallDisk, String> {
+        let disk = SmallDisk(folder.into());
+        disk.mount_with("size=1m").map(|()| disk)
+    }
+
+    fn mount_with(&self, options: &str) -> Result<(), String> {
+        let mut command = Command::new("mount");
+        let output = command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.0).output();
+        let output = output.map_err(|error| error.to_string())?;
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Where nothing was mounted, there is nothing to take away.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
+    }
 }
 
 fn entry(payload: &str) -> NewEntry<'_> {
