@@ -13,8 +13,8 @@ use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::verify::Verdict;
 use secure_log_sqlite::{Native, SqliteStore};
 use secure_log_testkit::attacks::{
-    self, no_edit_passes, no_stored_bit_passes, options, providers, reference_verdict, sample_log, sample_records,
-    scenarios, to_jsonl,
+    self, no_edit_passes_with, no_stored_bit_passes, open_and_verify, options, providers, reference_verdict,
+    sample_log, sample_records, scenarios, to_jsonl,
 };
 use secure_log_testkit::{AnyStore, OwnedRecord, store_from};
 
@@ -47,7 +47,9 @@ fn laid(open: &Open, records: &[OwnedRecord]) -> Result<SqliteStore<Native>, Sto
 
 #[test]
 fn rows_1_to_19_no_edit_of_a_database_passes() {
-    in_memory_and_in_files(|fresh| no_edit_passes(|records| laid(&*fresh(), records)));
+    in_memory_and_in_files(|fresh| {
+        no_edit_passes_with(|records| open_and_verify(|| laid(&*fresh(), records)).of_tables());
+    });
 }
 
 #[test]

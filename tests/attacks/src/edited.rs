@@ -38,7 +38,10 @@ fn judge_with(
     match kept {
         Kept::AsReleased => log.lay_file(&to_jsonl(records)).expect("a file can be written"),
         // Tables have no place for what an edit may have put there twice.
-        Kept::InDatabaseAsReleased => log.lay(records),
+        Kept::InDatabaseAsReleased => {
+            log.lay(records);
+            return log.open_and_verify().of_tables();
+        }
         _ => {
             log.lay(records);
             assert!(log.records() == records, "the store holds what it was given");

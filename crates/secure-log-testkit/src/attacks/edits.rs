@@ -73,8 +73,6 @@ pub fn no_edit_passes_with(mut judge: impl FnMut(&[OwnedRecord]) -> Said) {
             match (&answer, &said) {
                 // A refusal is as good as a finding.
                 (_, Said::Refused(_)) => None,
-                // So is a store that does not find its way in what it holds, or has no place for it.
-                (_, Said::Invalid { code, .. }) if code == FindingCode::Malformed.as_str() => None,
                 // The engine may have recorded on opening that nobody attested what it found.
                 (Answer::Incomplete(_), Said::Incomplete { .. }) => None,
                 _ => answer.unlike(&said),
@@ -85,7 +83,7 @@ pub fn no_edit_passes_with(mut judge: impl FnMut(&[OwnedRecord]) -> Said) {
 }
 
 /// What the engine says of the log in a store.
-pub(super) fn open_and_verify<S: SecureLogStore>(place: impl FnOnce() -> Result<S, StoreError>) -> Said {
+pub fn open_and_verify<S: SecureLogStore>(place: impl FnOnce() -> Result<S, StoreError>) -> Said {
     let verify = || Ok(Said::from(&SecureLog::open(place()?, providers(), options())?.verify_log()?));
     verify().unwrap_or_else(|error: LogError| Said::Refused(refusal(&error)))
 }

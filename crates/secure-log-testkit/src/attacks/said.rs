@@ -3,7 +3,7 @@
 use secure_log::error::LogError;
 use secure_log::providers::KeyError;
 use secure_log::store::StoreError;
-use secure_log::verify::{Report, Verdict};
+use secure_log::verify::{FindingCode, Place, Report, Verdict};
 
 /// What whoever is given a log says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,5 +56,23 @@ pub fn refusal(error: &LogError) -> String {
         LogError::Store(StoreError::Corrupt { .. }) => "corrupt".into(),
         LogError::Store(StoreError::Io { .. }) => "storage".into(),
         other => format!("{other:?}"),
+    }
+}
+
+impl Said {
+    /// The same of a store of tables, which has no place for some of what can stand in a file: that it finds its own content
+    /// malformed, wherever it comes upon it, counts as a refusal.
+    #[must_use]
+    pub fn of_tables(self) -> Said {
+        match self {
+            Said::Invalid { code, .. } if code == FindingCode::Malformed.as_str() => Said::Refused(code),
+            other => other,
+        }
+    }
+
+    /// What is said of a store that finds what it holds to be no log, before any record of it: a database does where rows
+    /// have no place in its tables.
+    pub(super) fn no_log_at_all() -> Said {
+        Said::Invalid { code: FindingCode::Malformed.as_str().into(), at: Place::Line(1).to_string() }
     }
 }
