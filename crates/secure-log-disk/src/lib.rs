@@ -53,6 +53,11 @@ pub trait Disk {
     /// Removes a file's name. Whoever has the file open can still use it.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Whether this open file is the one that has the name now. `false` also where that cannot be told.
+    fn is_named(&self, _file: &Self::File, _path: &Path) -> bool {
+        false
+    }
+
     /// Makes durable which names the folder holds.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 }

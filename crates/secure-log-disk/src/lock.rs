@@ -1,8 +1,8 @@
 //! One writer at a time, also where the host has no file locks.
 //!
 //! `<file>.lock` is made with `create_new` and holds a random nonce and a counter that the holder renews. Whoever waits
-//! takes over only after the counter stood still for [`STALE_AFTER`], by moving the file away. The holder reads the
-//! nonce again immediately before each commit and stops when it is not its own. Where the system has locks that it
+//! takes over only after the counter stood still for [`STALE_AFTER`], by moving the file away. Immediately before each
+//! commit the holder makes sure that the file is the one that it made, or else that its nonce is in it, and stops otherwise. Where the system has locks that it
 //! gives back by itself, the holder takes one on this file too: then a live holder is never taken over by another
 //! that sees such locks, and one that crashed is not waited for.
 //!
@@ -108,8 +108,11 @@ impl<F: DiskFile> Lock<F> {
         }
     }
 
-    /// Whether the lock is still this holder's.
-    pub fn is_held(&self, disk: &impl Disk) -> bool {
+    /// Whether the lock is still this holder's: nobody but its maker ever writes into a lock's file.
+    pub fn is_held<D: Disk<File = F>>(&self, disk: &D) -> bool {
+        if disk.is_named(&self.file, &self.path) {
+            return true;
+        }
         read_path(disk, &self.path).is_ok_and(|text| field(&text, "nonce") == Some(&self.nonce))
     }
 
@@ -125,7 +128,7 @@ impl<F: DiskFile> Lock<F> {
     }
 
     /// Gives the lock back. A lock that somebody took over is left alone.
-    pub fn release(self, disk: &impl Disk) {
+    pub fn release<D: Disk<File = F>>(self, disk: &D) {
         if self.is_held(disk) {
             // What is left behind when this fails is taken over like the lock of a holder that crashed.
             let _ = disk.remove(&self.path);

@@ -36,6 +36,16 @@ impl Disk for OsDisk {
         std::fs::remove_file(path)
     }
 
+    /// An open file keeps its number, so that no other has it.
+    #[cfg(unix)]
+    fn is_named(&self, file: &File, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        match (file.metadata(), std::fs::symlink_metadata(path)) {
+            (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+            _ => false,
+        }
+    }
+
     #[cfg(unix)]
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
@@ -98,5 +108,25 @@ impl DiskFile for File {
             Err(std::fs::TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(TryLock::Unsupported),
             Err(std::fs::TryLockError::Error(e)) => Err(e),
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_until_another_has_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, aside) = (folder.path().join("lock"), folder.path().join("aside"));
+        let file = OsDisk.open(&path, Mode::CreateNew).unwrap();
+        assert!(OsDisk.is_named(&file, &path));
+        OsDisk.rename(&path, &aside).unwrap();
+        assert!(!OsDisk.is_named(&file, &path));
+        OsDisk.open(&path, Mode::CreateNew).unwrap();
+        assert!(!OsDisk.is_named(&file, &path));
+        assert!(OsDisk.is_named(&file, &aside));
+        OsDisk.remove(&aside).unwrap();
+        assert!(!OsDisk.is_named(&file, &aside));
     }
 }

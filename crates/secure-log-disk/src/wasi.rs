@@ -64,6 +64,14 @@ impl Disk for OsDisk {
         })
     }
 
+    fn is_named(&self, file: &Descriptor, path: &Path) -> bool {
+        let named = at(path, |folder, name| folder.metadata_hash_at(PathFlags::empty(), name));
+        match (file.metadata_hash(), named) {
+            (Ok(open), Ok(named)) => (open.lower, open.upper) == (named.lower, named.upper),
+            _ => false,
+        }
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         at(path, |folder, name| folder.unlink_file_at(name))
     }
