@@ -21,6 +21,9 @@ pub const STALE_AFTER: Duration = Duration::from_secs(10);
 
 /// How often a waiting writer looks.
 const POLL: Duration = Duration::from_millis(10);
+/// How often one looks who has waited for this long.
+const IMPATIENT_POLL: Duration = Duration::from_millis(1);
+const IMPATIENT_AFTER: Duration = Duration::from_millis(500);
 /// The holder renews its counter when a fifth of the stale time went by.
 const RENEWALS: u32 = 5;
 const LONGEST_TEXT: usize = 1024;
@@ -104,7 +107,7 @@ impl<F: DiskFile> Lock<F> {
             if start.elapsed() >= wait {
                 return Err(LockError::Held(format!("{detail} ({})", path.display())));
             }
-            std::thread::sleep(POLL.min(wait));
+            std::thread::sleep(pause(start.elapsed()).min(wait));
         }
     }
 
@@ -134,6 +137,11 @@ impl<F: DiskFile> Lock<F> {
             let _ = disk.remove(&self.path);
         }
     }
+}
+
+/// Who comes back at once takes a lock more easily than who sleeps: the longer one waits, the more often one looks.
+fn pause(waited: Duration) -> Duration {
+    if waited < IMPATIENT_AFTER { POLL } else { IMPATIENT_POLL }
 }
 
 impl Watch {
