@@ -24,6 +24,9 @@ nightly=nightly-2026-05-20
 tools=$root/.tools
 export PATH=$tools/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 
+# Texts of the tests have characters that bash spells only where the locale has them.
+export LC_ALL=C.UTF-8
+
 # Where cargo builds the workspace.
 target=$(realpath -m -- "${CARGO_TARGET_DIR:-$root/target}")
 # The flags for wasm stand in .cargo/config.toml; this variable would replace them.

@@ -44,6 +44,7 @@ require_system() {
     if [ "$purpose" = test ]; then
         have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
         have sqlite3 || packages+=(sqlite3)
+        have openssl || packages+=(openssl)
     fi
     if [ ${#packages[@]} -gt 0 ]; then
         if [ "$(id -u)" = 0 ] && have apt-get; then
