@@ -2,12 +2,12 @@
 //!
 //! `<file>.lock` is made with `create_new` and holds a random nonce and a counter that the holder renews. Whoever waits
 //! takes over only after the counter stood still for [`STALE_AFTER`], by moving the file away. Immediately before each
-//! commit the holder makes sure that the file is the one that it made, or else that its nonce is in it, and stops otherwise. Where the system has locks that it
-//! gives back by itself, the holder takes one on this file too: then a live holder is never taken over by another
-//! that sees such locks, and one that crashed is not waited for.
+//! commit the holder makes sure that the file is the one that it made, or else that its nonce is in it, and stops
+//! otherwise. Where the system has locks that it gives back by itself, the holder takes one on this file too: then a live
+//! holder is never taken over by another that sees such locks, and one that crashed is not waited for.
 //!
-//! A window remains: a holder that stops between reading the nonce and writing, for longer than [`STALE_AFTER`], writes
-//! after somebody else took over.
+//! A window remains: a holder that stops between that look and writing, for longer than [`STALE_AFTER`], writes after
+//! somebody else took over.
 
 use std::fmt;
 use std::io;
