@@ -126,18 +126,6 @@ pub fn check_signatures<'k>(
     Ok(signers)
 }
 
-/// The signature line of a key with this name, from a signature in the form of [`crate::providers::CheckpointSigner`].
-pub fn signature_line(
-    name: &str,
-    algorithm: Algorithm,
-    public_key: &[u8],
-    signature: &[u8],
-) -> Result<String, NoteError> {
-    let key = VerifierKey::new(name, algorithm, public_key)?;
-    let blob = [&key.id[..], &key.key.signature_to_note_form(signature)?].concat();
-    Ok(format!("{name} {}", BASE64.encode(blob)))
-}
-
 /// A signature line, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureLine<'a> {
@@ -248,6 +236,16 @@ impl VerifierKey {
             return Ok(false);
         }
         self.verify(&line, text).map(|()| true)
+    }
+
+    /// The line of a signature that this key made of a head, in the form of [`crate::providers::CheckpointSigner`]. A
+    /// witness's line says when, too, and is not made here.
+    pub fn signature_line(&self, signature: &[u8]) -> Result<String, NoteError> {
+        if self.is_witness() {
+            return Err(NoteError::BadLine);
+        }
+        let blob = [&self.id[..], &self.key.signature_to_note_form(signature)?].concat();
+        Ok(format!("{} {}", self.name, BASE64.encode(blob)))
     }
 
     /// Checks a line that names this key.
@@ -371,8 +369,8 @@ mod tests {
         let (secret, public) = ed25519(1);
         let root = Hash([3; 32]);
         let signature = secret.sign(text(ORIGIN, 7, &root).as_bytes()).to_bytes();
-        let line = signature_line(ORIGIN, Algorithm::Ed25519, &public, &signature).unwrap();
         let key = VerifierKey::new(ORIGIN, Algorithm::Ed25519, &public).unwrap();
+        let line = key.signature_line(&signature).unwrap();
         (HeadRow { size: 7, root, sigs: vec![line] }, key)
     }
 
@@ -395,8 +393,8 @@ mod tests {
         let public = secret.verifying_key().to_sec1_bytes();
         let text = text(ORIGIN, 7, &Hash([3; 32]));
         let signature: p256::ecdsa::Signature = secret.sign(text.as_bytes());
-        let line = signature_line(ORIGIN, Algorithm::EcdsaP256, &public, &signature.to_bytes()).unwrap();
         let key = VerifierKey::new(ORIGIN, Algorithm::EcdsaP256, &public).unwrap();
+        let line = key.signature_line(&signature.to_bytes()).unwrap();
         assert_eq!(key.check_line(&line, &text), Ok(true));
         assert_eq!(key.to_string().parse(), Ok(key));
     }

@@ -4,7 +4,7 @@ mod support;
 
 use hmac::{KeyInit, Mac};
 use secure_log::hash::HmacKey;
-use secure_log::note::{VerifierKey, signature_line};
+use secure_log::note::VerifierKey;
 use secure_log::sign::{Algorithm, SignatureError, verify};
 use serde_json::Value;
 use sha2::Sha256;
@@ -66,7 +66,7 @@ fn rsa_pss() {
             let Ok(message) = String::from_utf8(hex(&case["msg"])) else { return };
             let in_note = VerifierKey::new("a", Algorithm::RsaPssSha256, &key).unwrap();
             assert_eq!(in_note.to_string().parse().as_ref(), Ok(&in_note));
-            let line = signature_line("a", Algorithm::RsaPssSha256, &key, &hex(&case["sig"])).unwrap();
+            let line = in_note.signature_line(&hex(&case["sig"])).unwrap();
             assert_eq!(in_note.check_line(&line, &message).is_ok(), wanted, "{file}: {case}");
         });
         assert!(valid >= 50, "{file}: {valid}");

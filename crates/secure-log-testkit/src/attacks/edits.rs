@@ -4,7 +4,7 @@ use secure_log::engine::SecureLog;
 use secure_log::entry::{CONTROL_PRODUCER, Entry, SigningRule, Tier, checkpoint_message, entry_message};
 use secure_log::error::LogError;
 use secure_log::hash::{Hash, KeyId, Suite};
-use secure_log::note;
+use secure_log::note::{self, VerifierKey};
 use secure_log::providers::{CheckpointSigner, Keystore};
 use secure_log::record::{HeadRow, SegmentRow, SignatureRow, StreamRow, Subject};
 use secure_log::sign::Algorithm;
@@ -295,11 +295,7 @@ fn row_9() -> Vec<Edit> {
             let Some(head) = heads(r).last() else { return };
             let text = note::text(ORIGIN, head.size, &head.root);
             let sig = mallory().sign(text.as_bytes()).expect("the test key signs");
-            let key = log_key(ORIGIN);
-            head.sigs = vec![
-                note::signature_line(ORIGIN, Algorithm::Ed25519, key.public_key().as_bytes(), &sig)
-                    .expect("a signature of the right length has a line"),
-            ];
+            head.sigs = vec![log_key(ORIGIN).signature_line(&sig).expect("a signature of the right length has a line")];
         }),
     ]
 }
@@ -609,5 +605,6 @@ fn resign(records: &mut [OwnedRecord], of: Subject, edit: impl FnOnce(&mut Signa
 fn mallory_line(head: &HeadRow) -> String {
     let text = note::text(ORIGIN, head.size, &head.root);
     let (key, sig) = (mallory(), mallory().sign(text.as_bytes()).expect("the test key signs"));
-    note::signature_line(ORIGIN, key.algorithm(), key.public_key(), &sig).expect("it is a signature")
+    let named = VerifierKey::new(ORIGIN, key.algorithm(), key.public_key()).expect("the test key is one");
+    named.signature_line(&sig).expect("it is a signature")
 }

@@ -284,7 +284,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                 is_due(self.settings.head_every, entries, self.next.signed_at, now)
             };
             if due {
-                sigs.push(key.sign_head(&self.log.origin, &note::text(&self.log.origin, size, &root))?);
+                sigs.push(key.sign_head(&note::text(&self.log.origin, size, &root))?);
                 self.next.attested = true;
                 self.next.signed_size = size;
                 self.next.signed_at = Some(now);
@@ -323,12 +323,11 @@ impl<S: SecureLogStore> SecureLog<S> {
 impl HeadKey {
     /// The signature line of a head. The first is verified before anything is stored under it: a key whose two halves do not
     /// fit would make a log that nobody can open again.
-    fn sign_head(&mut self, origin: &str, text: &str) -> Result<String, LogError> {
+    fn sign_head(&mut self, text: &str) -> Result<String, LogError> {
         let bad =
             |error: &dyn core::fmt::Display| KeyError::Backend(format!("it made a signature that is none: {error}"));
         let signature = self.signer.sign(text.as_bytes())?;
-        let line = note::signature_line(origin, self.signer.algorithm(), self.signer.public_key(), &signature)
-            .map_err(|error| bad(&error))?;
+        let line = self.verifier.signature_line(&signature).map_err(|error| bad(&error))?;
         if !self.tried {
             self.verifier.check_line(&line, text).map_err(|error| bad(&error))?;
             self.tried = true;

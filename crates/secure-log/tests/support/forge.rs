@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use secure_log::entry::{Entry, SigningRule, Tier, checkpoint_message, entry_message};
 use secure_log::hash::{Hash, HmacKey, KeyId, Suite};
 use secure_log::jsonl::{Line, parse_line, write_record};
-use secure_log::note;
+use secure_log::note::{self, VerifierKey};
 use secure_log::record::*;
 use secure_log::tree::{CompactTree, leaf_hash};
 
@@ -495,7 +495,8 @@ impl Fit {
                     if self.signatures && !row.sigs.is_empty() {
                         let origin = log.as_ref().map_or("", |log| &log.origin);
                         let signature = (key.sign)(note::text(origin, row.size, &row.root).as_bytes());
-                        row.sigs[0] = note::signature_line(origin, key.algorithm, &key.public, &signature).unwrap();
+                        let key = VerifierKey::new(origin, key.algorithm, &key.public).unwrap();
+                        row.sigs[0] = key.signature_line(&signature).unwrap();
                     }
                 }
             }
