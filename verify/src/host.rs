@@ -178,7 +178,7 @@ functions! {
         verify_checkpoint_chain = call_verify_checkpoint_chain(stream: &str) -> Answer<u32>;
     }
     secure_log_log_writer {
-        append_batch = call_append_batch(entries: &[writer::NewEntry]) -> Answer<writer::BatchResult>;
+        append_batch = call_append_batch(batch: &[writer::NewEntries]) -> Answer<writer::BatchResult>;
         create_stream_with = call_create_stream_with(stream: &str, rules: &writer::StreamRules)
             -> Answer<writer::CommitInfo>;
         change_suite = call_change_suite(stream: &str, suite: writer::HashSuite) -> Answer<writer::CommitInfo>;

@@ -8,7 +8,7 @@ use crate::expect::shown;
 use crate::host::Instance;
 use crate::host::encoder::Severity;
 use crate::host::types::Tier;
-use crate::host::writer::{HashSuite, LogStatus, NewEntry, Report, SigningRule, StreamRules, Verdict};
+use crate::host::writer::{HashSuite, LogStatus, NewEntries, Report, SigningRule, StreamRules, Verdict};
 use crate::session::Session;
 
 mod encoding;
@@ -92,14 +92,19 @@ fn rules(suite: HashSuite, sign: SigningRule) -> StreamRules {
 }
 
 /// An entry for a batch.
-fn entry(stream: &str, payload: &str) -> NewEntry {
-    NewEntry {
+fn entry(stream: &str, payload: &str) -> NewEntries {
+    entries(stream, [payload])
+}
+
+/// Entries for a batch.
+fn entries<P: Into<Vec<u8>>>(stream: &str, payloads: impl IntoIterator<Item = P>) -> NewEntries {
+    NewEntries {
         stream_id: stream.into(),
         event_type: "e".into(),
         severity: Severity::Info,
         producer: "verify".into(),
         payload_encoding: "text".into(),
-        payload: payload.into(),
+        payloads: payloads.into_iter().map(Into::into).collect(),
     }
 }
 

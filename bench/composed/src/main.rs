@@ -12,12 +12,13 @@ mod raw;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use secure_log_bench_shared::entry::{BATCH, ENCODING, EVENT, PRODUCER, STREAM, payload};
 use secure_log_bench_shared::{Failure, Part, SEED, Sample, serve, timed};
 
 use host::encoder::Severity;
-use host::writer::{NewEntry, Verdict};
+use host::writer::{NewEntries, Verdict};
 use host::{Instance, LogError, Stack, Surroundings};
 use raw::Raw;
 
@@ -30,7 +31,8 @@ struct Composed {
     sqlite: Stack,
     raw: Raw,
     folder: PathBuf,
-    batch: Vec<NewEntry>,
+    batch: NewEntries,
+    one: NewEntries,
     /// What the last case on the memory store left behind, to be verified.
     in_memory: Option<Instance>,
 }
@@ -38,13 +40,13 @@ struct Composed {
 fn main() -> Result<(), Failure> {
     let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
     let [stacks, raw, entries, folder] = &arguments[..] else { return Err(USAGE.into()) };
-    let entry = NewEntry {
+    let one = NewEntries {
         stream_id: STREAM.into(),
         event_type: EVENT.into(),
         severity: Severity::Info,
         producer: PRODUCER.into(),
         payload_encoding: ENCODING.into(),
-        payload: payload().into_bytes(),
+        payloads: vec![payload().into_bytes()],
     };
     serve(Composed {
         memory: load(&stacks.join("secure-log-memory.wasm"))?,
@@ -52,7 +54,8 @@ fn main() -> Result<(), Failure> {
         sqlite: load(&stacks.join("secure-log-sqlite.wasm"))?,
         raw: Raw::load(raw, &encoded(entries)?)?,
         folder: folder.clone(),
-        batch: vec![entry; BATCH],
+        batch: NewEntries { payloads: vec![payload().into_bytes(); BATCH], ..one.clone() },
+        one,
         in_memory: None,
     })
 }
@@ -80,8 +83,8 @@ impl Part for Composed {
             "verify-file" => verify(self.open(&self.file, "batches.jsonl")?, "file"),
             "durable" => {
                 let mut log = self.open(&self.file, &self.fresh("durable.jsonl")?)?;
-                append(&mut log, &self.batch[..1], 1)?;
-                let (appended, seconds) = timed(|| append(&mut log, &self.batch[..1], entries))?;
+                append(&mut log, &self.one, 1)?;
+                let (appended, seconds) = timed(|| append(&mut log, &self.one, entries))?;
                 Ok(vec![Sample::new("append-durable", "file", appended, seconds)])
             }
             "append-sqlite" => {
@@ -96,8 +99,8 @@ impl Part for Composed {
             }
             "durable-sqlite" => {
                 let mut log = self.open(&self.sqlite, &self.fresh("durable.db")?)?;
-                append(&mut log, &self.batch[..1], 1)?;
-                let (appended, seconds) = timed(|| append(&mut log, &self.batch[..1], entries))?;
+                append(&mut log, &self.one, 1)?;
+                let (appended, seconds) = timed(|| append(&mut log, &self.one, entries))?;
                 Ok(vec![Sample::new("append-durable", "sqlite", appended, seconds)])
             }
             _ => Ok(Vec::new()),
@@ -134,10 +137,10 @@ fn load(file: &Path) -> Result<Stack, Failure> {
 }
 
 /// Appends the batch until the log has got at least so many entries more.
-fn append(log: &mut Instance, batch: &[NewEntry], entries: u64) -> Result<u64, Failure> {
+fn append(log: &mut Instance, batch: &NewEntries, entries: u64) -> Result<u64, Failure> {
     let mut appended = 0;
     while appended < entries {
-        appended += log.append_batch(batch)?.map_err(refused)?.entries.len() as u64;
+        appended += log.append_batch(slice::from_ref(batch))?.map_err(refused)?.entries.len() as u64;
     }
     Ok(appended)
 }

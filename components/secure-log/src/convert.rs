@@ -171,15 +171,16 @@ pub(crate) fn entry(entry: Entry) -> Result<encoder::EntryFields, types::LogErro
     })
 }
 
-pub(crate) fn new_entry(entry: &writer::NewEntry) -> NewEntry<'_> {
-    NewEntry {
-        stream: &entry.stream_id,
-        event: &entry.event_type,
-        severity: severity(entry.severity),
-        producer: &entry.producer,
-        encoding: &entry.payload_encoding,
-        payload: &entry.payload,
-    }
+pub(crate) fn new_entries(entries: &writer::NewEntries) -> impl Iterator<Item = NewEntry<'_>> {
+    let kind = NewEntry {
+        stream: &entries.stream_id,
+        event: &entries.event_type,
+        severity: severity(entries.severity),
+        producer: &entries.producer,
+        encoding: &entries.payload_encoding,
+        payload: &[],
+    };
+    entries.payloads.iter().map(move |payload| NewEntry { payload, ..kind })
 }
 
 pub(crate) fn appended(appended: &Appended) -> log::AppendResult {

@@ -185,9 +185,9 @@ impl checkpoint::Guest for Component {
 }
 
 impl writer::Guest for Component {
-    fn append_batch(entries: Vec<writer::NewEntry>) -> Result<writer::BatchResult, types::LogError> {
-        let views: Vec<NewEntry<'_>> = entries.iter().map(convert::new_entry).collect();
-        let (appended, info) = with(|log| log.append_batch(&views))?;
+    fn append_batch(batch: Vec<writer::NewEntries>) -> Result<writer::BatchResult, types::LogError> {
+        let entries: Vec<NewEntry<'_>> = batch.iter().flat_map(convert::new_entries).collect();
+        let (appended, info) = with(|log| log.append_batch(&entries))?;
         Ok(writer::BatchResult {
             entries: appended.iter().map(convert::appended).collect(),
             commit: convert::commit_info(&info),

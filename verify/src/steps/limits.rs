@@ -6,7 +6,7 @@ use super::{Done, Group, Step, checked, no_place, rules, state};
 use crate::expect::{equal, refused, shown};
 use crate::host::encoder::Severity;
 use crate::host::types::Tier;
-use crate::host::writer::{HashSuite, NewEntry, SigningRule, StreamRules};
+use crate::host::writer::{HashSuite, NewEntries, SigningRule, StreamRules};
 use crate::host::{Answer, LogError};
 use crate::session::Session;
 
@@ -108,16 +108,14 @@ fn payloads(session: &mut Session) -> Result<Done> {
     let mut payload = vec![0xa5; MAX_PAYLOAD];
     let appended = log.append("large", "e", Severity::Info, "p", &payload)??;
     ensure!(log.read(appended.seqno)??.payload == payload, "a payload of 16 MiB does not come back");
-    let full = NewEntry { payload: payload.clone(), ..entry("large", "e", "p", "") };
-    let batch = [full.clone(), full.clone(), full.clone(), full];
-    equal("entries of a batch of 64 MiB", log.append_batch(&batch)??.entries.len(), 4)?;
+    let batch = |payloads| [NewEntries { payloads, ..entry("large", "e", "p", "") }];
+    let full = vec![payload.clone(); 4];
+    equal("entries of a batch of 64 MiB", log.append_batch(&batch(full.clone()))??.entries.len(), 4)?;
     let size = log.status()??.size;
-    let over = [&batch[..], &[NewEntry { payload: vec![1], ..entry("large", "e", "p", "") }]].concat();
-    names("batch", "67108864", log.append_batch(&over)?.map(drop))?;
+    names("batch", "67108864", log.append_batch(&batch([full, vec![vec![1]]].concat()))?.map(drop))?;
     payload.push(0);
     names("payload", "16777216", log.append("large", "e", Severity::Info, "p", &payload)?.map(drop))?;
-    let over = NewEntry { payload, ..entry("large", "e", "p", "") };
-    names("payload", "16777216", log.append_batch(&[over])?.map(drop))?;
+    names("payload", "16777216", log.append_batch(&batch(vec![payload]))?.map(drop))?;
     equal("the size afterwards", log.status()??.size, size)?;
     log.verify_chain("large", 1, size)??;
     checked("16 MiB and a batch of 64 MiB are taken, one byte more is not")
@@ -131,9 +129,9 @@ fn names(field: &str, limit: &str, answer: Answer<()>) -> Result<()> {
     }
 }
 
-fn entry(stream: &str, event: &str, producer: &str, encoding: &str) -> NewEntry {
+fn entry(stream: &str, event: &str, producer: &str, encoding: &str) -> NewEntries {
     let (event_type, producer, payload_encoding) = (event.into(), producer.into(), encoding.into());
-    NewEntry { event_type, producer, payload_encoding, ..super::entry(stream, "") }
+    NewEntries { event_type, producer, payload_encoding, ..super::entry(stream, "") }
 }
 
 fn described(description: Option<&str>) -> StreamRules {

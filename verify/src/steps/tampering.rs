@@ -7,7 +7,7 @@ use serde_json::json;
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure};
 
-use super::{Done, Group, Step, checked, entry, no_file, rules};
+use super::{Done, Group, Step, checked, entries, entry, no_file, rules};
 use crate::copy::{self, Copy, examine, lay};
 use crate::expect::{equal, holds, refused};
 use crate::forging::{Extent, rechain};
@@ -220,8 +220,7 @@ fn prepare(session: &mut Session) -> Result<Done> {
     log.create_stream_with(&streams[1], &rules(HashSuite::Sha256, SigningRule::Segments))??;
     log.create_stream_with(&streams[2], &rules(HashSuite::Sha256, SigningRule::Entries))??;
     for stream in &streams {
-        let batch: Vec<_> = (0..5).map(|n| entry(stream, &format!("entry {n}"))).collect();
-        log.append_batch(&batch)??;
+        log.append_batch(&[entries(stream, (0..5).map(|n| format!("entry {n}")))])??;
         log.close_segment(stream)??;
         log.append(stream, "e", Severity::Info, "verify", b"in an open segment")??;
     }

@@ -2,11 +2,11 @@
 
 use wasmtime::Result;
 
-use super::{Done, Group, Step, checked, entry, not_applicable, state};
+use super::{Done, Group, Step, checked, entries, entry, not_applicable, state};
 use crate::expect::{equal, holds, refused};
 use crate::host::LogError;
 use crate::host::encoder::Severity;
-use crate::host::writer::NewEntry;
+use crate::host::writer::NewEntries;
 use crate::session::Session;
 
 pub const GROUP: Group = Group {
@@ -25,32 +25,38 @@ fn batch(session: &mut Session) -> Result<Done> {
     let streams = [session.stream("batch"), session.stream("batch-too")];
     let log = session.log()?;
     let before = log.status()??;
-    let batch: Vec<NewEntry> = (0..100).map(|n| entry(&streams[n % 2], &format!("entry {n}"))).collect();
+    // Of no entry, one, two and so on, so that one kind is followed by another at many places.
+    let batch: Vec<NewEntries> = (0..15)
+        .map(|kind| entries(&streams[kind % 2], (0..kind).map(|n| format!("entry {n} of kind {kind}"))))
+        .collect();
+    let given: Vec<_> =
+        batch.iter().flat_map(|kind| kind.payloads.iter().map(|payload| (&kind.stream_id, payload))).collect();
     let stored = log.append_batch(&batch)??;
-    equal("entries", stored.entries.len(), batch.len())?;
-    for (place, (appended, given)) in (1..).zip(stored.entries.iter().zip(&batch)) {
+    equal("entries", stored.entries.len(), given.len())?;
+    for (place, (appended, given)) in (1..).zip(stored.entries.iter().zip(given)) {
         equal("the seqno", appended.seqno, before.size + place)?;
         let read = log.read(appended.seqno)??;
-        equal("the entry", (&read.stream_id, &read.payload), (&given.stream_id, &given.payload))?;
+        equal("the entry", (&read.stream_id, &read.payload), given)?;
     }
     let after = log.status()??;
     equal("size and root of the commit", (stored.commit.size, &stored.commit.root), (after.size, &after.root))?;
     holds("its head is signed", stored.commit.signed)?;
     equal("it is anchored only if there is an anchor", stored.commit.anchored, after.anchor)?;
-    let nothing = log.append_batch(&[])?;
-    refused!("an empty batch", nothing, LogError::Invalid(_))?;
-    checked("100 entries on 2 streams, in one commit with a signed head")
+    for nothing in [&[][..], &batch[..1]] {
+        refused!("an empty batch", log.append_batch(nothing)?, LogError::Invalid(_))?;
+    }
+    checked("105 entries on 2 streams, in one commit with a signed head")
 }
 
 fn bad_batch(session: &mut Session) -> Result<Done> {
     let new = session.stream("never-made");
     let before = state(session)?;
     let log = session.log()?;
-    let breaches: [fn(&mut NewEntry); 4] = [
+    let breaches: [fn(&mut NewEntries); 4] = [
         |entry| entry.stream_id.clear(),
         |entry| entry.event_type = "secure-log.created".into(),
         |entry| entry.producer = "\u{1b}".into(),
-        |entry| entry.payload = vec![0; (16 << 20) + 1],
+        |entry| entry.payloads = vec![vec![0; (16 << 20) + 1]],
     ];
     for breach in breaches {
         let mut batch = vec![entry(&new, "good"), entry(&new, "bad"), entry(&new, "good")];

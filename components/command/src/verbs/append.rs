@@ -1,5 +1,6 @@
 //! `append`: one entry, or one for each line of standard input.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -7,7 +8,7 @@ use serde_json::json;
 use super::{JSON, LOG, Verb, open_to_write};
 use crate::arguments::{Flag, Given, Syntax};
 use crate::bindings::secure_log::log::encoder::Severity;
-use crate::bindings::secure_log::log::writer::{self, BatchResult, CommitInfo, NewEntry};
+use crate::bindings::secure_log::log::writer::{self, BatchResult, CommitInfo, NewEntries};
 use crate::failure::{Exit, Failure};
 use crate::input::{self, LineError};
 use crate::output::Output;
@@ -55,7 +56,7 @@ const BATCH_BYTES: usize = 8 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
-    let maker = EntryMaker {
+    let kind = Kind {
         stream: given.required(0),
         event: given.required(1),
         severity: given.choice(&SEVERITY, &SEVERITIES)?.unwrap_or(Severity::Info),
@@ -68,7 +69,7 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
         (true, None) if batch == Some(0) => return Err(Failure::usage("--batch: at least 1")),
         (true, None) => {
             open_to_write(given, out)?;
-            append_lines(&maker, batch.unwrap_or(DEFAULT_BATCH), out)?;
+            append_lines(&kind, batch.unwrap_or(DEFAULT_BATCH), out)?;
         }
         (false, _) if batch.is_some() => return Err(Failure::usage("--batch goes with --lines")),
         (false, text) => {
@@ -77,14 +78,14 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
                 text => text.unwrap_or_default().into(),
             };
             open_to_write(given, out)?;
-            append_one(maker.make(payload), out)?;
+            append_one(kind.of(payload), out)?;
         }
     }
     Ok(Exit::Success)
 }
 
-/// Makes entries that differ in their payload only.
-struct EntryMaker<'a> {
+/// What the entries have in common, but for an encoding that is chosen by each payload.
+struct Kind<'a> {
     stream: &'a str,
     event: &'a str,
     severity: Severity,
@@ -92,21 +93,44 @@ struct EntryMaker<'a> {
     encoding: Option<&'a str>,
 }
 
-impl EntryMaker<'_> {
-    fn make(&self, payload: Vec<u8>) -> NewEntry {
-        let fitting = || if str::from_utf8(&payload).is_ok() { "text" } else { "application/octet-stream" };
-        NewEntry {
+impl Kind<'_> {
+    fn of(&self, payload: Vec<u8>) -> NewEntries {
+        NewEntries {
             stream_id: self.stream.to_owned(),
             event_type: self.event.to_owned(),
             severity: self.severity,
             producer: self.producer.to_owned(),
-            payload_encoding: self.encoding.unwrap_or_else(fitting).to_owned(),
-            payload,
+            payload_encoding: self.encoding_of(&payload).to_owned(),
+            payloads: vec![payload],
+        }
+    }
+
+    fn encoding_of(&self, payload: &[u8]) -> &str {
+        let fitting = || if str::from_utf8(payload).is_ok() { "text" } else { "application/octet-stream" };
+        self.encoding.unwrap_or_else(fitting)
+    }
+}
+
+/// Lines that are not committed yet.
+#[derive(Default)]
+struct Pending {
+    batch: Vec<NewEntries>,
+    entries: usize,
+    bytes: usize,
+}
+
+impl Pending {
+    fn push(&mut self, kind: &Kind<'_>, payload: Vec<u8>) {
+        self.entries += 1;
+        self.bytes += payload.len();
+        match self.batch.last_mut() {
+            Some(last) if last.payload_encoding == kind.encoding_of(&payload) => last.payloads.push(payload),
+            _ => self.batch.push(kind.of(payload)),
         }
     }
 }
 
-fn append_one(entry: NewEntry, out: &mut Output) -> Result<(), Failure> {
+fn append_one(entry: NewEntries, out: &mut Output) -> Result<(), Failure> {
     let BatchResult { entries, commit } = writer::append_batch(&[entry])?;
     for appended in entries {
         out.show(&json!({
@@ -119,26 +143,21 @@ fn append_one(entry: NewEntry, out: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn append_lines(maker: &EntryMaker<'_>, batch: usize, out: &mut Output) -> Result<(), Failure> {
+fn append_lines(kind: &Kind<'_>, batch: usize, out: &mut Output) -> Result<(), Failure> {
     let mut lines = input::lines(MAX_PAYLOAD_BYTES);
     let mut done = Progress::default();
-    let mut pending = Vec::new();
-    let mut bytes = 0;
+    let mut pending = Pending::default();
     let end = loop {
         match lines.next() {
-            Ok(Some(line)) => {
-                bytes += line.len();
-                pending.push(maker.make(line));
-            }
+            Ok(Some(line)) => pending.push(kind, line),
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         }
-        if pending.len() >= batch || bytes >= BATCH_BYTES || lines.pauses() {
-            done.commit(&mut pending, out)?;
-            bytes = 0;
+        if pending.entries >= batch || pending.bytes >= BATCH_BYTES || lines.pauses() {
+            done.commit(mem::take(&mut pending), out)?;
         }
     };
-    done.commit(&mut pending, out)?;
+    done.commit(pending, out)?;
     end.map_err(|error| done.annotate(line_failure(error)))?;
     out.show(&done.summary());
     Ok(())
@@ -173,12 +192,11 @@ impl Default for Progress {
 }
 
 impl Progress {
-    fn commit(&mut self, pending: &mut Vec<NewEntry>, out: &Output) -> Result<(), Failure> {
-        if pending.is_empty() {
+    fn commit(&mut self, pending: Pending, out: &Output) -> Result<(), Failure> {
+        if pending.entries == 0 {
             return Ok(());
         }
-        let result = writer::append_batch(pending).map_err(|error| self.annotate(error.into()))?;
-        pending.clear();
+        let result = writer::append_batch(&pending.batch).map_err(|error| self.annotate(error.into()))?;
         self.entries += result.entries.len() as u64;
         if let (Some(first), Some(last)) = (result.entries.first(), result.entries.last()) {
             self.range = Some((self.range.map_or(first.seqno, |(first, _)| first), last.seqno));
