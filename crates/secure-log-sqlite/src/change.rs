@@ -102,12 +102,6 @@ impl<D: Database> SqliteStore<D> {
         let segments =
             self.one("record", sql, &[Value::Integer(kind::SEGMENT), bound(place)], |row| row.optional_number(0))?;
         let segments = segments.flatten().unwrap_or(0);
-        let touched = self.all(
-            "stream",
-            "SELECT number FROM stream WHERE last > ? OR segment > ?",
-            &[bound(size), bound(segments)],
-            |row| row.integer(0),
-        )?;
         for (sql, from) in [
             ("DELETE FROM entry WHERE seqno > ?", size),
             ("DELETE FROM waypoint WHERE seqno > ?", size),
@@ -132,27 +126,6 @@ impl<D: Database> SqliteStore<D> {
         ] {
             self.run(sql, &[bound(from)])?;
         }
-        for number in touched {
-            self.count_stream(number)?;
-        }
-        Ok(())
-    }
-
-    /// Finds anew where a stream begins and ends. Its waypoints are right.
-    fn count_stream(&mut self, number: i64) -> Result<(), StoreError> {
-        let sql = "SELECT min(seqno), max(seqno) FROM entry WHERE stream = ?";
-        let ends = self.one("entry", sql, &[Value::Integer(number)], |row| {
-            Ok((row.optional_number(0)?, row.optional_number(1)?))
-        })?;
-        let (first, last) = ends.unwrap_or_default();
-        let entries = match last {
-            Some(last) => self.ordinal(number, last)? + 1,
-            None => 0,
-        };
-        let sql = "UPDATE stream SET first = ?, last = ?, entries = ?,
-            segment = (SELECT max(id) FROM segment WHERE segment.stream = stream.number) WHERE number = ?";
-        let end = |seqno: Option<u64>| seqno.map_or(Ok(Value::Null), stored);
-        self.run(sql, &[end(first)?, end(last)?, stored(entries)?, Value::Integer(number)])?;
         Ok(())
     }
 
@@ -169,7 +142,6 @@ impl<D: Database> SqliteStore<D> {
                 after = *last;
                 for number in page {
                     store.rebuild_waypoints(number)?;
-                    store.count_stream(number)?;
                 }
             }
             for id in 1..=store.closed_segments()? {

@@ -1,6 +1,7 @@
 //! Appending a commit within a transaction.
 
 use std::collections::HashMap;
+use std::mem;
 
 use secure_log::entry::{EntryRef, Severity};
 use secure_log::hash::Hash;
@@ -22,22 +23,28 @@ const ENTRIES_AT_ONCE: usize = 256;
 /// Words that are remembered: more than a program has of its own, fewer than a hostile one could make up.
 const MAX_WORDS: usize = 4096;
 
+/// Streams that are remembered, likewise.
+const MAX_STREAMS: usize = 4096;
+
 /// Where writing has got to.
 pub(crate) struct Pen<'c> {
-    /// The end of the log with what was written so far.
-    end: End,
-    streams: HashMap<String, Touched>,
+    written: Written,
     /// Entries that were not given to SQLite yet.
     entries: Vec<NewEntry<'c>>,
 }
 
+/// What a store knows of the log that it wrote, for as long as nobody else writes to it.
+#[derive(Default)]
+pub(crate) struct Written {
+    end: End,
+    streams: HashMap<String, Touched>,
+}
+
 /// What is known of a stream while it is written to.
+#[derive(Clone, Copy)]
 struct Touched {
     number: i64,
-    first: Option<u64>,
-    last: Option<u64>,
     entries: u64,
-    segment: Option<u64>,
 }
 
 /// An entry, and its stream's number.
@@ -59,16 +66,10 @@ struct Content<'c> {
     session: i64,
 }
 
-impl Pen<'_> {
-    fn at(end: End) -> Self {
-        Pen { end, streams: HashMap::new(), entries: Vec::new() }
-    }
-}
-
 impl<D: Database> SqliteStore<D> {
     /// Writes the rows of a commit behind this end.
     pub(crate) fn append(&mut self, end: End, commit: &Commit) -> Result<(), StoreError> {
-        let mut pen = Pen::at(end);
+        let mut pen = Pen { written: self.written_up_to(end), entries: Vec::new() };
         for (number, record) in (1..).zip(commit.records()) {
             let place = |detail| StoreError::Corrupt { at: format!("record {number} of the commit"), detail };
             self.put(&mut pen, record).map_err(|error| match error {
@@ -81,7 +82,18 @@ impl<D: Database> SqliteStore<D> {
             return Err(StoreError::Corrupt { at, detail: "no head stands there".into() });
         }
         self.put_nodes(&commit.nodes)?;
-        self.put_streams(&pen)
+        self.written = pen.written;
+        Ok(())
+    }
+
+    /// What was written last, if it ends there.
+    fn written_up_to(&mut self, end: End) -> Written {
+        let written = mem::take(&mut self.written);
+        if written.end == end && written.streams.len() < MAX_STREAMS {
+            written
+        } else {
+            Written { end, streams: HashMap::new() }
+        }
     }
 
     /// Makes this the log that another store holds, whatever is in it: nothing is verified. Where this store holds anything
@@ -94,21 +106,18 @@ impl<D: Database> SqliteStore<D> {
             if end.place > 0 {
                 return Err(StoreError::Config("a log is imported into an empty database only".into()));
             }
-            let mut pen = Some(Pen::at(end));
+            let mut written = Some(Written { end, streams: HashMap::new() });
             let (mut cursor, mut outcome) = (Some(0), Ok(()));
             while let Some(at) = cursor {
                 cursor = from.scan(at, PAGE_BYTES, &mut |record| {
-                    if let (Ok(()), Some(before)) = (&outcome, pen.take()) {
+                    if let (Ok(()), Some(before)) = (&outcome, written.take()) {
                         match store.import_record(before, record) {
-                            Ok(after) => pen = Some(after),
+                            Ok(after) => written = Some(after),
                             Err(error) => outcome = Err(error),
                         }
                     }
                 })?;
                 outcome.clone()?;
-            }
-            if let Some(pen) = pen {
-                store.put_streams(&pen)?;
             }
             store.end()?;
             store.rebuild_trees()
@@ -116,37 +125,37 @@ impl<D: Database> SqliteStore<D> {
     }
 
     /// One record, which is there no longer than this call.
-    fn import_record(&mut self, pen: Pen<'static>, record: Record<'_>) -> Result<Pen<'static>, StoreError> {
-        let mut pen = Pen { entries: Vec::new(), ..pen };
+    fn import_record(&mut self, written: Written, record: Record<'_>) -> Result<Written, StoreError> {
+        let mut pen = Pen { written, entries: Vec::new() };
         self.put(&mut pen, record).and_then(|()| self.flush(&mut pen).map_err(Unwritten::Failed)).map_err(|error| {
             match error {
                 Unwritten::Refused(detail) => {
-                    StoreError::Corrupt { at: format!("record {} of the log", pen.end.place), detail }
+                    StoreError::Corrupt { at: format!("record {} of the log", pen.written.end.place), detail }
                 }
                 Unwritten::Failed(error) => error,
             }
         })?;
-        Ok(Pen { entries: Vec::new(), end: pen.end, streams: pen.streams })
+        Ok(pen.written)
     }
 
     fn put<'c>(&mut self, pen: &mut Pen<'c>, record: Record<'c>) -> Result<(), Unwritten> {
-        pen.end.place += 1;
+        pen.written.end.place += 1;
         let (kind, id) = match record {
             Record::Entry(row) => return self.put_entry(pen, row),
+            Record::Head(row) => return self.put_head(pen, row),
             Record::Log(row) => (kind::LOG, self.put_log(pen, row)?),
             Record::Stream(row) => (kind::STREAM, self.put_stream(pen, row)?),
             Record::DataKey(row) => (kind::DATA_KEY, self.put_data_key(pen, row)?),
             Record::Signature(row) => (kind::SIGNATURE, self.put_signature(pen, row)?),
             Record::Segment(row) => (kind::SEGMENT, self.put_segment(pen, row)?),
             Record::Witness(row) => (kind::WITNESS, self.put_witness(pen, row)?),
-            Record::Head(row) => (kind::HEAD, self.put_head(pen, row)?),
             Record::Pruned(row) => {
                 let stream = self.next_entry(pen, row.seqno, row.stream)?;
                 return self.put_later(pen, NewEntry { seqno: row.seqno, stream, hash: row.hash, content: None });
             }
             Record::Unknown(row) => return Err(refused(row.to_string())),
         };
-        let values = [stored(pen.end.place)?, Value::Integer(kind), stored(id)?];
+        let values = [stored(pen.written.end.place)?, Value::Integer(kind), stored(id)?];
         self.run("INSERT INTO record VALUES (?, ?, ?)", &values)?;
         Ok(())
     }
@@ -172,14 +181,12 @@ impl<D: Database> SqliteStore<D> {
 
     /// Counts an entry of a stream, and answers the stream's number.
     fn next_entry(&mut self, pen: &mut Pen<'_>, seqno: u64, name: &str) -> Result<i64, Unwritten> {
-        if seqno != pen.end.size + 1 {
-            return Err(refused(format!("seqno {seqno} and not {}", pen.end.size + 1)));
+        if seqno != pen.written.end.size + 1 {
+            return Err(refused(format!("seqno {seqno} and not {}", pen.written.end.size + 1)));
         }
-        pen.end.size += 1;
+        pen.written.end.size += 1;
         let stream = self.touch(pen, name)?;
-        stream.first.get_or_insert(seqno);
-        stream.last = Some(seqno);
-        let (number, ordinal) = (stream.number, stream.entries);
+        let Touched { number, entries: ordinal } = *stream;
         stream.entries += 1;
         if ordinal % BLOCK == 0 {
             let values = [Value::Integer(number), stored(ordinal / BLOCK)?, stored(seqno)?];
@@ -221,7 +228,7 @@ impl<D: Database> SqliteStore<D> {
     }
 
     fn put_log(&mut self, pen: &Pen<'_>, row: &LogRow) -> Result<u64, Unwritten> {
-        if pen.end.place != 1 {
+        if pen.written.end.place != 1 {
             return Err(refused("a log is made once, and first"));
         }
         let values = [Value::Blob(&row.id), Value::Text(&row.origin), Value::Text(&row.created)];
@@ -230,16 +237,17 @@ impl<D: Database> SqliteStore<D> {
     }
 
     fn put_stream(&mut self, pen: &mut Pen<'_>, row: &StreamRow) -> Result<u64, Unwritten> {
-        let id = pen.end.place;
+        let id = pen.written.end.place;
         let number = match self.find_stream(pen, &row.name)? {
             Some(stream) => stream.number,
             None => {
                 let number = self.next("SELECT max(number) FROM stream")?;
-                let sql = "INSERT INTO stream VALUES (?, ?, ?, NULL, NULL, 0, NULL)";
-                self.run(sql, &[stored(number)?, Value::Text(&row.name), stored(id)?])?;
+                self.run(
+                    "INSERT INTO stream VALUES (?, ?, ?)",
+                    &[stored(number)?, Value::Text(&row.name), stored(id)?],
+                )?;
                 let number = number as i64;
-                pen.streams
-                    .insert(row.name.clone(), Touched { number, first: None, last: None, entries: 0, segment: None });
+                pen.written.streams.insert(row.name.clone(), Touched { number, entries: 0 });
                 number
             }
         };
@@ -261,7 +269,7 @@ impl<D: Database> SqliteStore<D> {
     }
 
     fn put_data_key(&mut self, pen: &mut Pen<'_>, row: &DataKeyRow) -> Result<u64, Unwritten> {
-        let id = pen.end.place;
+        let id = pen.written.end.place;
         let stream = self.touch(pen, &row.stream)?.number;
         let values = [
             stored(id)?,
@@ -278,7 +286,7 @@ impl<D: Database> SqliteStore<D> {
     }
 
     fn put_signature(&mut self, pen: &Pen<'_>, row: &SignatureRow) -> Result<u64, Unwritten> {
-        let id = pen.end.place;
+        let id = pen.written.end.place;
         let (kind, subject) = subject(row.of);
         let values = [
             stored(id)?,
@@ -294,14 +302,12 @@ impl<D: Database> SqliteStore<D> {
     }
 
     fn put_segment(&mut self, pen: &mut Pen<'_>, row: &SegmentRow) -> Result<u64, Unwritten> {
-        if row.id != pen.end.segments + 1 {
-            return Err(refused(format!("segment {} and not {}", row.id, pen.end.segments + 1)));
+        if row.id != pen.written.end.segments + 1 {
+            return Err(refused(format!("segment {} and not {}", row.id, pen.written.end.segments + 1)));
         }
         // Its entries are counted.
         self.flush(pen)?;
-        let stream = self.touch(pen, &row.stream)?;
-        stream.segment = Some(row.id);
-        let number = stream.number;
+        let number = self.touch(pen, &row.stream)?.number;
         let values = [
             stored(row.id)?,
             Value::Integer(number),
@@ -318,12 +324,12 @@ impl<D: Database> SqliteStore<D> {
             stored(self.ordinal(number, row.first)?)?,
         ];
         self.run("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &values)?;
-        pen.end.segments = row.id;
+        pen.written.end.segments = row.id;
         Ok(row.id)
     }
 
     fn put_witness(&mut self, pen: &Pen<'_>, row: &WitnessRow) -> Result<u64, Unwritten> {
-        let id = pen.end.place;
+        let id = pen.written.end.place;
         let values = [
             stored(id)?,
             stored(row.size)?,
@@ -336,23 +342,24 @@ impl<D: Database> SqliteStore<D> {
         Ok(id)
     }
 
-    fn put_head(&mut self, pen: &mut Pen<'_>, row: &HeadRow) -> Result<u64, Unwritten> {
-        if row.size != pen.end.size {
-            return Err(refused(format!("a head of size {} and not {}", row.size, pen.end.size)));
+    fn put_head(&mut self, pen: &mut Pen<'_>, row: &HeadRow) -> Result<(), Unwritten> {
+        if row.size != pen.written.end.size {
+            return Err(refused(format!("a head of size {} and not {}", row.size, pen.written.end.size)));
         }
         self.flush(pen)?;
-        pen.end.heads += 1;
+        pen.written.end.heads += 1;
         // A signature line is a line.
         let sigs = row.sigs.join("\n");
         let values = [
-            stored(pen.end.heads)?,
-            stored(pen.end.place)?,
+            stored(pen.written.end.heads)?,
+            stored(pen.written.end.place)?,
             stored(row.size)?,
             Value::Blob(&row.root.0),
             Value::Text(&sigs),
         ];
         self.run("INSERT INTO head VALUES (?, ?, ?, ?, ?)", &values)?;
-        Ok(pen.end.heads)
+        pen.written.end.root = Some(row.root);
+        Ok(())
     }
 
     pub(crate) fn put_nodes(&mut self, nodes: &[Node]) -> Result<(), StoreError> {
@@ -370,44 +377,20 @@ impl<D: Database> SqliteStore<D> {
         self.run_each(sql, COLUMNS, &values)
     }
 
-    fn put_streams(&mut self, pen: &Pen<'_>) -> Result<(), StoreError> {
-        const COLUMNS: usize = 5;
-        let mut values = Vec::with_capacity(pen.streams.len() * COLUMNS);
-        for stream in pen.streams.values() {
-            values.extend([
-                stream.first.map_or(Ok(Value::Null), stored)?,
-                stream.last.map_or(Ok(Value::Null), stored)?,
-                stored(stream.entries)?,
-                stream.segment.map_or(Ok(Value::Null), stored)?,
-                Value::Integer(stream.number),
-            ]);
-        }
-        let sql = "UPDATE stream SET first = ?, last = ?, entries = ?, segment = ? WHERE number = ?";
-        self.run_each(sql, COLUMNS, &values)
-    }
-
     /// The stream of this name, which a record made before.
     fn touch<'p>(&mut self, pen: &'p mut Pen<'_>, name: &str) -> Result<&'p mut Touched, Unwritten> {
         self.find_stream(pen, name)?.ok_or_else(|| refused("no record made the stream before"))
     }
 
     fn find_stream<'p>(&mut self, pen: &'p mut Pen<'_>, name: &str) -> Result<Option<&'p mut Touched>, StoreError> {
-        if !pen.streams.contains_key(name) {
-            let sql = "SELECT number, first, last, entries, segment FROM stream WHERE name = ?";
-            let found = self.one("stream", sql, &[Value::Text(name)], |row| {
-                Ok(Touched {
-                    number: row.integer(0)?,
-                    first: row.optional_number(1)?,
-                    last: row.optional_number(2)?,
-                    entries: row.number(3)?,
-                    segment: row.optional_number(4)?,
-                })
-            })?;
-            if let Some(found) = found {
-                pen.streams.insert(name.into(), found);
-            }
+        let streams = &mut pen.written.streams;
+        if !streams.contains_key(name)
+            && let Some(number) = self.stream_number(name)?
+        {
+            let entries = self.ordinal(number, u64::MAX)?;
+            streams.insert(name.into(), Touched { number, entries });
         }
-        Ok(pen.streams.get_mut(name))
+        Ok(streams.get_mut(name))
     }
 
     /// The number that stands for a word, which is made where there is none.

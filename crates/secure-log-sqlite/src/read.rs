@@ -14,8 +14,23 @@ use crate::row::{Row, bound};
 use crate::schema::BLOCK;
 use crate::store::SqliteStore;
 
+/// Streams and where their entries are, each found at an end of an index.
+macro_rules! states {
+    ($which:literal) => {
+        concat!(
+            "SELECT s.number, s.name,
+                (SELECT min(seqno) FROM entry WHERE stream = s.number),
+                (SELECT max(seqno) FROM entry WHERE stream = s.number),
+                (SELECT id FROM segment WHERE stream = s.number ORDER BY last DESC LIMIT 1),
+                r.tier, r.suite, r.key, r.sign, r.description, r.created, r.deprecated
+            FROM stream s JOIN stream_rules r ON r.id = s.rules ",
+            $which
+        )
+    };
+}
+
 /// Where the log ends: under the last head.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct End {
     pub(crate) heads: u64,
     /// Records.
@@ -23,7 +38,7 @@ pub(crate) struct End {
     /// Entries.
     pub(crate) size: u64,
     /// Root of the log tree; of no meaning where there is no head.
-    root: Option<Hash>,
+    pub(crate) root: Option<Hash>,
     /// Closed segments.
     pub(crate) segments: u64,
 }
@@ -44,23 +59,23 @@ impl<D: Database> SqliteStore<D> {
 
     /// The last head. A transaction leaves nothing behind it, so whatever stands there was put there, or lost its head.
     pub(crate) fn end(&mut self) -> Result<End, StoreError> {
-        let sql = "SELECT number, place, size, root FROM head ORDER BY number DESC LIMIT 1";
-        let end = self.one("head", sql, &[], |row| {
-            let (heads, place, size) = (row.number(0)?, row.number(1)?, row.number(2)?);
-            Ok(End { heads, place, size, root: Some(row.hash(3)?), segments: 0 })
+        let sql = "SELECT (SELECT max(seqno) FROM entry), (SELECT max(place) FROM record),
+                (SELECT max(id) FROM segment), h.number, h.place, h.size, h.root
+            FROM (SELECT max(number) AS newest FROM head) LEFT JOIN head h ON h.number = newest";
+        let found = self.one("head", sql, &[], |row| {
+            let (seqno, place) = (row.optional_number(0)?.unwrap_or(0), row.optional_number(1)?.unwrap_or(0));
+            let mut end = End { segments: row.optional_number(2)?.unwrap_or(0), ..End::default() };
+            if row.optional_number(3)?.is_some() {
+                (end.heads, end.place, end.size) = (row.number(3)?, row.number(4)?, row.number(5)?);
+                end.root = Some(row.hash(6)?);
+            }
+            Ok((seqno, place, end))
         })?;
-        let mut end = end.unwrap_or_default();
-        let sql =
-            "SELECT (SELECT max(seqno) FROM entry), (SELECT max(place) FROM record), (SELECT max(id) FROM segment)";
-        let last = self.one("entry", sql, &[], |row| {
-            Ok((row.optional_number(0)?, row.optional_number(1)?, row.optional_number(2)?))
-        })?;
-        let (seqno, place, segments) = last.unwrap_or_default();
-        if seqno.unwrap_or(0) > end.size || place.unwrap_or(0) > end.place {
+        let (seqno, place, end) = found.unwrap_or_default();
+        if seqno > end.size || place > end.place {
             let detail = format!("there are rows behind the last head, which has size {}", end.size);
             return Err(StoreError::Corrupt { at: "the end of the tables".into(), detail });
         }
-        end.segments = segments.unwrap_or(0);
         Ok(end)
     }
 
@@ -145,16 +160,11 @@ impl<D: Database> SqliteStore<D> {
     }
 
     pub(crate) fn read_stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
-        let sql = "SELECT s.number, s.name, s.first, s.last, s.segment,
-                r.tier, r.suite, r.key, r.sign, r.description, r.created, r.deprecated
-            FROM stream s JOIN stream_rules r ON r.id = s.rules WHERE s.name = ?";
-        self.one("stream", sql, &[Value::Text(name)], |row| state(&row))
+        self.one("stream", states!("WHERE s.name = ?"), &[Value::Text(name)], |row| state(&row))
     }
 
     pub(crate) fn read_streams(&mut self, after: u64, limit: u32) -> Result<Vec<StreamState>, StoreError> {
-        let sql = "SELECT s.number, s.name, s.first, s.last, s.segment,
-                r.tier, r.suite, r.key, r.sign, r.description, r.created, r.deprecated
-            FROM stream s JOIN stream_rules r ON r.id = s.rules WHERE s.number > ? ORDER BY s.number LIMIT ?";
+        let sql = states!("WHERE s.number > ? ORDER BY s.number LIMIT ?");
         self.all("stream", sql, &[bound(after), bound(limit.into())], |row| state(&row))
     }
 

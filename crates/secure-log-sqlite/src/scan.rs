@@ -1,9 +1,9 @@
 //! Reading all records in the order in which they were committed.
 //!
-//! Entries know their place by their seqno, and everything else has one in the table `record`: a commit holds the entries
-//! between two heads, and they fill the places that nothing else has.
+//! A head ends a commit, and knows its place. What else is no entry has one in the table `record`, and the entries of the
+//! commit fill the places that are left.
 
-use secure_log::record::Record;
+use secure_log::record::{HeadRow, Record};
 use secure_log::store::StoreError;
 
 use crate::database::{Database, Value};
@@ -20,6 +20,14 @@ struct Position {
     left: usize,
 }
 
+impl Position {
+    /// Goes on behind the record at this place, which is no entry.
+    fn pass(&mut self, place: u64) {
+        self.place = place;
+        self.left = self.left.saturating_sub(256);
+    }
+}
+
 impl<D: Database> SqliteStore<D> {
     /// See [`secure_log::store::SecureLogStore::scan`]. The cursor is how many records were passed.
     pub(crate) fn scan_from(
@@ -32,32 +40,74 @@ impl<D: Database> SqliteStore<D> {
         if cursor >= end.place {
             return Ok(None);
         }
-        let seqno = self.next_seqno(cursor)?;
+        let mut number = self.commit_behind(cursor, end.heads)?;
+        let seqno = self.next_seqno(number, cursor)?;
         let mut at = Position { place: cursor, seqno, left: max_bytes.max(1) };
         while at.left > 0 && at.place < end.place {
-            let sql = "SELECT place, kind, id FROM record WHERE place > ? ORDER BY place LIMIT 1";
-            let next = self
-                .one("record", sql, &[bound(at.place)], |row| Ok((row.number(0)?, row.integer(1)?, row.number(2)?)))?;
-            // A commit ends with a head, so something follows every entry.
-            let (place, kind, id) = next.ok_or_else(|| missing("the record after", at.place))?;
-            self.scan_entries(&mut at, place - 1, visit)?;
+            let (place, head) = self.numbered_head(number)?;
+            if place <= at.place {
+                let detail = format!("head {number} stands before what it is the head of");
+                return Err(StoreError::Corrupt { at: "table head".into(), detail });
+            }
+            self.scan_commit(&mut at, place, visit)?;
             if at.left > 0 {
-                self.scan_other(kind, id, visit)?;
-                at.place = place;
-                at.left = at.left.saturating_sub(256);
+                visit(Record::Head(&head));
+                at.pass(place);
+                number += 1;
             }
         }
         Ok((at.place < end.place).then_some(at.place))
     }
 
-    /// The first entry behind so many records.
-    fn next_seqno(&mut self, cursor: u64) -> Result<u64, StoreError> {
-        let sql = "SELECT place, size FROM head WHERE place <= ? ORDER BY place DESC LIMIT 1";
-        let before = self.one("head", sql, &[bound(cursor)], |row| Ok((row.number(0)?, row.number(1)?)))?;
-        let (place, size) = before.unwrap_or_default();
+    /// The number of the first head behind so many records. Heads are dense, and each stands behind the one before it, so that
+    /// it is found by halving and needs no index.
+    fn commit_behind(&mut self, cursor: u64, heads: u64) -> Result<u64, StoreError> {
+        let (mut low, mut high) = (1, heads);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.numbered_head(middle)?.0 > cursor { high = middle } else { low = middle + 1 }
+        }
+        Ok(high)
+    }
+
+    /// The first entry behind so many records, which end in the commit of this head.
+    fn next_seqno(&mut self, number: u64, cursor: u64) -> Result<u64, StoreError> {
+        let (place, size) = match number {
+            0 | 1 => (0, 0),
+            _ => self.numbered_head(number - 1).map(|(place, head)| (place, head.size))?,
+        };
         let sql = "SELECT count(*) FROM record WHERE place > ? AND place <= ?";
         let others = self.one("record", sql, &[bound(place), bound(cursor)], |row| row.number(0))?.unwrap_or(0);
-        Ok(size.saturating_add((cursor - place).saturating_sub(others)).saturating_add(1))
+        Ok(size.saturating_add(cursor.saturating_sub(place).saturating_sub(others)).saturating_add(1))
+    }
+
+    /// A head and its place.
+    fn numbered_head(&mut self, number: u64) -> Result<(u64, HeadRow), StoreError> {
+        let sql = "SELECT place, size, root, sigs FROM head WHERE number = ?";
+        self.one("head", sql, &[bound(number)], |row| Ok((row.number(0)?, head(&row, 1)?)))?
+            .ok_or_else(|| missing("the head with number", number))
+    }
+
+    /// Shows what stands before the head at this place.
+    fn scan_commit(
+        &mut self,
+        at: &mut Position,
+        head: u64,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<(), StoreError> {
+        while at.left > 0 {
+            let sql = "SELECT place, kind, id FROM record WHERE place > ? AND place < ? ORDER BY place LIMIT 1";
+            let next = self.one("record", sql, &[bound(at.place), bound(head)], |row| {
+                Ok((row.number(0)?, row.integer(1)?, row.number(2)?))
+            })?;
+            let Some((place, kind, id)) = next else { return self.scan_entries(at, head - 1, visit) };
+            self.scan_entries(at, place - 1, visit)?;
+            if at.left > 0 {
+                self.scan_other(kind, id, visit)?;
+                at.pass(place);
+            }
+        }
+        Ok(())
     }
 
     /// Shows the entries up to this place.
@@ -119,10 +169,6 @@ impl<D: Database> SqliteStore<D> {
             kind::WITNESS => {
                 let sql = "SELECT size, name, at, outcome, detail FROM witness WHERE id = ?";
                 self.shown("witness", sql, &id, witness, |row| visit(Record::Witness(row)))?
-            }
-            kind::HEAD => {
-                let sql = "SELECT size, root, sigs FROM head WHERE number = ?";
-                self.shown("head", sql, &id, |row| head(row, 0), |row| visit(Record::Head(row)))?
             }
             _ => None,
         };

@@ -14,7 +14,7 @@ pub const VERSION: i64 = MIGRATIONS.len() as i64;
 /// A waypoint is kept for the first of so many entries of a stream.
 pub(crate) const BLOCK: u64 = 256;
 
-/// The kinds of record in the table `record`.
+/// The kinds of record in the table `record`, which says the place of all but entries and heads.
 pub(crate) mod kind {
     pub(crate) const LOG: i64 = 1;
     pub(crate) const STREAM: i64 = 2;
@@ -22,7 +22,6 @@ pub(crate) mod kind {
     pub(crate) const SIGNATURE: i64 = 4;
     pub(crate) const SEGMENT: i64 = 5;
     pub(crate) const WITNESS: i64 = 6;
-    pub(crate) const HEAD: i64 = 7;
 }
 
 // No trigger looks at what is inserted into `entry`: with one, SQLite journals every page of the table and its indexes before
@@ -32,10 +31,7 @@ CREATE TABLE log (id BLOB NOT NULL, origin TEXT NOT NULL, created TEXT NOT NULL)
 
 CREATE TABLE record (place INTEGER PRIMARY KEY, kind INTEGER NOT NULL, id INTEGER NOT NULL);
 
-CREATE TABLE stream (
-    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, rules INTEGER NOT NULL,
-    first INTEGER, last INTEGER, entries INTEGER NOT NULL, segment INTEGER
-);
+CREATE TABLE stream (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, rules INTEGER NOT NULL);
 CREATE TABLE stream_rules (
     id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, tier TEXT NOT NULL, suite TEXT NOT NULL, key BLOB,
     sign TEXT NOT NULL, description TEXT, created TEXT NOT NULL, deprecated TEXT
@@ -86,7 +82,7 @@ CREATE TABLE witness (
 );
 
 CREATE TABLE head (
-    number INTEGER PRIMARY KEY, place INTEGER NOT NULL UNIQUE, size INTEGER NOT NULL, root BLOB NOT NULL,
+    number INTEGER PRIMARY KEY, place INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL,
     sigs TEXT NOT NULL
 );
 

@@ -9,6 +9,7 @@ use secure_log::store::{
 };
 
 use crate::database::{Database, SqlError, Value, code};
+use crate::insert::Written;
 use crate::row::Row;
 use crate::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
 
@@ -22,13 +23,15 @@ pub struct SqliteStore<D> {
     ready: bool,
     /// Numbers of words that were looked up before.
     pub(crate) words: HashMap<String, i64>,
+    /// What this store wrote last.
+    pub(crate) written: Written,
 }
 
 impl<D: Database> SqliteStore<D> {
     /// A store in this database, which is made by the first insert if it is not there. Writes nothing, unless the database
     /// is one of an earlier version.
     pub fn over(database: D) -> Result<SqliteStore<D>, StoreError> {
-        let mut store = SqliteStore { database, ready: false, words: HashMap::new() };
+        let mut store = SqliteStore { database, ready: false, words: HashMap::new(), written: Written::default() };
         store.ready(false)?;
         Ok(store)
     }
@@ -137,6 +140,7 @@ impl<D: Database> SqliteStore<D> {
         let done = begun.and_then(|_| work(self)).and_then(|done| self.run("COMMIT", &[]).map(|_| done));
         if done.is_err() {
             self.words.clear();
+            self.written = Written::default();
             // There may be nothing to roll back, which is no matter then.
             let _ = self.database.script("ROLLBACK");
         }
