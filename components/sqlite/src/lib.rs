@@ -75,8 +75,8 @@ impl wire::GuestStatement for Prepared {
         self.0.borrow().column_names()
     }
 
-    fn run(&self, width: u32, values: Vec<wire::Value>) -> Result<u64, wire::Error> {
-        let values: Vec<Value<'_>> = values.iter().map(borrowed).collect();
+    fn run(&self, width: u32, values: Vec<wire::PackedValue>, bytes: wire::Packed) -> Result<u64, wire::Error> {
+        let values = unpacked(&values, &bytes).map_err(error)?;
         self.0.borrow_mut().run(width as usize, &values).map_err(error)
     }
 
@@ -102,6 +102,37 @@ impl wire::GuestStatement for Prepared {
     fn reset(&self) {
         self.0.borrow_mut().reset();
     }
+}
+
+/// The values with their texts and blobs.
+fn unpacked<'b>(values: &[wire::PackedValue], words: &'b [u64]) -> Result<Vec<Value<'b>>, SqlError> {
+    // A component's words have their least significant byte first.
+    let mut rest: &[u8] = bytemuck::cast_slice(words);
+    let mut take = |length: u32| {
+        rest.split_off(..length as usize).ok_or_else(|| misuse("the bytes are fewer than the values say"))
+    };
+    let found = values
+        .iter()
+        .map(|value| {
+            Ok(match *value {
+                wire::PackedValue::Null => Value::Null,
+                wire::PackedValue::Integer(number) => Value::Integer(number),
+                wire::PackedValue::Real(number) => Value::Real(number),
+                wire::PackedValue::Text(length) => {
+                    Value::Text(str::from_utf8(take(length)?).map_err(|_| misuse("a text is not UTF-8"))?)
+                }
+                wire::PackedValue::Blob(length) => Value::Blob(take(length)?),
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    if rest.len() >= 8 || rest.iter().any(|byte| *byte != 0) {
+        return Err(misuse("the bytes are more than the values say"));
+    }
+    Ok(found)
+}
+
+fn misuse(what: &str) -> SqlError {
+    SqlError { code: primary::MISUSE, message: what.into() }
 }
 
 fn borrowed(value: &wire::Value) -> Value<'_> {

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 
 use bindings::sqlite::wasm::database as wire;
 use secure_log::store::{SecureLogStore, StoreError};
-use secure_log_guest::StoreProvider;
+use secure_log_guest::{StoreProvider, packed};
 use secure_log_sqlite::SqliteStore;
 use secure_log_sqlite::database::{Database, SqlError, Value, code};
 
@@ -100,8 +100,9 @@ impl Database for Imported {
     }
 
     fn run(&mut self, sql: &'static str, width: usize, values: &[Value<'_>]) -> Result<u64, SqlError> {
-        let values: Vec<_> = values.iter().map(given).collect();
-        self.statement(sql)?.0.run(width as u32, &values).map_err(error)
+        let bytes = packed::pack(values.iter().filter_map(bytes_of));
+        let values: Vec<_> = values.iter().map(without_bytes).collect();
+        self.statement(sql)?.0.run(width as u32, &values, &bytes).map_err(error)
     }
 
     fn query(
@@ -125,6 +126,25 @@ impl Database for Imported {
                 return Ok(());
             }
         }
+    }
+}
+
+fn without_bytes(value: &Value<'_>) -> wire::PackedValue {
+    match *value {
+        Value::Null => wire::PackedValue::Null,
+        Value::Integer(number) => wire::PackedValue::Integer(number),
+        Value::Real(number) => wire::PackedValue::Real(number),
+        // What is longer than a memory of 32 bits is not there.
+        Value::Text(text) => wire::PackedValue::Text(text.len() as u32),
+        Value::Blob(bytes) => wire::PackedValue::Blob(bytes.len() as u32),
+    }
+}
+
+fn bytes_of<'v>(value: &Value<'v>) -> Option<&'v [u8]> {
+    match *value {
+        Value::Text(text) => Some(text.as_bytes()),
+        Value::Blob(bytes) => Some(bytes),
+        Value::Null | Value::Integer(_) | Value::Real(_) => None,
     }
 }
 

@@ -24,32 +24,6 @@ pub(crate) fn key_id(bytes: &[u8]) -> Result<KeyId, StoreError> {
     exactly(bytes, "the key id of a stream").map(KeyId)
 }
 
-/// Bytes as words, which cross between components several times as fast (wit/store.wit).
-pub(crate) fn pack(bytes: &[u8]) -> Vec<u64> {
-    let (whole, rest) = bytes.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let last = (!rest.is_empty()).then_some(&last);
-    whole.iter().chain(last).map(|bytes| u64::from_le_bytes(*bytes)).collect()
-}
-
-/// The bytes of these words, so many: no word too much, and nothing in what is left of the last one.
-pub(crate) fn unpack(words: &[u64], length: u64) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = vec![0; words.len() * 8];
-    for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
-        *place = word.to_le_bytes();
-    }
-    let is_filler = |rest: &[u8]| rest.len() < 8 && rest.iter().all(|byte| *byte == 0);
-    match usize::try_from(length) {
-        Ok(length) if bytes.get(length..).is_some_and(is_filler) => bytes.truncate(length),
-        _ => {
-            let detail = format!("{} words are not those of {length} bytes", words.len());
-            return Err(malformed("the entries of a commit", detail));
-        }
-    }
-    Ok(bytes)
-}
-
 pub(crate) fn pack_hash(hash: &Hash) -> (u64, u64, u64, u64) {
     let [a, b, c, d] = core::array::from_fn(|i| {
         let word = hash.0.as_chunks::<8>().0[i];
@@ -299,14 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_packed_comes_back() {
-        for length in 0..40u8 {
-            let bytes: Vec<u8> = (1..=length).collect();
-            let words = pack(&bytes);
-            assert_eq!(words.len(), bytes.len().div_ceil(8));
-            assert_eq!(unpack(&words, length.into()), Ok(bytes));
-        }
-        assert_eq!(pack(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), [0x0807_0605_0403_0201, 9]);
+    fn a_packed_hash_comes_back() {
         let hash = Hash(core::array::from_fn(|i| i as u8));
         assert_eq!(pack_hash(&hash).0, 0x0706_0504_0302_0100);
         assert_eq!(unpack_hash(pack_hash(&hash)), hash);

@@ -11,7 +11,7 @@ use secure_log::store::{
     Commit, CommitRow, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
 };
 
-use crate::convert;
+use crate::{convert, packed};
 
 pub mod bindings {
     #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
@@ -107,7 +107,7 @@ impl SecureLogStore for ImportedStore {
             })
             .collect();
         let streams: Vec<&str> = commit.streams().iter().map(String::as_str).collect();
-        let entries = convert::pack(commit.packed_bytes());
+        let entries = packed::pack([commit.packed_bytes()].into_iter());
         let nodes: Vec<wire::NodeParam<'_>> = commit
             .nodes
             .iter()

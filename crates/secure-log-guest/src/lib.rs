@@ -1,7 +1,8 @@
 //! What the components around the log's `store` interface share: bindings, conversions, and nothing else.
 //!
 //! **In scope**: [`StoreProvider`] and [`export_store!`], with which a store of any crate becomes a component in a few
-//! lines; [`ImportedStore`], with which a component uses whatever store it was composed with.
+//! lines; [`ImportedStore`], with which a component uses whatever store it was composed with; [`packed`], bytes as they
+//! cross fastest.
 //! **Out of scope**: logic. A store's is in its own crate, the log's in `secure_log`.
 //!
 //! `wit/store.wit` is the contract that both sides follow.
@@ -25,6 +26,7 @@
 #[macro_use]
 mod convert;
 pub mod imported;
+pub mod packed;
 pub mod provided;
 
 pub use imported::ImportedStore;

@@ -15,7 +15,7 @@ use secure_log::store::{
     TreeId,
 };
 
-use crate::convert;
+use crate::{convert, packed};
 
 pub mod bindings {
     #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
@@ -210,9 +210,12 @@ fn commit_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
         Ok(Expected { size: expected.size, root, segments: expected.segments })
     });
     let length = |row: &wire::CommitRow| if let wire::CommitRow::Entry(row) = row { row.length.into() } else { 0 };
-    let bytes = convert::unpack(&wire.entries, wire.rows.iter().map(length).sum())?;
+    let bytes = packed::unpack(&wire.entries, wire.rows.iter().map(length).sum()).ok_or_else(|| {
+        let detail = format!("their bytes do not fill the {} words that they come in", wire.entries.len());
+        convert::malformed("the entries of a commit", detail)
+    })?;
     let rows = wire.rows.len();
-    let mut commit = Commit::of_packed(expected.transpose()?, wire.streams, bytes);
+    let mut commit = Commit::of_packed(expected.transpose()?, wire.streams, bytes.to_vec());
     commit.reserve(rows, 0);
     for row in wire.rows {
         match row {

@@ -88,7 +88,7 @@ fn pages(session: &mut Session) -> Result<Done> {
     let log = session.log()?;
     let size = log.status()??.size;
     let all = log.read_page(Some(&stream), 1, u64::MAX, 1000)??;
-    equal("entries of the stream", all.len(), 50)?;
+    equal("entries of the stream", all.len(), 56)?;
     let mut paged = Vec::new();
     while paged.len() < all.len() {
         let from = paged.last().map_or(1, |last: &crate::host::encoder::EntryFields| last.seqno + 1);
@@ -101,7 +101,7 @@ fn pages(session: &mut Session) -> Result<Done> {
     let seqnos: Vec<u64> = tail.iter().map(|entry| entry.seqno).collect();
     equal("the last entries of the log", seqnos, (size - 9..=size).collect())?;
     equal("a page after the end", log.read_page(None, size + 1, u64::MAX, 10)??, Vec::new())?;
-    checked("50 entries by sevens, and the last 10 of the log")
+    checked("56 entries by sevens, and the last 10 of the log")
 }
 
 /// Both instances have opened the log, and each believes that it knows where the log ends.
