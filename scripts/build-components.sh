@@ -24,6 +24,9 @@ main() {
     # `wac plug` gives a plug's exports to the socket only, so that the store gets its engine first.
     compose_store_sqlite
     compose secure-log-sqlite secure-log-component anchor-none "$store_sqlite" keystore-software
+    compose_store_remote
+    compose secure-log-remote secure-log-component anchor-none "$store_remote" keystore-software
+    compose secure-log-rpc-server rpc-server "$store_sqlite"
     # The command manages keys through a keystore of its own, configured by the same variables as the log's.
     compose secure-log-command command "$dist/secure-log-file.wasm" keystore-software
     compare_lists
@@ -45,6 +48,13 @@ compose_store_sqlite() {
     wac plug "$(component store-sqlite)" --plug "$engine" -o "$store_sqlite" || fail "the SQLite store could not be composed"
 }
 store_sqlite=$target/$wasm_target/release/store-sqlite-composed.wasm
+
+# The remote store with its transport in it.
+compose_store_remote() {
+    wac plug "$(component store-remote)" --plug "$(component transport-http)" -o "$store_remote" ||
+        fail "the remote store could not be composed"
+}
+store_remote=$target/$wasm_target/release/store-remote-composed.wasm
 
 # compose <stack> <socket> <plug>..: the plugs' exports become the socket's imports.
 compose() {

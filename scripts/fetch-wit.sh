@@ -3,7 +3,7 @@
 # With --check it changes nothing and fails when wit/deps differs from that release.
 . "$(dirname "$0")/lib.sh"
 
-packages=(cli clocks filesystem io random sockets)
+packages=(cli clocks filesystem http io random sockets)
 
 check=
 case "${1-}" in

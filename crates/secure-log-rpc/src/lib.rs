@@ -32,6 +32,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod address;
 mod client;
 pub mod endpoint;
 #[cfg(all(feature = "http", not(target_family = "wasm")))]
@@ -42,6 +43,7 @@ mod text;
 mod transport;
 mod wire;
 
+pub use address::Address;
 pub use client::{RemoteStore, Retry};
 #[cfg(all(feature = "http", not(target_family = "wasm")))]
 pub use http::HttpTransport;

@@ -1,0 +1,104 @@
+//! An HTTP server for the store that it is composed with, as a handler of `wasi:http`: what `secure_log_rpc::endpoint` says
+//! about each request. Nothing is kept from one request to the next, so that a host may make an instance for each or not:
+//! each opens the store that `SECURE_LOG_STORE_CONFIG` names.
+
+mod bindings {
+    #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
+    wit_bindgen::generate!({
+        inline: "
+            package secure-log:rpc-server;
+
+            world http-server {
+                export wasi:http/incoming-handler@0.2.12;
+            }
+        ",
+        world: "secure-log:rpc-server/http-server",
+        path: ["../../wit/keys", "../../wit"],
+        with: {
+            "wasi:clocks/monotonic-clock@0.2.12": secure_log_guest_http::bindings::wasi::clocks::monotonic_clock,
+            "wasi:http/types@0.2.12": secure_log_guest_http::bindings::wasi::http::types,
+            "wasi:io/error@0.2.12": secure_log_guest_http::bindings::wasi::io::error,
+            "wasi:io/poll@0.2.12": secure_log_guest_http::bindings::wasi::io::poll,
+            "wasi:io/streams@0.2.12": secure_log_guest_http::bindings::wasi::io::streams,
+        },
+        generate_all,
+    });
+    export!(Server);
+
+    use super::Server;
+}
+
+use bindings::exports::wasi::http::incoming_handler::Guest;
+use secure_log_guest::ImportedStore;
+use secure_log_guest_http::bindings::wasi::http::types::{
+    Fields, IncomingRequest, Method, OutgoingResponse, ResponseOutparam,
+};
+use secure_log_guest_http::{Deadline, Incomplete, receive, send};
+use secure_log_rpc::MAX_REQUEST_BYTES;
+use secure_log_rpc::endpoint::{CONFIG_VARIABLE, Endpoint, Request, Response, TOKEN_VARIABLE};
+
+/// A body has to be there after so long.
+const BODY_SECS: u64 = 60;
+/// And an answer has to be taken.
+const ANSWER_SECS: u64 = 60;
+
+struct Server;
+
+impl Guest for Server {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let response = respond(&request).unwrap_or_else(|refused| refused);
+        if let Some(note) = &response.note {
+            eprintln!("{note}");
+        }
+        answer(out, &response);
+    }
+}
+
+/// Either is the response: the one that a call got, or the one that it did not get as far as.
+fn respond(request: &IncomingRequest) -> Result<Response, Response> {
+    let endpoint = Endpoint::new(variable(TOKEN_VARIABLE).as_deref(), variable(CONFIG_VARIABLE).as_deref());
+    let (authorization, length) = (header(request, "authorization"), header(request, "content-length"));
+    let length = length.and_then(|length| core::str::from_utf8(&length).ok()?.parse().ok());
+    endpoint.admit(&Request {
+        method: match request.method() {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            _ => "another",
+        },
+        path: &request.path_with_query().unwrap_or_default(),
+        authorization: authorization.as_deref(),
+        length,
+    })?;
+    let body = request.consume().map_err(|()| Response::cut_short())?;
+    let body =
+        receive(&body, length, MAX_REQUEST_BYTES, &Deadline::after_secs(BODY_SECS)).map_err(|why| match why {
+            Incomplete::TooLong => Response::too_long(),
+            Incomplete::TimedOut | Incomplete::Broken => Response::cut_short(),
+        })?;
+    Ok(endpoint.serve(&body, ImportedStore::open))
+}
+
+/// The value of a header that is there once.
+fn header(request: &IncomingRequest, name: &str) -> Option<Vec<u8>> {
+    let values: [Vec<u8>; 1] = request.headers().get(name).try_into().ok()?;
+    let [value] = values;
+    Some(value)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// What goes wrong here, the caller has gone away from: there is nobody to be told.
+fn answer(out: ResponseOutparam, response: &Response) {
+    let headers = Fields::from_list(&[
+        ("content-type".into(), response.content_type.into()),
+        ("content-length".into(), response.body.len().to_string().into_bytes()),
+    ])
+    .expect("these are headers");
+    let outgoing = OutgoingResponse::new(headers);
+    outgoing.set_status_code(response.status).expect("this is a status");
+    let body = outgoing.body().expect("the body is taken once");
+    ResponseOutparam::set(out, Ok(outgoing));
+    let _ = send(body, &[response.body.as_bytes()], &Deadline::after_secs(ANSWER_SECS));
+}

@@ -1,0 +1,114 @@
+//! Bodies of HTTP messages, read and written within bounds.
+//!
+//! **In scope**: the bindings of `wasi:http/types`, which are the same on both ends; [`receive`] and [`send`].
+//! **Out of scope**: what a message means, which `secure-log-rpc` knows.
+
+pub mod bindings {
+    #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
+    wit_bindgen::generate!({
+        inline: "
+            package secure-log:guest-http;
+
+            world http-user {
+                import wasi:http/types@0.2.12;
+                import wasi:clocks/monotonic-clock@0.2.12;
+            }
+        ",
+        world: "secure-log:guest-http/http-user",
+        path: ["../../wit/keys", "../../wit"],
+        generate_all,
+    });
+}
+
+use bindings::wasi::clocks::monotonic_clock;
+use bindings::wasi::http::types::{IncomingBody, OutgoingBody};
+use bindings::wasi::io::poll::{Pollable, poll};
+use bindings::wasi::io::streams::StreamError;
+
+/// No more is read or written at once.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// Why a body is not all there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incomplete {
+    /// It is longer than it may be.
+    TooLong,
+    /// It took too long.
+    TimedOut,
+    /// The other end, or the host, ended it.
+    Broken,
+}
+
+/// A time after which nobody waits any more.
+#[derive(Debug)]
+pub struct Deadline(Pollable);
+
+impl Deadline {
+    /// So many seconds from now.
+    pub fn after_secs(secs: u64) -> Deadline {
+        Deadline(monotonic_clock::subscribe_duration(secs * 1_000_000_000))
+    }
+
+    /// Waits for what is given, and answers whether it came in time.
+    pub fn wait_for(&self, event: &Pollable) -> Result<(), Incomplete> {
+        // What came in time counts, even if it is late by now.
+        if poll(&[event, &self.0]).contains(&0) { Ok(()) } else { Err(Incomplete::TimedOut) }
+    }
+}
+
+/// Reads a body of at most `limit` bytes. `length` is what was said of its length.
+pub fn receive(
+    body: &IncomingBody,
+    length: Option<u64>,
+    limit: usize,
+    deadline: &Deadline,
+) -> Result<Vec<u8>, Incomplete> {
+    let stream = body.stream().map_err(|()| Incomplete::Broken)?;
+    let ready = stream.subscribe();
+    // What is only said is not yet there: no more room is made for it than for a common body.
+    let room = length.unwrap_or(0).min(CHUNK_BYTES);
+    let mut bytes = Vec::with_capacity(room as usize);
+    loop {
+        match stream.read(CHUNK_BYTES) {
+            Ok(read) if read.is_empty() => deadline.wait_for(&ready)?,
+            Ok(read) if bytes.len() + read.len() > limit => return Err(Incomplete::TooLong),
+            Ok(read) => bytes.extend_from_slice(&read),
+            Err(StreamError::Closed) => break,
+            Err(StreamError::LastOperationFailed(_)) => return Err(Incomplete::Broken),
+        }
+    }
+    match length {
+        Some(length) if length != bytes.len() as u64 => Err(Incomplete::Broken),
+        _ => Ok(bytes),
+    }
+}
+
+/// Writes these pieces one after the other, and ends the body.
+pub fn send(body: OutgoingBody, pieces: &[&[u8]], deadline: &Deadline) -> Result<(), Incomplete> {
+    write(&body, pieces, deadline)?;
+    OutgoingBody::finish(body, None).map_err(|_| Incomplete::Broken)
+}
+
+fn write(body: &OutgoingBody, pieces: &[&[u8]], deadline: &Deadline) -> Result<(), Incomplete> {
+    let broken = |_: StreamError| Incomplete::Broken;
+    let stream = body.write().map_err(|()| Incomplete::Broken)?;
+    let ready = stream.subscribe();
+    for piece in pieces {
+        let mut rest = *piece;
+        while !rest.is_empty() {
+            match stream.check_write().map_err(broken)? {
+                0 => deadline.wait_for(&ready)?,
+                room => {
+                    let (now, later) = rest.split_at(rest.len().min(room.min(CHUNK_BYTES) as usize));
+                    stream.write(now).map_err(broken)?;
+                    rest = later;
+                }
+            }
+        }
+    }
+    stream.flush().map_err(broken)?;
+    while stream.check_write().map_err(broken)? == 0 {
+        deadline.wait_for(&ready)?;
+    }
+    Ok(())
+}
