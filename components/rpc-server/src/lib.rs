@@ -1,6 +1,8 @@
 //! An HTTP server for the store that it is composed with, as a handler of `wasi:http`: what `secure_log_rpc::endpoint` says
-//! about each request. Nothing is kept from one request to the next, so that a host may make an instance for each or not:
-//! each opens the store that `SECURE_LOG_STORE_CONFIG` names.
+//! about each request.
+//!
+//! A host may make an instance for each request, or use one for many. Nothing that a request does rests on what is kept
+//! from another: a store that is kept open compares before each commit, as if it had been opened for it.
 
 mod bindings {
     #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
@@ -28,7 +30,10 @@ mod bindings {
     use super::Server;
 }
 
+use std::cell::RefCell;
+
 use bindings::exports::wasi::http::incoming_handler::Guest;
+use secure_log::store::StoreError;
 use secure_log_guest::ImportedStore;
 use secure_log_guest_http::bindings::wasi::http::types::{
     Fields, IncomingRequest, Method, OutgoingResponse, ResponseOutparam,
@@ -75,7 +80,47 @@ fn respond(request: &IncomingRequest) -> Result<Response, Response> {
             Incomplete::TooLong => Response::too_long(),
             Incomplete::TimedOut | Incomplete::Broken => Response::cut_short(),
         })?;
-    Ok(endpoint.serve(&body, ImportedStore::open))
+    Ok(endpoint.serve(&body, opened, keep_or_close))
+}
+
+/// A kept store is closed after so many requests at the latest. SQLite empties its write-ahead log when a connection writes
+/// often without another one in between, or when it is closed; several instances would otherwise take turns for ever.
+const MAX_USES: u32 = 64;
+
+struct Kept {
+    store: Option<ImportedStore>,
+    config: String,
+    /// Requests that this instance has answered.
+    uses: u32,
+}
+
+thread_local! {
+    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { store: None, config: String::new(), uses: 0 }) };
+}
+
+/// The store that was kept, or else one that is opened now.
+fn opened(config: &str) -> Result<ImportedStore, StoreError> {
+    KEPT.with_borrow_mut(|kept| match kept.store.take() {
+        Some(store) if kept.config == config => Ok(store),
+        _ => {
+            let store = ImportedStore::open(config)?;
+            kept.config = config.into();
+            Ok(store)
+        }
+    })
+}
+
+/// Keeps a store that did what it was asked, once the instance has seen a second request: before, the host may be one that
+/// ends it after each, and what is not closed is found by the next one as if this one had been killed.
+fn keep_or_close(store: ImportedStore, sound: bool) {
+    KEPT.with_borrow_mut(|kept| {
+        kept.uses += 1;
+        if sound && kept.uses > 1 && !kept.uses.is_multiple_of(MAX_USES) {
+            kept.store = Some(store);
+        } else {
+            store.close();
+        }
+    });
 }
 
 /// The value of a header that is there once.

@@ -49,7 +49,7 @@ mod answer {
 
 /// What makes a native store a component.
 pub trait StoreProvider {
-    /// Opens what `config` names, or gets ready to make it. Writes nothing.
+    /// Opens what `config` names, which is not empty, or gets ready to make it. Writes nothing.
     fn open(config: &str) -> Result<Box<dyn SecureLogStore>, StoreError>;
 
     /// Opens `config` again after an `init` with the same succeeded: a log that could not be opened may be tried again.
@@ -84,7 +84,10 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
             Some(earlier) if earlier.config == config => P::reopen(earlier.store, &config),
             earlier => {
                 drop(earlier);
-                P::open(&config)
+                match config.is_empty() {
+                    true => Err(StoreError::Config("the store needs to be told what to open".into())),
+                    false => P::open(&config),
+                }
             }
         };
         let mut store = store.map_err(error_to_wire)?;

@@ -3,6 +3,7 @@
 //! A request goes through [`Endpoint::admit`] before its body is read, and through [`Endpoint::serve`] with it. Whoever
 //! listens to the network only passes on what they answer.
 
+use core::cell::{Cell, RefCell};
 use std::borrow::Cow;
 
 use secure_log::hash::Hash;
@@ -97,8 +98,14 @@ impl Endpoint {
     }
 
     /// Carries out a call whose request was admitted. `open` opens the store by its config, which is done for calls that
-    /// there are.
-    pub fn serve<S: SecureLogStore>(&self, body: &[u8], open: impl FnOnce(&str) -> Result<S, StoreError>) -> Response {
+    /// there are. `done` is handed the store afterwards, and whether it did all that it was asked: one that failed is opened
+    /// anew before it is used again.
+    pub fn serve<S: SecureLogStore>(
+        &self,
+        body: &[u8],
+        open: impl FnOnce(&str) -> Result<S, StoreError>,
+        done: impl FnOnce(S, bool),
+    ) -> Response {
         let Ok(body) = core::str::from_utf8(body) else {
             return Response::sentence(400, "the body is not UTF-8");
         };
@@ -111,8 +118,9 @@ impl Endpoint {
             Ok(store) => store,
             Err(error) => return self.store_error(error),
         };
-        let teller = Concealing { config: &self.config, note: Default::default() };
+        let teller = Concealing::of(&self.config);
         let answered = carry_out(&mut store, method, call.params.get(), &teller);
+        done(store, !teller.failed.get());
         let note = teller.note.into_inner();
         match answered {
             Ok(answer) => Response { status: 200, content_type: "application/json", body: answer, note },
@@ -128,7 +136,7 @@ impl Endpoint {
     }
 
     fn store_error(&self, error: StoreError) -> Response {
-        let teller = Concealing { config: &self.config, note: Default::default() };
+        let teller = Concealing::of(&self.config);
         let body = json(&Answer::<()>::Err(teller.error(error).into()));
         Response { status: 200, content_type: "application/json", body, note: teller.note.into_inner() }
     }
@@ -179,7 +187,15 @@ fn is_token(authorization: Option<&[u8]>, token: &Hash) -> bool {
 /// Tells errors of a store without the paths in them, and keeps what it did not tell for the operator.
 struct Concealing<'a> {
     config: &'a str,
-    note: core::cell::RefCell<Option<String>>,
+    note: RefCell<Option<String>>,
+    /// There was an error other than a conflict.
+    failed: Cell<bool>,
+}
+
+impl Concealing<'_> {
+    fn of(config: &str) -> Concealing<'_> {
+        Concealing { config, note: RefCell::new(None), failed: Cell::new(false) }
+    }
 }
 
 impl Tell for Concealing<'_> {
@@ -188,6 +204,7 @@ impl Tell for Concealing<'_> {
     }
 
     fn error(&self, error: StoreError) -> StoreError {
+        self.failed.set(!matches!(error, StoreError::Conflict { .. }));
         let told = match error.clone() {
             StoreError::Locked { detail } => StoreError::Locked { detail: self.text(detail) },
             StoreError::Corrupt { at, detail } => StoreError::Corrupt { at: self.text(at), detail: self.text(detail) },
