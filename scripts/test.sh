@@ -39,6 +39,7 @@ main() {
     step "harness: memory stack" harness dist/secure-log-memory.wasm :memory:
     step "harness: SQLite stack" harness_sqlite_stack
     step "harness: SQLite stack in memory" harness dist/secure-log-sqlite.wasm :memory:
+    step "harness: remote stack, which talks to a server" harness_remote_stack
     step "reference reader: the composed stack's log is valid" read_composed_log
     step "reference reader: the composed SQLite stack's log is valid" read_composed_database
     step "SQLite stack: several writers at once, and writers that are killed" scripts/test-writers.sh
@@ -140,6 +141,12 @@ harness_sqlite_stack() {
     harness dist/secure-log-sqlite.wasm "$work/audit.db"
     [ "$(sqlite3 "$work/audit.db" 'PRAGMA integrity_check')" = ok ]
     say "sqlite3 finds the database sound"
+}
+
+harness_remote_stack() {
+    harness dist/secure-log-remote.wasm "$work/remote.db"
+    [ "$(sqlite3 "$work/remote.db" 'PRAGMA integrity_check')" = ok ]
+    say "sqlite3 finds the server's database sound"
 }
 
 read_composed_database() {

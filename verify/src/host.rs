@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use wasmtime::component::{self, Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Result, Store};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView, default_hooks};
 
 /// What `wit/` says, as Rust; its documentation stands there.
 #[allow(missing_docs)]
@@ -28,10 +29,13 @@ pub use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 /// What a function of the log answers.
 pub type Answer<T> = std::result::Result<T, LogError>;
 
+const CALLING_OUT: &str = "wasi:http/outgoing-handler";
+
 /// A composed stack, compiled.
 pub struct Stack {
     engine: Engine,
     prepared: SecureLogHostPre<Guest>,
+    calls_out: bool,
 }
 
 /// What one instance can see of this machine, and nothing else.
@@ -52,12 +56,25 @@ pub struct Instance {
 /// What the host keeps for an instance.
 pub struct Guest {
     wasi: WasiCtx,
+    http: WasiHttpCtx,
     table: ResourceTable,
+}
+
+impl Guest {
+    fn new(surroundings: &Surroundings) -> Result<Guest> {
+        Ok(Guest { wasi: surroundings.build()?, http: WasiHttpCtx::new(), table: ResourceTable::new() })
+    }
 }
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, hooks: default_hooks(), table: &mut self.table }
     }
 }
 
@@ -68,13 +85,20 @@ impl Stack {
         let component = Component::from_file(&engine, file)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_sync(&mut linker)?;
+        let calls_out = component.component_type().imports(&engine).any(|(name, _)| name.starts_with(CALLING_OUT));
         let prepared = SecureLogHostPre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Stack { engine, prepared })
+        Ok(Stack { engine, prepared, calls_out })
+    }
+
+    /// Whether it imports what HTTP requests are made with, as one does whose store is remote.
+    pub fn calls_out(&self) -> bool {
+        self.calls_out
     }
 
     /// A fresh instance: it has no memory of any other.
     pub fn instantiate(&self, surroundings: &Surroundings) -> Result<Instance> {
-        let mut store = Store::new(&self.engine, Guest { wasi: surroundings.build()?, table: ResourceTable::new() });
+        let mut store = Store::new(&self.engine, Guest::new(surroundings)?);
         let instance = self.prepared.instance_pre().instantiate(&mut store)?;
         let stack = SecureLogHost::new(&mut store, &instance)?;
         Ok(Instance { store, instance, stack })

@@ -6,6 +6,7 @@
 //! and the inside of the engine, which the tests of the crates and `scripts/bench.sh` look at.
 
 pub mod copy;
+pub mod endpoint;
 pub mod expect;
 pub mod forging;
 pub mod host;

@@ -22,6 +22,9 @@ usage: secure-log-verify STACK.wasm CONFIG    run all steps on the log at CONFIG
 CONFIG is what the stack's store opens: for the file stack the path of a .jsonl file, whose folder the stack may then
 read and write. A log that is there already is continued; every run writes to streams of its own.
 
+A stack whose store is remote gets a server of its own: secure-log-rpc-server.wasm, beside the stack, run by `wasmtime
+serve` on a free port, with CONFIG as its database. With SECURE_LOG_RPC_URL set it talks to the server there.
+
 Variables that begin with SECURE_LOG_ are passed to the stack. With neither SECURE_LOG_KEYSTORE_DIR nor
 SECURE_LOG_KEYSTORE_SEED set, throw-away keys are made in the temporary folder, and used again for the same CONFIG.
 SECURE_LOG_VERIFY_KEYSTORE=foreign says that the stack's keystore has keys of its own, named checkpoint-ed25519 and
@@ -99,5 +102,5 @@ fn prepare(stack: &Path, config: &str) -> Result<Session> {
     println!("compiled {} in {:.1} s", stack.display(), begun.elapsed().as_secs_f64());
     let keys = Keys::find_or_make(config)?;
     println!("{}", keys.summary);
-    Session::new(loaded, config.into(), keys)
+    Session::new(loaded, stack, config.into(), keys)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure, format_err};
 
+use crate::endpoint::{Endpoints, URL_VARIABLE};
 use crate::host::{Instance, Stack, Surroundings};
 use crate::keys::{Keys, random};
 
@@ -17,6 +18,7 @@ const NOT_PASSED: [&str; 4] =
 pub struct Session {
     stack: Stack,
     config: String,
+    place: Place,
     /// Who signs.
     pub keys: Keys,
     scratch: Scratch,
@@ -24,10 +26,32 @@ pub struct Session {
     run: u32,
 }
 
+/// Where logs are kept.
+enum Place {
+    /// In files that the stack's store opens.
+    Files,
+    /// In files, each behind a server of its own.
+    Servers(Endpoints),
+    /// Nowhere: each instance has its own.
+    Memory,
+    /// With somebody who has this one log.
+    Elsewhere,
+}
+
 impl Session {
-    /// Gets ready to drive `stack` on the log at `config`. Opens nothing.
-    pub fn new(stack: Stack, config: String, keys: Keys) -> Result<Session> {
-        Ok(Session { stack, config, keys, scratch: Scratch::new()?, main: None, run: 0 })
+    /// Gets ready to drive the stack that was loaded from `file` on the log at `config`. Opens nothing.
+    pub fn new(stack: Stack, file: &Path, config: String, keys: Keys) -> Result<Session> {
+        let scratch = Scratch::new()?;
+        let place = if config.starts_with(':') {
+            Place::Memory
+        } else if stack.calls_out() && std::env::var_os(URL_VARIABLE).is_none() {
+            Place::Servers(Endpoints::beside(file, &scratch.folder)?)
+        } else if stack.calls_out() || config.contains("://") {
+            Place::Elsewhere
+        } else {
+            Place::Files
+        };
+        Ok(Session { stack, config, place, keys, scratch, main: None, run: 0 })
     }
 
     /// The config of the log under test.
@@ -37,7 +61,12 @@ impl Session {
 
     /// The file that the log under test is kept in, if its config names one.
     pub fn file(&self) -> Option<PathBuf> {
-        folder_of(&self.config).map(|_| PathBuf::from(&self.config))
+        matches!(self.place, Place::Files | Place::Servers(_)).then(|| PathBuf::from(&self.config))
+    }
+
+    /// Whether a config names a file that the stack itself opens, so that it can name one that cannot be opened.
+    pub fn opens_files(&self) -> bool {
+        matches!(self.place, Place::Files)
     }
 
     /// The log under test, which an earlier step opened.
@@ -69,10 +98,14 @@ impl Session {
 
     /// A fresh instance that can reach the log under test.
     pub fn instance(&self) -> Result<Instance> {
-        let mut surroundings = environment();
-        if let Some(folder) = folder_of(&self.config) {
-            surroundings = surroundings.folder(&folder, folder.display().to_string());
-        }
+        let surroundings = match &self.place {
+            Place::Files => {
+                let folder = folder_of(&self.config);
+                environment().folder(&folder, folder.display().to_string())
+            }
+            Place::Servers(servers) => servers.reach(Path::new(&self.config), environment())?,
+            Place::Memory | Place::Elsewhere => environment(),
+        };
         self.stack.instantiate(&self.keys.give_to(surroundings))
     }
 
@@ -88,13 +121,14 @@ impl Session {
         name: &str,
         adjust: impl FnOnce(&Keys, Surroundings) -> Surroundings,
     ) -> Result<Option<(Instance, String)>> {
-        let config = match folder_of(&self.config) {
-            Some(_) => self.file_name(name),
-            None if self.config.starts_with(':') => self.config.clone(),
-            None => return Ok(None),
-        };
         // An anchor remembers the log under test, and is asked about no other.
-        let surroundings = environment().folder(&self.scratch.folder, ".").without("SECURE_LOG_ANCHOR");
+        let surroundings = environment().without("SECURE_LOG_ANCHOR");
+        let (surroundings, config) = match &self.place {
+            Place::Files => (surroundings.folder(&self.scratch.folder, "."), self.file_name(name)),
+            Place::Servers(servers) => (servers.reach(&self.elsewhere_file(name), surroundings)?, self.file_name(name)),
+            Place::Memory => (surroundings, self.config.clone()),
+            Place::Elsewhere => return Ok(None),
+        };
         Ok(Some((self.stack.instantiate(&adjust(&self.keys, surroundings))?, config)))
     }
 
@@ -139,7 +173,8 @@ impl Session {
 
 /// Fails where the log at `config` cannot be kept.
 pub fn check_place(config: &str) -> Result<()> {
-    if let Some(folder) = folder_of(config) {
+    if !config.starts_with(':') && !config.contains("://") {
+        let folder = folder_of(config);
         ensure!(folder.is_dir(), "the folder {} of the log does not exist: make it first", folder.display());
     }
     Ok(())
@@ -152,13 +187,12 @@ fn environment() -> Surroundings {
         .fold(Surroundings::default(), |surroundings, (name, value)| surroundings.variable(name, value))
 }
 
-/// The folder that a config path lies in; none for a config that is no path, such as `:memory:` or a URL.
-fn folder_of(config: &str) -> Option<PathBuf> {
-    if config.starts_with(':') || config.contains("://") {
-        return None;
+/// The folder that a config path lies in.
+fn folder_of(config: &str) -> PathBuf {
+    match Path::new(config).parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.into(),
+        _ => ".".into(),
     }
-    let folder = Path::new(config).parent()?;
-    Some(if folder.as_os_str().is_empty() { ".".into() } else { folder.into() })
 }
 
 /// A folder that goes when the run ends.

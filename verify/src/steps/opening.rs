@@ -34,7 +34,7 @@ fn open(session: &mut Session) -> Result<Done> {
     refused!("open-existing with an empty config", log.open_existing("")?, LogError::Invalid(_))?;
     refused!("recover with an empty config", log.recover("", UnattestedChoice::Adopt)?, LogError::Invalid(_))?;
     let mut refusals = 3;
-    if session.file().is_some() {
+    if session.opens_files() {
         refused!(
             "open in a folder that is not there",
             log.open("no-such-folder/no-such-folder/audit.jsonl")?,
