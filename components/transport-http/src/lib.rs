@@ -65,18 +65,17 @@ fn post(method: &str, params: &str) -> Result<String, TransportError> {
     let body = request.body().map_err(|()| refused("the host gives a request no body"))?;
     let deadline = Deadline::after_secs(CALL_SECS);
     let coming = outgoing_handler::handle(request, Some(options()?)).map_err(failed)?;
-    // A server that refuses a call may answer before it has read all of it.
+    // A server that refuses a call may answer before it has read all of it, and what it answers says more.
     let sent = send(body, &pieces, &deadline);
     let event = coming.subscribe();
     deadline.wait_for(&event).map_err(|why| unknown(why, "the answer"))?;
     drop(event);
-    let response = match coming.get() {
-        Some(Ok(answered)) => answered.map_err(failed)?,
-        _ => return Err(TransportError::Unknown("the host gave no answer".into())),
-    };
-    let answered = read(response, &deadline)?;
-    sent.map_err(|why| unknown(why, "the call"))?;
-    Ok(answered)
+    match (coming.get(), sent) {
+        (Some(Ok(Ok(response))), _) => read(response, &deadline),
+        (_, Err(why)) => Err(unknown(why, "the call")),
+        (Some(Ok(Err(error))), Ok(())) => Err(failed(error)),
+        _ => Err(TransportError::Unknown("the host gave no answer".into())),
+    }
 }
 
 fn request(address: &Address, token: &str, length: usize) -> Result<OutgoingRequest, TransportError> {

@@ -22,7 +22,8 @@ use crate::{MAX_ANSWER_BYTES, MAX_ENTRIES, MAX_HASHES, MAX_NODES, MAX_ROWS, PAGE
 
 /// A store behind a [`Transport`].
 ///
-/// What only reads is repeated when there was no answer, a few times and with pauses. A commit is repeated when reading has
+/// What only reads is repeated when there was no answer, and everything when another writer has the store, a few times and
+/// with pauses. A commit is repeated when reading has
 /// shown that it is not there, and only if the second of two could not be stored as well. An answer is checked for its
 /// form: one that is not JSON of the right types, or has more rows than were asked for, is [`StoreError::Corrupt`].
 #[derive(Debug)]
@@ -64,18 +65,26 @@ impl<T: Transport> RemoteStore<T> {
         let params = json(params);
         let mut pauses = self.retry.pauses();
         loop {
-            let error = match self.once(method, &params) {
+            let (error, again) = match self.once(method, &params) {
                 Ok(answer) => match read(&answer) {
                     Ok(found) => return Ok(found),
-                    Err(Unreadable::Error(error)) => return Err(error),
-                    Err(Unreadable::Malformed(error)) if !error.broken => return Err(malformed(method, error.detail)),
-                    Err(Unreadable::Malformed(error)) => TransportError::Unknown(error.to_string()),
+                    Err(Unreadable::Error(error)) => {
+                        let locked = is_locked(&error);
+                        (error, locked)
+                    }
+                    Err(Unreadable::Malformed(error)) if error.broken => {
+                        (failed(method, TransportError::Unknown(error.to_string())), true)
+                    }
+                    Err(Unreadable::Malformed(error)) => (malformed(method, error.detail), false),
                 },
-                Err(error) => error,
+                Err(error) => {
+                    let again = matches!(error, TransportError::Unknown(_));
+                    (failed(method, error), again)
+                }
             };
-            match (error, pauses.next()) {
-                (TransportError::Unknown(_), Some(pause)) => self.retry.wait(pause),
-                (error, _) => return Err(failed(method, error)),
+            match pauses.next().filter(|_| again) {
+                Some(pause) => self.retry.wait(pause),
+                None => return Err(error),
             }
         }
     }
@@ -359,6 +368,11 @@ fn at_most(rows: usize, limit: u32) -> Result<u32, Malformed> {
         Ok(rows) if rows <= limit => Ok(rows),
         _ => Err(Malformed::new("the answer", format!("it has {rows} rows, and {limit} were asked for"))),
     }
+}
+
+/// Another writer has it: nothing was done, and the next attempt may find it free.
+fn is_locked(error: &StoreError) -> bool {
+    matches!(error, StoreError::Locked { .. })
 }
 
 fn malformed(method: Method, detail: impl fmt::Display) -> StoreError {

@@ -14,7 +14,9 @@ use secure_log::store::{Commit, SecureLogStore, StoreError};
 use secure_log::verify::Verdict;
 use secure_log_rpc::{RemoteStore, Transport, TransportError};
 use secure_log_testkit::attacks::{options, providers};
-use secure_log_testkit::{LogBuilder, OwnedRecord, SeededRandom, SharedStore, count, records_of, seed};
+use secure_log_testkit::{
+    Effect, Fault, FaultStore, LogBuilder, OwnedRecord, SeededRandom, SharedStore, count, records_of, seed,
+};
 
 use support::{Here, Shared, at_once, open};
 
@@ -306,4 +308,46 @@ fn row_21_and_23_writers_over_a_wire_that_loses_answers_never_fork_and_lose_noth
         assert_eq!(log.read(*seqno).unwrap().payload, payload.as_bytes());
     }
     eprintln!("{} acknowledged, {failed} failed, {} there", acknowledged.len(), seen.len());
+}
+
+/// A lock that a killed server left is taken over after a while.
+#[test]
+fn a_store_that_another_writer_has_is_asked_again() {
+    let (place, mut log) = begun();
+    let locked = |times: u64| {
+        let (store, faults) = FaultStore::new(place.clone());
+        faults.answer(StoreError::Locked { detail: "by another".into() });
+        // One fault at a time: the next one is armed when this one has come.
+        faults.arm(Fault::on_call(1, Effect::FailsNotStored));
+        let mut left = times;
+        let again = faults.clone();
+        let server = Here(store);
+        Counting(server, move || {
+            left = left.saturating_sub(1);
+            if left > 0 {
+                again.arm(Fault::on_call(1, Effect::FailsNotStored));
+            }
+        })
+    };
+    let greeted = |times| RemoteStore::open_with(locked(times), "test", at_once()).unwrap();
+    assert_eq!(greeted(5).segment_count(), Ok(0));
+    assert!(matches!(greeted(6).segment_count(), Err(StoreError::Locked { .. })));
+    let commit = with_entries(&mut log);
+    assert!(matches!(greeted(6).insert(&commit), Err(StoreError::Locked { .. })));
+    assert_eq!(records(&place).len(), 5);
+    assert_eq!(greeted(5).insert(&commit), Ok(()));
+    assert_eq!(records(&place).len(), 9);
+}
+
+/// Says when a call was made that reached the store.
+struct Counting<S, F>(Here<S>, F);
+
+impl<S: SecureLogStore, F: FnMut()> Transport for Counting<S, F> {
+    fn rpc(&mut self, method: &str, params: &str) -> Result<String, TransportError> {
+        let answer = self.0.rpc(method, params);
+        if method != "init" {
+            (self.1)();
+        }
+        answer
+    }
 }

@@ -3,7 +3,7 @@
 use secure_log::record::{HeadRow, Record};
 use secure_log::store::{Commit, CommitRow, SecureLogStore, StoreError};
 
-use super::{RemoteStore, Unreadable, failed, value};
+use super::{RemoteStore, Unreadable, failed, is_locked, value};
 use crate::MAX_REQUEST_BYTES;
 use crate::method::Method;
 use crate::transport::{Transport, TransportError};
@@ -32,18 +32,26 @@ impl<T: Transport> RemoteStore<T> {
                 format!("a commit of {} bytes is longer than {MAX_REQUEST_BYTES}, the longest call", params.len());
             return Err(StoreError::Config(detail));
         }
-        let mut trouble = match self.once(Method::Insert, &params) {
-            Ok(answer) => match value(&answer) {
-                Ok(()) => return Ok(()),
-                Err(Unreadable::Error(error)) => return Err(error),
-                // It says nothing about the commit.
-                Err(Unreadable::Malformed(malformed)) => malformed.to_string(),
-            },
-            Err(TransportError::Unknown(detail)) => detail,
-            Err(refused) => return Err(failed(Method::Insert, refused)),
+        let retry = self.retry;
+        let mut pauses = retry.pauses();
+        let mut trouble = loop {
+            match self.once(Method::Insert, &params) {
+                Ok(answer) => match value(&answer) {
+                    Ok(()) => return Ok(()),
+                    Err(Unreadable::Error(error)) => match (is_locked(&error), pauses.next()) {
+                        // Nothing was written.
+                        (true, Some(pause)) => retry.wait(pause),
+                        _ => return Err(error),
+                    },
+                    // It says nothing about the commit.
+                    Err(Unreadable::Malformed(malformed)) => break malformed.to_string(),
+                },
+                Err(TransportError::Unknown(detail)) => break detail,
+                Err(refused) => return Err(failed(Method::Insert, refused)),
+            }
         };
-        for pause in self.retry.pauses() {
-            self.retry.wait(pause);
+        for pause in pauses {
+            retry.wait(pause);
             match self.whereabouts(commit) {
                 Ok(Whereabouts::Stored) => return Ok(()),
                 Ok(Whereabouts::Overtaken(heads)) => return Err(StoreError::Conflict { heads }),

@@ -16,8 +16,12 @@ use crate::record::OwnedRecord;
 /// A log over a store in a test's [`Hand`], with the keys of the sample log.
 pub struct Native {
     hand: Hand,
-    log: Option<SecureLog<HeldStore>>,
+    between: Between,
+    log: Option<SecureLog<AnyStore>>,
 }
+
+/// What a log uses in place of the held store: something that stands on it.
+type Between = fn(HeldStore) -> AnyStore;
 
 impl Native {
     /// Over `store`; `lay` is [`Hand::new`]'s.
@@ -25,10 +29,15 @@ impl Native {
         store: AnyStore,
         lay: impl FnMut(&[OwnedRecord]) -> Result<AnyStore, StoreError> + Send + 'static,
     ) -> Native {
-        Native { hand: Hand::new(store, lay), log: None }
+        Native { hand: Hand::new(store, lay), between: AnyStore::new, log: None }
     }
 
-    fn call<T>(&mut self, call: impl FnOnce(&mut SecureLog<HeldStore>) -> Result<T, LogError>) -> Answered<T> {
+    /// The same with something in between, such as a wire: what the hand does, it does at the other end.
+    pub fn over(self, between: Between) -> Native {
+        Native { between, ..self }
+    }
+
+    fn call<T>(&mut self, call: impl FnOnce(&mut SecureLog<AnyStore>) -> Result<T, LogError>) -> Answered<T> {
         call(self.log.as_mut().expect("the scenario opened the log")).map_err(|error| refusal(&error))
     }
 }
@@ -37,13 +46,13 @@ impl Subject for Native {
     fn open(&mut self) -> Answered<()> {
         self.log = None;
         self.hand.restart();
-        let opened = SecureLog::open(self.hand.store(), providers(), options());
+        let opened = SecureLog::open((self.between)(self.hand.store()), providers(), options());
         self.log = Some(opened.map_err(|error| refusal(&error))?);
         Ok(())
     }
 
     fn twin(&mut self) -> Native {
-        Native { hand: self.hand.clone(), log: None }
+        Native { hand: self.hand.clone(), between: self.between, log: None }
     }
 
     fn create_stream(&mut self, stream: &str, rules: &StreamRules) -> Answered<()> {

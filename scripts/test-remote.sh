@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# The remote stack against its server: append, read, verify; several client processes at once while the server is killed and
+# started again; and callers who may not call. Each is run with an instance for each request, and with instances that answer many.
+#
+# SECURE_LOG_SOAK lets 16 clients append 500 entries each in place of 6 that append 40.
+. "$(dirname "$0")/lib.sh"
+
+clients=6
+each=40
+[ -z "${SECURE_LOG_SOAK:-}" ] || { clients=16; each=500; }
+
+work=$(mktemp -d)
+server=
+trap 'stop -9; rm -rf "$work"' EXIT
+export SECURE_LOG=remote SECURE_LOG_KEYSTORE_DIR=keys SECURE_LOG_KEYSTORE_PASSPHRASE=test
+token=token-of-the-test
+export SECURE_LOG_RPC_TOKEN=$token
+
+main() {
+    wac plug "$target/$wasm_target/release/secure_log_command.wasm" --plug dist/secure-log-remote.wasm \
+        --plug "$target/$wasm_target/release/secure_log_keystore_software.wasm" -o "$work/command.wasm"
+    wasmtime compile "$work/command.wasm" -o "$work/command.cwasm"
+    wasmtime compile dist/secure-log-rpc-server.wasm -o "$work/server.cwasm"
+    tests/reference_reader.py make-keys "$work/keys"
+    refuse_callers
+    drive
+    drive --max-instance-reuse-count 1000
+}
+
+log=(wasmtime run --allow-precompiled -S http --dir "$work/keys::keys" --env SECURE_LOG --env SECURE_LOG_KEYSTORE_DIR
+    --env SECURE_LOG_KEYSTORE_PASSPHRASE --env SECURE_LOG_RPC_URL --env SECURE_LOG_RPC_TOKEN "$work/command.cwasm")
+
+# serve <address> [option]..: starts a server, waits until it listens, and sets SECURE_LOG_RPC_URL. The token is $token.
+serve() {
+    local address=$1 tries
+    shift
+    : >"$work/served"
+    wasmtime serve --allow-precompiled -S cli --addr "$address" --dir "$work/state::/data" \
+        --env SECURE_LOG_STORE_CONFIG=/data/secure-log.db --env "SECURE_LOG_RPC_TOKEN=$token" "$@" "$work/server.cwasm" >"$work/served" 2>&1 &
+    server=$!
+    for ((tries = 0; tries < 100; tries++)); do
+        SECURE_LOG_RPC_URL=$(sed -n 's/^Serving HTTP on //p' "$work/served")
+        [ -z "$SECURE_LOG_RPC_URL" ] || { export SECURE_LOG_RPC_URL; return; }
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$work/served"
+    fail "the server did not start"
+}
+
+# stop <signal>
+stop() {
+    [ -n "$server" ] || return 0
+    kill "$1" "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+    server=
+}
+
+fresh() { rm -rf "$work/state"; mkdir "$work/state"; }
+
+# status <curl argument>..: the status that the server answers.
+status() { curl --silent --output "$work/body" --write-out '%{http_code}' "$@"; }
+
+expect_status() {
+    local expected=$1 found
+    shift
+    found=$(status "$@")
+    [ "$found" = "$expected" ] || { cat "$work/body"; fail "status $found and not $expected: curl $*"; }
+}
+
+refuse_callers() {
+    local call='{"method":"secure-log-heads","params":[null,1]}' url
+    fresh
+    serve 127.0.0.1:0
+    url=$SECURE_LOG_RPC_URL
+    expect_status 200 "${url}healthz"
+    expect_status 401 --data "$call" "$url"
+    expect_status 401 --header "authorization: Bearer x$token" --data "$call" "$url"
+    local shown=(--header "authorization: Bearer $token")
+    expect_status 200 "${shown[@]}" --data "$call" "$url"
+    expect_status 405 "${shown[@]}" "$url"
+    expect_status 404 "${shown[@]}" --data '{"method":"drop","params":[]}' "$url"
+    expect_status 400 "${shown[@]}" --data '{"method":"secure-log-heads","params":[]}' "$url"
+    expect_status 413 "${shown[@]}" --header 'content-length: 268435457' --data "$call" --max-time 5 "$url"
+    [ -z "$(ls "$work/state")" ] || fail "a caller that was refused made $(ls "$work/state")"
+    if SECURE_LOG_RPC_TOKEN=wrong "${log[@]}" open >"$work/said" 2>&1; then fail "a wrong token opens the log"; fi
+    grep -q 401 "$work/said" || { cat "$work/said"; fail "the refusal does not say why"; }
+    stop -TERM
+    token='' serve 127.0.0.1:0
+    expect_status 200 "${SECURE_LOG_RPC_URL}healthz"
+    expect_status 503 --header 'authorization: Bearer ' --data "$call" "$SECURE_LOG_RPC_URL"
+    grep -q SECURE_LOG_RPC_TOKEN "$work/body" || fail "the server does not say which variable is not set"
+    stop -TERM
+    say "callers without the token, and calls that are none, are refused"
+}
+
+# drive [option of wasmtime serve]..
+drive() {
+    local client began=$SECONDS jobs=() address
+    fresh
+    serve 127.0.0.1:0 "$@"
+    address=${SECURE_LOG_RPC_URL#http://}
+    address=${address%/}
+    "${log[@]}" open >/dev/null
+    "${log[@]}" append greetings said 'hello from afar' >/dev/null
+    "${log[@]}" read 1 >"$work/read"
+    grep -q 'hello from afar' "$work/read" || { cat "$work/read"; fail "what was appended is not read"; }
+    valid
+    rm -f "$work"/failed-*
+    for ((client = 0; client < clients; client++)); do
+        append_all "$client" &
+        jobs+=($!)
+    done
+    sleep 1
+    # As if the machine had lost power, in the middle of what is being written.
+    stop -9
+    sleep 0.3
+    serve "$address" "$@"
+    for job in "${jobs[@]}"; do
+        wait "$job" || { tail -n 3 "$work"/failed-*; fail "a client gave up"; }
+    done
+    valid
+    stop -TERM
+    check_entries
+    say "$clients clients appended $((clients * each)) entries through a server that was killed, in $((SECONDS - began)) s: wasmtime serve $*"
+}
+
+# append_all <client>: appends its entries, an entry a commit. A conflict says that others were faster so often that it is left to
+# the caller to go on, and a lock that nothing was written: then it goes on with the first entry that was not acknowledged.
+append_all() {
+    local done=0 tries before
+    for ((tries = 0; tries < 100; tries++)); do
+        if seq -f "client $1 entry %g" $((done + 1)) "$each" |
+            "${log[@]}" append "stream-$(($1 % 4))" written --lines --batch 1 --producer "client-$1" --json \
+                >/dev/null 2>"$work/failed-$1"; then
+            return
+        fi
+        grep -q '"error":"\(conflict\|locked\)"' "$work/failed-$1" || return 1
+        before=$(sed -n 's/.*the lines before, up to \([0-9]*\), are in the log.*/\1/p' "$work/failed-$1")
+        done=$((done + ${before:-0}))
+    done
+    return 1
+}
+
+valid() { "${log[@]}" verify >"$work/verified" || { cat "$work/verified"; fail "the log does not verify"; }; }
+
+# Everything is there once, and readers that share no code with the log find it sound.
+check_entries() {
+    local wanted=$((clients * each + 1)) said
+    said=$(sqlite3 "$work/state/secure-log.db" 'SELECT count(*), count(DISTINCT hash), max(seqno) FROM entry')
+    [ "$said" = "$wanted|$wanted|$wanted" ] || fail "$wanted entries were appended; there are: $said"
+    [ "$(sqlite3 "$work/state/secure-log.db" 'PRAGMA integrity_check')" = ok ] || fail "the database is damaged"
+    cargo run --quiet --locked -p secure-log-sqlite --example export -- "$work/state/secure-log.db" >"$work/exported.jsonl"
+    tests/reference_reader.py verify "$work/exported.jsonl" "$work/keys"
+}
+
+main
