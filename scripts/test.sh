@@ -43,6 +43,7 @@ main() {
     step "reference reader: the composed stack's log is valid" read_composed_log
     step "reference reader: the composed SQLite stack's log is valid" read_composed_database
     step "SQLite stack: several writers at once, and writers that are killed" scripts/test-writers.sh
+    step "remote stack: through a server that is killed in the middle" scripts/test-remote.sh
     step "SQLITE_WASM: another engine is composed, and what is none is refused" check_other_engine
     step "harness: foreign store and keystore" check_foreign
     step "attacks: composed, on the memory, the file and the SQLite store" scripts/test-attacks.sh
