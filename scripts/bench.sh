@@ -23,14 +23,14 @@ for argument in "$@"; do
     arguments+=("$argument")
 done
 
-for stack in memory file sqlite; do
+for stack in memory file sqlite remote rpc-server; do
     [ -f "dist/secure-log-$stack.wasm" ] || { scripts/build-components.sh; break; }
 done
 say "building the benchmark (about 8 minutes the first time)"
 # The wasm flags in .cargo/config.toml are found from here.
 cargo build --release --locked --quiet --manifest-path bench/Cargo.toml --target-dir "$bench_target"
 cargo build --release --locked --quiet --manifest-path bench/Cargo.toml --target-dir "$bench_target" \
-    -p secure-log-bench-raw --target "$wasm_target"
+    -p secure-log-bench-raw -p secure-log-bench-nothing --target "$wasm_target"
 cargo build --release --locked --quiet --manifest-path bench/peers/Cargo.toml --target-dir "$bench_target"
 # Shares the build of wasmtime with the harness.
 cargo build --release --locked --quiet --manifest-path bench/composed/Cargo.toml --target-dir "$composed_target"
@@ -42,5 +42,5 @@ say "working in $scratch, on $filesystem"
 case $filesystem in tmpfs | ramfs) say "NOTE: that is memory and no disk: whatever syncs looks faster than it is; set TMPDIR" ;; esac
 exec "$bench_target/release/secure-log-bench" \
     --composed "$composed_target/release/secure-log-bench-composed" --stacks dist \
-    --raw "$bench_target/$wasm_target/release/secure_log_bench_raw.wasm" \
+    --guests "$bench_target/$wasm_target/release" \
     --peers "$bench_target/release/secure-log-bench-peers" "${arguments[@]}"

@@ -19,7 +19,7 @@ use native::Native;
 use table::{Mode, Table};
 
 const USAGE: &str = "usage: secure-log-bench [--quick | --full] [--json FILE] [--only CASE]
-           [--composed PROGRAM --stacks FOLDER --raw RAW.wasm] [--peers PROGRAM]
+           [--composed PROGRAM --stacks FOLDER --guests FOLDER] [--peers PROGRAM]
        secure-log-bench verify FILE KEY";
 
 /// How much is done of each case, and how often.
@@ -37,7 +37,7 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 10] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 11] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
@@ -48,6 +48,7 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 10] {
         ("threads", counts.durable * 16),
         ("append-sqlite", counts.batches),
         ("durable-sqlite", counts.durable),
+        ("remote", 0),
         ("open", counts.open),
     ]
 }
@@ -82,7 +83,7 @@ fn run() -> Result<(), Failure> {
         let entries = folder.join("entries");
         write_entries(&entries, native.encoded())?;
         let mut command = Command::new(program);
-        command.arg(&asked.stacks).arg(&asked.raw).arg(&entries).arg(&folder);
+        command.arg(&asked.stacks).arg(&asked.guests).arg(&entries).arg(&folder);
         parts.push((Mode::Composed, Box::new(Process::start(&mut command)?)));
     }
     if let Some(program) = &asked.peers {
@@ -139,14 +140,14 @@ struct Asked {
     only: Option<String>,
     composed: Option<PathBuf>,
     stacks: PathBuf,
-    raw: PathBuf,
+    guests: PathBuf,
     peers: Option<PathBuf>,
 }
 
 impl Asked {
     fn parse(arguments: Vec<String>) -> Result<Asked, Failure> {
-        let (stacks, raw) = (PathBuf::new(), PathBuf::new());
-        let mut asked = Asked { counts: NORMAL, json: None, only: None, composed: None, stacks, raw, peers: None };
+        let (stacks, guests) = (PathBuf::new(), PathBuf::new());
+        let mut asked = Asked { counts: NORMAL, json: None, only: None, composed: None, stacks, guests, peers: None };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(USAGE);
@@ -157,7 +158,7 @@ impl Asked {
                 "--only" => asked.only = Some(value()?),
                 "--composed" => asked.composed = Some(value()?.into()),
                 "--stacks" => asked.stacks = value()?.into(),
-                "--raw" => asked.raw = value()?.into(),
+                "--guests" => asked.guests = value()?.into(),
                 "--peers" => asked.peers = Some(value()?.into()),
                 _ => return Err(USAGE.into()),
             }

@@ -25,10 +25,11 @@ const LISTENING: &str = "Serving HTTP on ";
 pub struct Endpoints {
     compiled: PathBuf,
     token: String,
-    running: RefCell<HashMap<PathBuf, Endpoint>>,
+    running: RefCell<HashMap<PathBuf, Server>>,
 }
 
-struct Endpoint {
+/// A component that is served on a free port, until this is dropped.
+pub struct Server {
     process: Child,
     url: String,
 }
@@ -39,9 +40,7 @@ impl Endpoints {
         let server = stack.with_file_name(SERVER);
         ensure!(server.is_file(), "{} is missing, which the stack's store would talk to", server.display());
         let compiled = scratch.join("server.cwasm");
-        let status = Command::new("wasmtime").arg("compile").arg(&server).arg("-o").arg(&compiled).status();
-        let status = status.context("the command wasmtime, which serves the store, cannot be run")?;
-        ensure!(status.success(), "wasmtime compile {}: {status}", server.display());
+        Server::compile(&server, &compiled)?;
         Ok(Endpoints { compiled, token: const_hex::encode(random::<16>()), running: RefCell::default() })
     }
 
@@ -54,17 +53,33 @@ impl Endpoints {
         Ok(surroundings.variable(URL_VARIABLE, &running[database].url).variable(TOKEN_VARIABLE, &self.token))
     }
 
-    fn serve(&self, database: &Path) -> Result<Endpoint> {
+    fn serve(&self, database: &Path) -> Result<Server> {
         let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = database.file_name().and_then(|name| name.to_str()).context("the database has no name")?;
         let mut mapped = OsString::from(folder);
         mapped.push("::/data");
+        let config = format!("SECURE_LOG_STORE_CONFIG=/data/{name}");
+        let token = format!("{TOKEN_VARIABLE}={}", self.token);
+        let options = ["--env".into(), config.into(), "--env".into(), token.into(), "--dir".into(), mapped];
+        Server::start(&self.compiled, &options)
+    }
+}
+
+impl Server {
+    /// Compiles a component, so that it starts at once.
+    pub fn compile(component: &Path, compiled: &Path) -> Result<()> {
+        let status = Command::new("wasmtime").arg("compile").arg(component).arg("-o").arg(compiled).status();
+        let status = status.context("the command wasmtime, which serves components, cannot be run")?;
+        ensure!(status.success(), "wasmtime compile {}: {status}", component.display());
+        Ok(())
+    }
+
+    /// Serves a compiled component, with these options of `wasmtime serve` besides.
+    pub fn start(compiled: &Path, options: &[OsString]) -> Result<Server> {
         let mut process = Command::new("wasmtime")
-            .args(["serve", "--allow-precompiled", "-S", "cli", "--addr", "127.0.0.1:0", "--dir"])
-            .arg(mapped)
-            .args(["--env", &format!("SECURE_LOG_STORE_CONFIG=/data/{name}")])
-            .args(["--env", &format!("{TOKEN_VARIABLE}={}", self.token)])
-            .arg(&self.compiled)
+            .args(["serve", "--allow-precompiled", "-S", "cli", "--addr", "127.0.0.1:0"])
+            .args(options)
+            .arg(compiled)
             .stderr(Stdio::piped())
             .spawn()
             .context("wasmtime serve cannot be run")?;
@@ -78,11 +93,16 @@ impl Endpoints {
         };
         // What it says later is for whoever runs this.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::stderr()));
-        Ok(Endpoint { process, url })
+        Ok(Server { process, url })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 }
 
-impl Drop for Endpoint {
+impl Drop for Server {
     fn drop(&mut self) {
         let stopped = self.process.kill().and_then(|()| self.process.wait());
         if let Err(error) = stopped {

@@ -2,12 +2,8 @@
 //!
 //! Called by `secure-log-bench`, which asks for one case after the other.
 
-// The harness's host, which knows nothing of what is tested. Not all of its functions are called here. It looks for the WIT
-// beside its crate's folder, where a link leads to it.
-#[path = "../../../verify/src/host.rs"]
-#[allow(dead_code, unused_imports)]
-mod host;
 mod raw;
+mod remote;
 
 use std::env;
 use std::fs;
@@ -17,12 +13,14 @@ use std::slice;
 use secure_log_bench_shared::entry::{BATCH, ENCODING, EVENT, PRODUCER, STREAM, payload};
 use secure_log_bench_shared::{Failure, Part, SEED, Sample, serve, timed};
 
-use host::encoder::Severity;
-use host::writer::{NewEntries, Verdict};
-use host::{Instance, LogError, Stack, Surroundings};
-use raw::Raw;
+use secure_log_verify::host::encoder::Severity;
+use secure_log_verify::host::writer::{NewEntries, Verdict};
+use secure_log_verify::host::{Instance, LogError, Stack, Surroundings};
 
-const USAGE: &str = "usage: secure-log-bench-composed STACKS RAW.wasm ENTRIES SCRATCH";
+use raw::Raw;
+use remote::Remote;
+
+const USAGE: &str = "usage: secure-log-bench-composed STACKS GUESTS ENTRIES SCRATCH";
 
 /// The stacks, and the logs that they made.
 struct Composed {
@@ -33,13 +31,14 @@ struct Composed {
     folder: PathBuf,
     batch: NewEntries,
     one: NewEntries,
+    remote: Remote,
     /// What the last case on the memory store left behind, to be verified.
     in_memory: Option<Instance>,
 }
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
-    let [stacks, raw, entries, folder] = &arguments[..] else { return Err(USAGE.into()) };
+    let [stacks, guests, entries, folder] = &arguments[..] else { return Err(USAGE.into()) };
     let one = NewEntries {
         stream_id: STREAM.into(),
         event_type: EVENT.into(),
@@ -52,11 +51,12 @@ fn main() -> Result<(), Failure> {
         memory: load(&stacks.join("secure-log-memory.wasm"))?,
         file: load(&stacks.join("secure-log-file.wasm"))?,
         sqlite: load(&stacks.join("secure-log-sqlite.wasm"))?,
-        raw: Raw::load(raw, &encoded(entries)?)?,
+        raw: Raw::load(&guests.join("secure_log_bench_raw.wasm"), &encoded(entries)?)?,
         folder: folder.clone(),
         batch: NewEntries { payloads: vec![payload().into_bytes(); BATCH], ..one.clone() },
         one,
         in_memory: None,
+        remote: Remote::new(&stacks.join("secure-log-remote.wasm"), &guests.join("secure_log_bench_nothing.wasm"), folder)?,
     })
 }
 
@@ -103,6 +103,7 @@ impl Part for Composed {
                 let (appended, seconds) = timed(|| append(&mut log, &self.one, entries))?;
                 Ok(vec![Sample::new("append-durable", "sqlite", appended, seconds)])
             }
+            "remote" => self.remote(),
             _ => Ok(Vec::new()),
         }
     }
