@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "SQLite is in C; each call says why it may be made")]
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
 use std::ptr;
 use std::rc::Rc;
@@ -106,6 +106,7 @@ impl Connection {
         // Whoever wrote the file does not get to run anything.
         open.configure(ffi::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         open.configure(ffi::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        open.make_checkpoints();
         Ok(Connection { open: Rc::new(open) })
     }
 
@@ -146,7 +147,41 @@ impl Connection {
     }
 }
 
+/// The write-ahead log goes into the database once it has so many frames, as SQLite has it by default.
+const CHECKPOINT_FRAMES: c_int = 1000;
+/// And so many where others write, too: whoever comes after another one reads all of it.
+const SHARED_FRAMES: c_int = 250;
+
+/// Is called by SQLite after each commit. A checkpoint that fails is made after another commit.
+unsafe extern "C" fn after_commit(
+    vfs: *mut c_void,
+    connection: *mut ffi::sqlite3,
+    name: *const c_char,
+    frames: c_int,
+) -> c_int {
+    // SAFETY: the VFS is held by the connection that calls this.
+    let others = unsafe { &*vfs.cast::<Vfs>() }.others();
+    // That a log went into the database is known to who made the checkpoint alone. Others would go on behind its end for ever,
+    // unless it is emptied.
+    let (most, mode) = match others.get() {
+        true => (SHARED_FRAMES, ffi::SQLITE_CHECKPOINT_TRUNCATE),
+        false => (CHECKPOINT_FRAMES, ffi::SQLITE_CHECKPOINT_PASSIVE),
+    };
+    if frames >= most {
+        // SAFETY: SQLite passed the connection and the name, and allows this here.
+        let made = unsafe { ffi::sqlite3_wal_checkpoint_v2(connection, name, mode, ptr::null_mut(), ptr::null_mut()) };
+        others.set(others.get() && made != ffi::SQLITE_OK);
+    }
+    ffi::SQLITE_OK
+}
+
 impl Open {
+    fn make_checkpoints(&self) {
+        let vfs: *const Vfs = &*self.vfs;
+        // SAFETY: the connection is open, and holds the VFS for as long as it may call back.
+        unsafe { ffi::sqlite3_wal_hook(self.raw, Some(after_commit), vfs.cast_mut().cast()) };
+    }
+
     fn configure(&self, option: c_int, on: bool) -> Result<(), SqlError> {
         // SAFETY: the connection is open, and these options take a number and a pointer that may be null.
         self.check(unsafe { ffi::sqlite3_db_config(self.raw, option, c_int::from(on), ptr::null_mut::<c_int>()) })

@@ -12,9 +12,14 @@ use secure_log_disk::{Disk, DiskFile, folder_of, read_full};
 /// At most so much is kept: a commit of a thousand entries fits.
 const MOST: usize = 4 << 20;
 
+/// So much is read at once by whoever reads from the beginning to the end.
+const AHEAD: usize = 256 << 10;
+
 /// An open file, and what was not handed over yet.
 pub(crate) struct Gathered<F> {
     file: F,
+    /// Bytes of the file and where they begin, while one reads ahead.
+    ahead: Option<(u64, Vec<u8>)>,
     /// Where the bytes that are kept belong.
     start: u64,
     kept: Vec<u8>,
@@ -24,7 +29,7 @@ pub(crate) struct Gathered<F> {
 
 impl<F: DiskFile> Gathered<F> {
     pub(crate) fn over(file: F) -> Gathered<F> {
-        Gathered { file, start: 0, kept: Vec::new(), new_in: None }
+        Gathered { file, ahead: None, start: 0, kept: Vec::new(), new_in: None }
     }
 
     /// A file that was just made at this path.
@@ -32,8 +37,14 @@ impl<F: DiskFile> Gathered<F> {
         Gathered { new_in: Some(folder_of(path)), ..Gathered::over(file) }
     }
 
+    /// Reads more than is asked for from now on, or no longer. Nobody else may write meanwhile.
+    pub(crate) fn read_ahead(&mut self, on: bool) {
+        self.ahead = on.then(Default::default);
+    }
+
     /// Keeps the bytes, or hands over what is kept when they do not follow on it.
     pub(crate) fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.read_ahead(false);
         match self.place(offset) {
             Some(at) => {
                 let within = bytes.len().min(self.kept.len() - at);
@@ -61,7 +72,19 @@ impl<F: DiskFile> Gathered<F> {
             }
             self.hand_over()?;
         }
-        read_full(&self.file, out, offset)
+        let Some((start, bytes)) = &mut self.ahead else { return read_full(&self.file, out, offset) };
+        let within = |start: u64| usize::try_from(offset.checked_sub(start)?).ok();
+        if within(*start).is_none_or(|at| bytes.get(at..at + out.len()).is_none()) {
+            bytes.resize(AHEAD.max(out.len()), 0);
+            let found = read_full(&self.file, bytes, offset);
+            bytes.truncate(*found.as_ref().unwrap_or(&0));
+            *start = offset;
+            found?;
+        }
+        let found = within(*start).and_then(|at| bytes.get(at..)).unwrap_or_default();
+        let length = found.len().min(out.len());
+        out[..length].copy_from_slice(&found[..length]);
+        Ok(length)
     }
 
     pub(crate) fn len(&mut self) -> io::Result<u64> {
@@ -69,6 +92,7 @@ impl<F: DiskFile> Gathered<F> {
     }
 
     pub(crate) fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.read_ahead(false);
         self.hand_over()?;
         self.file.set_len(len)
     }

@@ -5,9 +5,11 @@
 //! other processes through `<file>-shm` is in our own memory. After somebody else had the lock file it is compared with the
 //! write-ahead log and, where it no longer fits, emptied: then SQLite makes it anew, as it does after a crash.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -87,6 +89,8 @@ pub(crate) struct Database<D: Disk + 'static> {
     looked: Instant,
     /// The index is being made anew.
     recovering: bool,
+    /// Set when it is: then somebody else had the database.
+    others: Rc<Cell<bool>>,
 }
 
 /// The write-ahead log, and how many connections have it open.
@@ -99,7 +103,13 @@ const WAL_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
 impl<D: Disk + 'static> Database<D> {
-    pub(crate) fn new(disk: &'static D, path: PathBuf, main: Gathered<D::File>, patience: Patience) -> Database<D> {
+    pub(crate) fn new(
+        disk: &'static D,
+        path: PathBuf,
+        main: Gathered<D::File>,
+        patience: Patience,
+        others: Rc<Cell<bool>>,
+    ) -> Database<D> {
         Database {
             disk,
             path,
@@ -114,6 +124,7 @@ impl<D: Disk + 'static> Database<D> {
             patience,
             looked: Instant::now(),
             recovering: false,
+            others,
         }
     }
 
@@ -227,6 +238,10 @@ impl<D: Disk + 'static> Database<D> {
             }
             self.empty_index();
         }
+        if exclusive && slots & RECOVER != 0 {
+            self.others.set(true);
+            self.read_log_ahead(true);
+        }
         let generation = self.generation;
         let user = self.user(id);
         user.generation = generation;
@@ -242,7 +257,10 @@ impl<D: Disk + 'static> Database<D> {
         let user = self.user(id);
         if exclusive {
             user.exclusive &= !slots;
-            self.recovering |= slots & RECOVER != 0;
+            if slots & RECOVER != 0 {
+                self.recovering = true;
+                self.read_log_ahead(false);
+            }
             // Whoever just made the index is about to read: somebody else would only change it again.
             if slots & WRITE != 0 && std::mem::take(&mut self.recovering) {
                 return Ok(());
@@ -289,6 +307,13 @@ impl<D: Disk + 'static> Database<D> {
         match &mut self.wal {
             Some(wal) => Ok(wal.file.sync(self.disk)?),
             None => Ok(()),
+        }
+    }
+
+    /// Whoever makes the index reads all of the write-ahead log, frame by frame.
+    fn read_log_ahead(&mut self, on: bool) {
+        if let Some(wal) = &mut self.wal {
+            wal.file.read_ahead(on);
         }
     }
 

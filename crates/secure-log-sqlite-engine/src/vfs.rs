@@ -9,7 +9,7 @@
 
 #![allow(unsafe_code, reason = "SQLite calls these functions with pointers; each says why it may use them")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
@@ -29,6 +29,7 @@ pub struct Vfs {
     name: CString,
     note: Rc<RefCell<Option<Note>>>,
     rest: Box<dyn Fn()>,
+    others: Rc<Cell<bool>>,
 }
 
 /// What SQLite's result code cannot say.
@@ -46,6 +47,7 @@ struct App<D: Disk + 'static> {
     patience: Patience,
     databases: RefCell<BTreeMap<PathBuf, Weak<RefCell<Database<D>>>>>,
     note: Rc<RefCell<Option<Note>>>,
+    others: Rc<Cell<bool>>,
 }
 
 /// A file as SQLite holds it: its own part, which it reads, and what we know of the file.
@@ -73,8 +75,14 @@ impl Vfs {
     /// Makes a disk known to SQLite under this name, which must be new, for the rest of the program.
     pub fn register<D: Disk + 'static>(name: &CStr, disk: D, patience: Patience) -> Vfs {
         let note = Rc::new(RefCell::new(None));
-        let app: &'static App<D> =
-            Box::leak(Box::new(App { disk, patience, databases: RefCell::default(), note: note.clone() }));
+        let others = Rc::new(Cell::new(false));
+        let app: &'static App<D> = Box::leak(Box::new(App {
+            disk,
+            patience,
+            databases: RefCell::default(),
+            note: note.clone(),
+            others: others.clone(),
+        }));
         let vfs = Box::leak(Box::new(ffi::sqlite3_vfs {
             iVersion: 2,
             szOsFile: size_of::<Slot<D>>() as c_int,
@@ -110,7 +118,7 @@ impl Vfs {
                 app.told(rested, ffi::SQLITE_IOERR);
             }
         });
-        Vfs { name: name.into(), note, rest }
+        Vfs { name: name.into(), note, rest, others }
     }
 
     pub(crate) fn name(&self) -> &CStr {
@@ -120,6 +128,11 @@ impl Vfs {
     /// What the last failure was about, which is told once.
     pub(crate) fn take_note(&self) -> Option<Note> {
         self.note.take()
+    }
+
+    /// Set when another program was found to have had a database, for whoever makes a checkpoint to take back.
+    pub(crate) fn others(&self) -> &Cell<bool> {
+        &self.others
     }
 
     /// Gives back what nobody needs any more after a statement failed.
@@ -171,7 +184,7 @@ impl<D: Disk + 'static> App<D> {
                 database
             }
             None => {
-                let made = Database::new(&self.disk, path.into(), main, self.patience);
+                let made = Database::new(&self.disk, path.into(), main, self.patience, self.others.clone());
                 let made = Rc::new(RefCell::new(made));
                 let mut databases = self.databases.borrow_mut();
                 databases.retain(|_, database| database.strong_count() > 0);

@@ -127,6 +127,27 @@ fn what_another_program_wrote_is_seen() {
     assert_sound(&path);
 }
 
+/// Each has to read all of it after the other one has written, so that it must not grow with the database.
+#[test]
+fn the_write_ahead_log_stays_short_while_programs_take_turns() {
+    const MOST_FRAMES: u64 = 260;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.db");
+    let programs = [program("short-1", IMPATIENT), program("short-2", IMPATIENT)];
+    let connections: Vec<_> = programs.iter().map(|vfs| connect(vfs, &path).unwrap()).collect();
+    let mut longest = 0;
+    for turn in 0..600 {
+        let mut insert = connections[turn % 2].prepare("INSERT INTO t (text) VALUES (zeroblob(3000))").unwrap();
+        insert.run(0, &[]).unwrap();
+        longest = longest.max(std::fs::metadata(folder.path().join("shared.db-wal")).unwrap().len());
+    }
+    assert!(longest > 200 * 4120, "the log was emptied early: {longest} bytes");
+    assert!(longest < MOST_FRAMES * 4120, "the log has grown to {longest} bytes");
+    assert_eq!(number(&connections[0], "SELECT count(*) FROM t"), 600);
+    drop(connections);
+    assert_sound(&path);
+}
+
 #[test]
 fn two_connections_of_one_program_see_each_other() {
     let folder = tempfile::tempdir().unwrap();
