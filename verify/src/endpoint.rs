@@ -60,8 +60,10 @@ impl Endpoints {
         mapped.push("::/data");
         let config = format!("SECURE_LOG_STORE_CONFIG=/data/{name}");
         let token = format!("{TOKEN_VARIABLE}={}", self.token);
+        // An instance that answers many requests keeps its database open.
+        let reuse = ["--max-instance-reuse-count".into(), "10000".into()];
         let options = ["--env".into(), config.into(), "--env".into(), token.into(), "--dir".into(), mapped];
-        Server::start(&self.compiled, &options)
+        Server::start(&self.compiled, &[&options[..], &reuse].concat())
     }
 }
 
