@@ -24,9 +24,10 @@ const WRITE: u8 = 1 << 0;
 const RECOVER: u8 = 1 << 2;
 /// Words of the index's header, which is there twice.
 const HEADER_WORDS: usize = 24;
-/// Words in it: how many frames of the write-ahead log count, and the salt of that log, which is two words.
+/// Words in it: how many frames of the write-ahead log count, and the sum over all of that log up to the last of them, which is
+/// two words.
 const LAST_FRAME: usize = 4;
-const SALT: usize = 8;
+const SUM: usize = 6;
 /// How often a long transaction makes sure that the lock is still ours, and shows whoever waits that we are there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -89,7 +90,7 @@ pub(crate) struct Database<D: Disk + 'static> {
     looked: Instant,
     /// The index is being made anew.
     recovering: bool,
-    /// Set when it is: then somebody else had the database.
+    /// Set when somebody else was found to have had the database.
     others: Rc<Cell<bool>>,
 }
 
@@ -101,6 +102,7 @@ pub(crate) struct Wal<F> {
 
 const WAL_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
+const LONGEST_PAGE: usize = 1 << 16;
 
 impl<D: Disk + 'static> Database<D> {
     pub(crate) fn new(
@@ -239,8 +241,7 @@ impl<D: Disk + 'static> Database<D> {
             self.empty_index();
         }
         if exclusive && slots & RECOVER != 0 {
-            self.others.set(true);
-            self.read_log_ahead(true);
+            self.begin_recovery()?;
         }
         let generation = self.generation;
         let user = self.user(id);
@@ -310,6 +311,17 @@ impl<D: Disk + 'static> Database<D> {
         }
     }
 
+    /// A log that is not empty was written by somebody else, who may be there still.
+    fn begin_recovery(&mut self) -> io::Result<()> {
+        if let Some(wal) = &mut self.wal
+            && wal.file.len()? > 0
+        {
+            self.others.set(true);
+        }
+        self.read_log_ahead(true);
+        Ok(())
+    }
+
     /// Whoever makes the index reads all of the write-ahead log, frame by frame.
     fn read_log_ahead(&mut self, on: bool) {
         if let Some(wal) = &mut self.wal {
@@ -364,23 +376,28 @@ impl<D: Disk + 'static> Database<D> {
         Ok(())
     }
 
-    /// Whether the write-ahead log ends where our index of it ends. An empty one says nothing about what happened.
+    /// Whether the write-ahead log is the one that our index is of, and ends where the index ends. One without a frame says
+    /// nothing about what happened.
+    ///
+    /// Its salt does not tell logs apart: a program that finds the log empty may begin another one with the salt of the last.
     fn index_fits(&mut self) -> io::Result<bool> {
-        let words = (self.index_word(LAST_FRAME), self.index_word(SALT), self.index_word(SALT + 1));
-        let (Some(wal), (Some(last), Some(salt), Some(more_salt))) = (&mut self.wal, words) else { return Ok(true) };
+        let words = (self.index_word(LAST_FRAME), self.index_word(SUM), self.index_word(SUM + 1));
+        let (Some(wal), (Some(last), Some(sum), Some(more_sum))) = (&mut self.wal, words) else { return Ok(true) };
         let mut header = [0; WAL_HEADER];
-        let number = |bytes: &[u8], at: usize| {
-            bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
-        };
-        let whole = wal.file.read(&mut header, 0)? == WAL_HEADER;
-        if !whole || [number(&header, 16), number(&header, 20)] != [salt, more_salt] {
+        if last == 0 || wal.file.read(&mut header, 0)? < WAL_HEADER {
             return Ok(false);
         }
-        let frame = FRAME_HEADER as u64 + u64::from(number(&header, 8).swap_bytes());
-        let behind = WAL_HEADER as u64 + frame * u64::from(last);
-        let mut next = [0; FRAME_HEADER];
-        let whole = wal.file.read(&mut next, behind)? == FRAME_HEADER;
-        if !whole || next[8..16] != header[16..24] || self.seen_behind == Some((behind, next)) {
+        // The last frame, and the beginning of one behind it.
+        let frame = FRAME_HEADER + (big_endian(&header[8..]) as usize).min(LONGEST_PAGE);
+        let start = WAL_HEADER as u64 + frame as u64 * u64::from(last - 1);
+        let mut found = vec![0; frame + FRAME_HEADER];
+        let length = wal.file.read(&mut found, start)?;
+        if length < frame || [big_endian(&found[16..]), big_endian(&found[20..])] != [sum, more_sum] {
+            return Ok(false);
+        }
+        let next = *found[frame..].first_chunk().expect("there is room for it");
+        let behind = start + frame as u64;
+        if length < found.len() || next[8..16] != header[16..24] || self.seen_behind == Some((behind, next)) {
             return Ok(true);
         }
         // Whoever took a transaction back leaves such a frame, too.
@@ -431,6 +448,11 @@ impl<D: Disk + 'static> Drop for Database<D> {
     fn drop(&mut self) {
         self.release();
     }
+}
+
+/// The number with which these bytes begin, as it stands in the write-ahead log.
+fn big_endian(bytes: &[u8]) -> u32 {
+    bytes.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 
 /// Opens a file for reading and writing, and makes it where there is none.

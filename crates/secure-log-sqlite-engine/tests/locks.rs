@@ -148,6 +148,55 @@ fn the_write_ahead_log_stays_short_while_programs_take_turns() {
     assert_sound(&path);
 }
 
+/// A program that made checkpoints before begins an empty log with a salt of zeros, as the next one does.
+#[test]
+fn a_log_that_was_emptied_and_begun_anew_is_told_from_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.db");
+    let programs = ["anew-1", "anew-2", "anew-3"].map(|name| program(name, IMPATIENT));
+    let [first, second, third] = programs.each_ref().map(|vfs| connect(vfs, &path).unwrap());
+    let insert = |connection: &Connection| connection.execute("INSERT INTO t (text) VALUES (zeroblob(3000))").unwrap();
+    let empty = |connection: &Connection| connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    for connection in [&first, &second, &third] {
+        insert(connection);
+        empty(connection);
+    }
+    insert(&second);
+    assert_eq!(number(&first, "SELECT count(*) FROM t"), 4);
+    empty(&second);
+    insert(&third);
+    assert_eq!(number(&first, "SELECT count(*) FROM t"), 5);
+    drop((first, second, third));
+    assert_sound(&path);
+}
+
+/// Short commits and long ones, with checkpoints among them.
+#[test]
+fn many_programs_at_once_leave_a_sound_database() {
+    const ROUNDS: usize = 100;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.db");
+    std::thread::scope(|threads| {
+        for writer in 0..8u64 {
+            let path = path.clone();
+            threads.spawn(move || {
+                let vfs = program(&format!("many-{writer}"), Patience { wait: Duration::from_secs(60), ..IMPATIENT });
+                let connection = connect(&vfs, &path).unwrap();
+                for round in 0..ROUNDS {
+                    let rows = if round as u64 % 20 == writer { 400 } else { 1 + (round as u64 * 7 + writer) % 20 };
+                    connection.execute("BEGIN IMMEDIATE").unwrap();
+                    let mut insert = connection.prepare("INSERT INTO t (text) VALUES (zeroblob(3000))").unwrap();
+                    for _ in 0..rows {
+                        insert.run(0, &[]).unwrap();
+                    }
+                    connection.execute("COMMIT").unwrap();
+                }
+            });
+        }
+    });
+    assert_sound(&path);
+}
+
 #[test]
 fn two_connections_of_one_program_see_each_other() {
     let folder = tempfile::tempdir().unwrap();
