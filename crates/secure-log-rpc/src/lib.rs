@@ -61,8 +61,8 @@ pub const MAX_REQUEST_BYTES: usize = 256 << 20;
 /// The longest answer. A page of entries ends with the one that fills it: 4 MiB, and an entry of 16 MiB, are 27 MiB as base64.
 pub const MAX_ANSWER_BYTES: usize = 64 << 20;
 
-/// A page of entries ends with the row with which their [`weight`] reaches this. A page with fewer rows than were asked for
-/// and less weight is the last one.
+/// A page of entries ends with the row with which it weighs this much, where a row weighs 64 and its bytes. A page with fewer
+/// rows than were asked for and less weight is the last one.
 pub const PAGE_BYTES: usize = 4 << 20;
 
 /// What a row counts in a page of entries, beside its bytes.
@@ -72,7 +72,7 @@ const ROW_WEIGHT: usize = 64;
 pub const MAX_ENTRIES: u32 = 4096;
 /// Of heads, streams and segments.
 pub const MAX_ROWS: u32 = 1024;
-/// The most hashes of leaves: 2 MiB, and the most interior hashes that one call asks for.
+/// Of hashes of leaves: 2 MiB.
 pub const MAX_HASHES: u32 = 1 << 16;
 /// The most interior hashes that one call asks for.
 pub const MAX_NODES: usize = 4096;
