@@ -23,6 +23,7 @@ main() {
     wasmtime compile dist/secure-log-rpc-server.wasm -o "$work/server.cwasm"
     tests/reference_reader.py make-keys "$work/keys"
     refuse_callers
+    call_natively
     drive
     drive --max-instance-reuse-count 1000
 }
@@ -92,6 +93,15 @@ refuse_callers() {
     grep -q SECURE_LOG_RPC_TOKEN "$work/body" || fail "the server does not say which variable is not set"
     stop -TERM
     say "callers without the token, and calls that are none, are refused"
+}
+
+# A native program over its own HTTP client.
+call_natively() {
+    fresh
+    serve 127.0.0.1:0
+    cargo run --quiet --locked -p secure-log-rpc --features http --example measure -- "$SECURE_LOG_RPC_URL" "$token" 500 100
+    stop -TERM
+    [ "$(sqlite3 "$work/state/secure-log.db" 'SELECT count(*), max(seqno) FROM entry')" = '500|500' ] || fail "entries are missing"
 }
 
 # drive [option of wasmtime serve]..
