@@ -80,25 +80,18 @@ fn respond(request: &IncomingRequest) -> Result<Response, Response> {
             Incomplete::TooLong => Response::too_long(),
             Incomplete::TimedOut | Incomplete::Broken => Response::cut_short(),
         })?;
-    Ok(endpoint.serve(&body, opened, |store, sound| keep_or_close(store, sound, body.len())))
+    Ok(endpoint.serve(&body, opened, keep_or_close))
 }
-
-/// A kept store is closed after so many requests, or bytes of them. A host may have several instances take turns, and SQLite
-/// then reads its whole write-ahead log again at each, whose beginning it takes up anew only when a connection is closed.
-const MAX_USES: u32 = 64;
-const MAX_BYTES: usize = 4 << 20;
 
 struct Kept {
     store: Option<ImportedStore>,
     config: String,
-    /// Requests that this instance has answered.
-    uses: u32,
-    /// Their bytes since the store was opened.
-    bytes: usize,
+    /// The instance has answered a request.
+    used: bool,
 }
 
 thread_local! {
-    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { store: None, config: String::new(), uses: 0, bytes: 0 }) };
+    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { store: None, config: String::new(), used: false }) };
 }
 
 /// The store that was kept, or else one that is opened now.
@@ -108,7 +101,6 @@ fn opened(config: &str) -> Result<ImportedStore, StoreError> {
         _ => {
             let store = ImportedStore::open(config)?;
             kept.config = config.into();
-            kept.bytes = 0;
             Ok(store)
         }
     })
@@ -116,15 +108,14 @@ fn opened(config: &str) -> Result<ImportedStore, StoreError> {
 
 /// Keeps a store that did what it was asked, once the instance has seen a second request: before, the host may be one that
 /// ends it after each, and what is not closed is found by the next one as if this one had been killed.
-fn keep_or_close(store: ImportedStore, sound: bool, bytes: usize) {
+fn keep_or_close(store: ImportedStore, sound: bool) {
     KEPT.with_borrow_mut(|kept| {
-        kept.uses += 1;
-        kept.bytes += bytes;
-        if sound && kept.uses > 1 && !kept.uses.is_multiple_of(MAX_USES) && kept.bytes < MAX_BYTES {
+        if sound && kept.used {
             kept.store = Some(store);
         } else {
             store.close();
         }
+        kept.used = true;
     });
 }
 
