@@ -141,5 +141,5 @@ fn answer(out: ResponseOutparam, response: &Response) {
     outgoing.set_status_code(response.status).expect("this is a status");
     let body = outgoing.body().expect("the body is taken once");
     ResponseOutparam::set(out, Ok(outgoing));
-    let _ = send(body, &[response.body.as_bytes()], &Deadline::after_secs(ANSWER_SECS));
+    let _ = send(body, response.body.as_bytes(), &Deadline::after_secs(ANSWER_SECS));
 }

@@ -58,15 +58,14 @@ impl Guest for Http {
 fn post(method: &str, params: &str) -> Result<String, TransportError> {
     let url = variable(URL_VARIABLE)?;
     let address = Address::parse(&url).map_err(|why| refused(format!("{URL_VARIABLE}: {why}")))?;
-    let before = format!(r#"{{"method":"{method}","params":"#);
-    let pieces = [before.as_bytes(), params.as_bytes(), b"}"];
-    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-    let request = request(&address, &variable(TOKEN_VARIABLE)?, length)?;
+    // In one piece: what is handed over piece by piece is sent packet by packet.
+    let call = [r#"{"method":""#, method, r#"","params":"#, params, "}"].concat();
+    let request = request(&address, &variable(TOKEN_VARIABLE)?, call.len())?;
     let body = request.body().map_err(|()| refused("the host gives a request no body"))?;
     let deadline = Deadline::after_secs(CALL_SECS);
     let coming = outgoing_handler::handle(request, Some(options()?)).map_err(failed)?;
     // A server that refuses a call may answer before it has read all of it, and what it answers says more.
-    let sent = send(body, &pieces, &deadline);
+    let sent = send(body, call.as_bytes(), &deadline);
     let event = coming.subscribe();
     deadline.wait_for(&event).map_err(|why| unknown(why, "the answer"))?;
     drop(event);

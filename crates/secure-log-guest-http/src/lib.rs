@@ -83,26 +83,24 @@ pub fn receive(
     }
 }
 
-/// Writes these pieces one after the other, and ends the body.
-pub fn send(body: OutgoingBody, pieces: &[&[u8]], deadline: &Deadline) -> Result<(), Incomplete> {
-    write(&body, pieces, deadline)?;
+/// Writes all of a body, and ends it.
+pub fn send(body: OutgoingBody, bytes: &[u8], deadline: &Deadline) -> Result<(), Incomplete> {
+    write(&body, bytes, deadline)?;
     OutgoingBody::finish(body, None).map_err(|_| Incomplete::Broken)
 }
 
-fn write(body: &OutgoingBody, pieces: &[&[u8]], deadline: &Deadline) -> Result<(), Incomplete> {
+fn write(body: &OutgoingBody, bytes: &[u8], deadline: &Deadline) -> Result<(), Incomplete> {
     let broken = |_: StreamError| Incomplete::Broken;
     let stream = body.write().map_err(|()| Incomplete::Broken)?;
     let ready = stream.subscribe();
-    for piece in pieces {
-        let mut rest = *piece;
-        while !rest.is_empty() {
-            match stream.check_write().map_err(broken)? {
-                0 => deadline.wait_for(&ready)?,
-                room => {
-                    let (now, later) = rest.split_at(rest.len().min(room.min(CHUNK_BYTES) as usize));
-                    stream.write(now).map_err(broken)?;
-                    rest = later;
-                }
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match stream.check_write().map_err(broken)? {
+            0 => deadline.wait_for(&ready)?,
+            room => {
+                let (now, later) = rest.split_at(rest.len().min(room.min(CHUNK_BYTES) as usize));
+                stream.write(now).map_err(broken)?;
+                rest = later;
             }
         }
     }
