@@ -32,6 +32,12 @@ impl<W: Write> Output<W> {
         Output { to, json, state: State::Open }
     }
 
+    /// The same, and it is read before anything else is done.
+    pub(crate) fn tell(&mut self, value: &Value) {
+        self.show(value);
+        self.flush();
+    }
+
     /// One thing: a line of JSON, or a line for each of its fields.
     pub(crate) fn show(&mut self, value: &Value) {
         if self.json {
@@ -67,6 +73,13 @@ impl<W: Write> Output<W> {
         self.note_failure(written);
     }
 
+    fn flush(&mut self) {
+        if self.is_read() {
+            let flushed = self.to.flush();
+            self.note_failure(flushed);
+        }
+    }
+
     /// Whether what is printed still goes anywhere.
     pub(crate) fn is_read(&self) -> bool {
         matches!(self.state, State::Open)
@@ -74,10 +87,7 @@ impl<W: Write> Output<W> {
 
     /// Prints what is held back. A reader that went away is no failure.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
-        if self.is_read() {
-            let flushed = self.to.flush();
-            self.note_failure(flushed);
-        }
+        self.flush();
         match &self.state {
             State::Open | State::Closed => Ok(()),
             State::Failed(error) => {

@@ -24,10 +24,11 @@ and so is the log. When it is printed, the entry is durable.
 
 With --lines, entries are committed together: as many as the input has ready, at most --batch of them. So a line that
 stands alone is durable at once, and a long file takes few commits. Lines that were committed stay when a later one is
-refused. Progress is told on standard error.",
+refused. Progress is told on standard error. With --acknowledge each commit is told on standard output once it is durable:
+how many lines are in the log, and the seqno of the last.",
     syntax: Syntax {
         operands: "STREAM EVENT [TEXT|-]",
-        options: &[&SEVERITY, &PRODUCER, &ENCODING, &LINES, &BATCH, &LOG, &JSON],
+        options: &[&SEVERITY, &PRODUCER, &ENCODING, &LINES, &BATCH, &ACKNOWLEDGE, &LOG, &JSON],
     },
     run,
 };
@@ -46,6 +47,8 @@ const ENCODING: Flag = Flag {
 const LINES: Flag = Flag { name: "lines", value: None, help: "one entry for each line of standard input" };
 const BATCH: Flag =
     Flag { name: "batch", value: Some("N"), help: "with --lines: entries of one commit; default: 1000" };
+const ACKNOWLEDGE: Flag =
+    Flag { name: "acknowledge", value: None, help: "with --lines: tell of each commit when it is durable" };
 
 const DEFAULT_PRODUCER: &str = "command";
 const DEFAULT_BATCH: usize = 1000;
@@ -69,9 +72,10 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
         (true, None) if batch == Some(0) => return Err(Failure::usage("--batch: at least 1")),
         (true, None) => {
             open_to_write(given, out)?;
-            append_lines(&kind, batch.unwrap_or(DEFAULT_BATCH), out)?;
+            append_lines(&kind, batch.unwrap_or(DEFAULT_BATCH), Progress::new(given.has(&ACKNOWLEDGE)), out)?;
         }
         (false, _) if batch.is_some() => return Err(Failure::usage("--batch goes with --lines")),
+        (false, _) if given.has(&ACKNOWLEDGE) => return Err(Failure::usage("--acknowledge goes with --lines")),
         (false, text) => {
             let payload = match text {
                 Some("-") => input::read_all("payload", MAX_PAYLOAD_BYTES)?,
@@ -143,9 +147,8 @@ fn append_one(entry: NewEntries, out: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn append_lines(kind: &Kind<'_>, batch: usize, out: &mut Output) -> Result<(), Failure> {
+fn append_lines(kind: &Kind<'_>, batch: usize, mut done: Progress, out: &mut Output) -> Result<(), Failure> {
     let mut lines = input::lines(MAX_PAYLOAD_BYTES);
-    let mut done = Progress::default();
     let mut pending = Pending::default();
     let end = loop {
         match lines.next() {
@@ -180,19 +183,19 @@ struct Progress {
     /// Seqno of the first and of the last.
     range: Option<(u64, u64)>,
     commit: Option<CommitInfo>,
+    /// Each commit is told.
+    acknowledge: bool,
     began: Instant,
     told: Instant,
 }
 
-impl Default for Progress {
-    fn default() -> Progress {
-        let now = Instant::now();
-        Progress { entries: 0, range: None, commit: None, began: now, told: now }
-    }
-}
-
 impl Progress {
-    fn commit(&mut self, pending: Pending, out: &Output) -> Result<(), Failure> {
+    fn new(acknowledge: bool) -> Progress {
+        let now = Instant::now();
+        Progress { entries: 0, range: None, commit: None, acknowledge, began: now, told: now }
+    }
+
+    fn commit(&mut self, pending: Pending, out: &mut Output) -> Result<(), Failure> {
         if pending.entries == 0 {
             return Ok(());
         }
@@ -200,6 +203,9 @@ impl Progress {
         self.entries += result.entries.len() as u64;
         if let (Some(first), Some(last)) = (result.entries.first(), result.entries.last()) {
             self.range = Some((self.range.map_or(first.seqno, |(first, _)| first), last.seqno));
+            if self.acknowledge {
+                out.tell(&json!({ "durable": self.entries, "last": last.seqno }));
+            }
         }
         self.commit = Some(result.commit);
         if self.told.elapsed() >= PROGRESS_EVERY {
