@@ -40,6 +40,7 @@ main() {
     step "harness: SQLite stack" harness_sqlite_stack
     step "harness: SQLite stack in memory" harness dist/secure-log-sqlite.wasm :memory:
     step "harness: remote stack, which talks to a server" harness_remote_stack
+    step "harness: remote stack over a transport of the host, which is no HTTP" harness_pipe_stack
     step "reference reader: the composed stack's log is valid" read_composed_log
     step "reference reader: the composed SQLite stack's log is valid" read_composed_database
     step "SQLite stack: several writers at once, and writers that are killed" scripts/test-writers.sh
@@ -148,6 +149,14 @@ harness_remote_stack() {
     harness dist/secure-log-remote.wasm "$work/remote.db"
     [ "$(sqlite3 "$work/remote.db" 'PRAGMA integrity_check')" = ok ]
     say "sqlite3 finds the server's database sound"
+}
+
+harness_pipe_stack() {
+    local built=$target/$wasm_target/release
+    cargo build --release --locked --quiet -p secure-log-rpc --example pipe-server
+    wac plug "$built/secure_log_component.wasm" --plug "$built/secure_log_store_remote.wasm" \
+        --plug "$built/secure_log_anchor_none.wasm" --plug "$built/secure_log_keystore_software.wasm" -o "$work/piped.wasm"
+    SECURE_LOG_VERIFY_TRANSPORT=$target/release/examples/pipe-server harness "$work/piped.wasm" piped
 }
 
 read_composed_database() {

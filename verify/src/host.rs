@@ -3,9 +3,10 @@
 //! Nothing here knows what is tested: a benchmark can use it as well.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use wasmtime::component::{self, Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Result, Store};
+use wasmtime::{Config, Engine, Result, Store, StoreContextMut};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView, default_hooks};
 
@@ -29,7 +30,11 @@ pub use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 /// What a function of the log answers.
 pub type Answer<T> = std::result::Result<T, LogError>;
 
+const TRANSPORT: &str = "secure-log:log/transport@0.1.0";
 const CALLING_OUT: &str = "wasi:http/outgoing-handler";
+
+/// What a stack without a transport of its own is given as one: method and arguments, and what is answered.
+pub type Transport = Arc<Mutex<dyn FnMut(&str, &str) -> std::result::Result<String, String> + Send>>;
 
 /// A composed stack, compiled.
 pub struct Stack {
@@ -44,6 +49,7 @@ pub struct Surroundings {
     folders: Vec<(PathBuf, String)>,
     variables: Vec<(String, String)>,
     stderr: Option<MemoryOutputPipe>,
+    transport: Option<Transport>,
 }
 
 /// A running instance with the functions of all its interfaces.
@@ -57,12 +63,20 @@ pub struct Instance {
 pub struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
+    transport: Option<Transport>,
     table: ResourceTable,
 }
 
 impl Guest {
     fn new(surroundings: &Surroundings) -> Result<Guest> {
-        Ok(Guest { wasi: surroundings.build()?, http: WasiHttpCtx::new(), table: ResourceTable::new() })
+        let transport = surroundings.transport.clone();
+        Ok(Guest { wasi: surroundings.build()?, http: WasiHttpCtx::new(), transport, table: ResourceTable::new() })
+    }
+
+    /// What the guest asks of a transport.
+    fn rpc(&self, method: &str, params: &str) -> std::result::Result<String, String> {
+        let transport = self.transport.as_ref().ok_or("refused: there is no transport here")?;
+        transport.lock().map_err(|_| "the transport failed before")?(method, params)
     }
 }
 
@@ -86,6 +100,12 @@ impl Stack {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_sync(&mut linker)?;
+        linker.instance(TRANSPORT)?.func_wrap(
+            "rpc",
+            |guest: StoreContextMut<'_, Guest>, (method, params): (String, String)| {
+                Ok((guest.data().rpc(&method, &params),))
+            },
+        )?;
         let calls_out = component.component_type().imports(&engine).any(|(name, _)| name.starts_with(CALLING_OUT));
         let prepared = SecureLogHostPre::new(linker.instantiate_pre(&component)?)?;
         Ok(Stack { engine, prepared, calls_out })
@@ -136,6 +156,12 @@ impl Surroundings {
     /// Collects what the guest says on standard error, which is ours without this.
     pub fn stderr(mut self, pipe: MemoryOutputPipe) -> Surroundings {
         self.stderr = Some(pipe);
+        self
+    }
+
+    /// Carries the calls of a store that is elsewhere.
+    pub fn transport(mut self, transport: Transport) -> Surroundings {
+        self.transport = Some(transport);
         self
     }
 

@@ -13,5 +13,6 @@ pub mod host;
 pub mod jsonl;
 pub mod keys;
 pub mod merkle;
+pub mod pipe;
 pub mod session;
 pub mod steps;

@@ -23,7 +23,8 @@ CONFIG is what the stack's store opens: for the file stack the path of a .jsonl 
 read and write. A log that is there already is continued; every run writes to streams of its own.
 
 A stack whose store is remote gets a server of its own: secure-log-rpc-server.wasm, beside the stack, run by `wasmtime
-serve` on a free port, with CONFIG as its database. With SECURE_LOG_RPC_URL set it talks to the server there.
+serve` on a free port, with CONFIG as its database. With SECURE_LOG_RPC_URL set it talks to the server there. A stack without a
+transport is given one over pipes to processes of the program that SECURE_LOG_VERIFY_TRANSPORT names.
 
 Variables that begin with SECURE_LOG_ are passed to the stack. With neither SECURE_LOG_KEYSTORE_DIR nor
 SECURE_LOG_KEYSTORE_SEED set, throw-away keys are made in the temporary folder, and used again for the same CONFIG.

@@ -9,6 +9,7 @@ use wasmtime::{Result, ensure, format_err};
 use crate::endpoint::{Endpoints, URL_VARIABLE};
 use crate::host::{Instance, Stack, Surroundings};
 use crate::keys::{Keys, random};
+use crate::pipe::{PROGRAM_VARIABLE, Pipes};
 
 /// Variables of ours that the steps set themselves or that would change what they may expect.
 const NOT_PASSED: [&str; 4] =
@@ -32,6 +33,8 @@ enum Place {
     Files,
     /// In files, each behind a server of its own.
     Servers(Endpoints),
+    /// In programs at the other ends of pipes.
+    Pipes(Pipes),
     /// Nowhere: each instance has its own.
     Memory,
     /// With somebody who has this one log.
@@ -44,6 +47,8 @@ impl Session {
         let scratch = Scratch::new()?;
         let place = if config.starts_with(':') {
             Place::Memory
+        } else if let Some(program) = std::env::var_os(PROGRAM_VARIABLE) {
+            Place::Pipes(Pipes::to(program))
         } else if stack.calls_out() && std::env::var_os(URL_VARIABLE).is_none() {
             Place::Servers(Endpoints::beside(file, &scratch.folder)?)
         } else if stack.calls_out() || config.contains("://") {
@@ -104,6 +109,7 @@ impl Session {
                 environment().folder(&folder, folder.display().to_string())
             }
             Place::Servers(servers) => servers.reach(Path::new(&self.config), environment())?,
+            Place::Pipes(pipes) => pipes.reach(Path::new(&self.config), environment())?,
             Place::Memory | Place::Elsewhere => environment(),
         };
         self.stack.instantiate(&self.keys.give_to(surroundings))
@@ -126,6 +132,7 @@ impl Session {
         let (surroundings, config) = match &self.place {
             Place::Files => (surroundings.folder(&self.scratch.folder, "."), self.file_name(name)),
             Place::Servers(servers) => (servers.reach(&self.elsewhere_file(name), surroundings)?, self.file_name(name)),
+            Place::Pipes(pipes) => (pipes.reach(&self.elsewhere_file(name), surroundings)?, self.file_name(name)),
             Place::Memory => (surroundings, self.config.clone()),
             Place::Elsewhere => return Ok(None),
         };
