@@ -38,6 +38,7 @@ use secure_log::sign::Algorithm;
 pub use config::{Config, ConfigError, Passphrase, Seed, Source};
 pub use label::MAX_LABEL_BYTES;
 pub use manage::{KeyInfo, KeyKind, ManageError};
+pub use random::SystemRandom;
 pub use signing::SigningKey;
 pub use symmetric::{MacKey, NotAuthentic, WrappingKey};
 

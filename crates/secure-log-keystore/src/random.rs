@@ -13,11 +13,11 @@ pub(crate) fn bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>, KeyError> {
 
 /// The system's randomness for the `rsa` crate, which asks for an older interface. That crate's own way there would
 /// import WASI preview 1.
-pub(crate) struct SystemRandom(());
+pub struct SystemRandom(());
 
 impl SystemRandom {
     /// Answers only when the system gives random bytes, since later there is no way to report that it does not.
-    pub(crate) fn new() -> Result<SystemRandom, KeyError> {
+    pub fn new() -> Result<SystemRandom, KeyError> {
         bytes::<1>().map(|_| SystemRandom(()))
     }
 }
