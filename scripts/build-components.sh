@@ -27,6 +27,15 @@ main() {
     compose_store_remote
     compose secure-log-remote secure-log-component anchor-none "$store_remote" keystore-software
     compose secure-log-rpc-server rpc-server "$store_sqlite"
+    # With the keys on a token: one in software, or whatever the host has.
+    compose secure-log-sqlite-hsm secure-log-component anchor-none "$store_sqlite" keystore-pkcs11
+    if [ -n "${KEYSTORE_SOFTHSM:-}" ]; then
+        compose_with_other_keystore
+    else
+        compose_keystore_on_token
+        compose secure-log-sqlite-pkcs11 secure-log-component anchor-none "$store_sqlite" "$keystore_on_token"
+        compose secure-log-command-pkcs11 command "$dist/secure-log-sqlite-pkcs11.wasm" "$keystore_on_token"
+    fi
     # The command manages keys through a keystore of its own, configured by the same variables as the log's.
     compose secure-log-command command "$dist/secure-log-file.wasm" keystore-software
     compare_lists
@@ -55,6 +64,29 @@ compose_store_remote() {
         fail "the remote store could not be composed"
 }
 store_remote=$target/$wasm_target/release/store-remote-composed.wasm
+# The PKCS#11 keystore with the soft token in it.
+compose_keystore_on_token() {
+    wac plug "$(component keystore-pkcs11)" --plug "$(component soft-token)" -o "$keystore_on_token" ||
+        fail "the keystore on the soft token could not be composed"
+}
+keystore_on_token=$target/$wasm_target/release/keystore-on-token-composed.wasm
+
+# KEYSTORE_SOFTHSM=<component> puts somebody else's keystore in place of ours. What it needs of the host is its own affair, so
+# that this stack is compared with no list; and a command needs more of a keystore than a log does.
+compose_with_other_keystore() {
+    local keystore=$KEYSTORE_SOFTHSM plugs
+    [ -f "$keystore" ] || fail "KEYSTORE_SOFTHSM: there is no $keystore"
+    exports "$keystore" keys:keystore/signer ||
+        fail "KEYSTORE_SOFTHSM: $keystore is no component with the interface keys:keystore/signer of wit/keys"
+    plugs=("$keystore")
+    exports "$keystore" keys:keystore/mac || plugs+=(keystore-none)
+    compose secure-log-sqlite-pkcs11 secure-log-component anchor-none "$store_sqlite" "${plugs[@]}"
+    unset 'stacks[-1]'
+    say "secure-log-sqlite-pkcs11 has the keystore of KEYSTORE_SOFTHSM, so that its imports were compared with no list"
+}
+
+# exports <component> <interface>
+exports() { "$target/release/secure-log-composition-check" --exports "$1" "$2" >/dev/null; }
 
 # compose <stack> <socket> <plug>..: the plugs' exports become the socket's imports.
 compose() {

@@ -194,11 +194,19 @@ pub(crate) fn generate(session: &impl Session, label: &str, kind: NewKey) -> Res
             made.map(drop).map_err(|rv| TokenError::of_call("C_GenerateKeyPair", rv))
         }
         NewKey::Mac | NewKey::Wrapping => {
-            let (mechanism, uses) = match kind {
-                NewKey::Wrapping => (Mechanism::AesKeyGen, vec![Attribute::Wrap(true), Attribute::Unwrap(true)]),
-                _ => (Mechanism::GenericSecretKeyGen, vec![Attribute::Sign(true), Attribute::Verify(true)]),
-            };
-            let template = with(&[&secret, &[Attribute::ValueLen(32)], &uses]);
+            let wraps = kind == NewKey::Wrapping;
+            let mechanism = if wraps { Mechanism::AesKeyGen } else { Mechanism::GenericSecretKeyGen };
+            // What is not said, a token decides: some then allow everything.
+            let uses = [
+                Attribute::ValueLen(32),
+                Attribute::Wrap(wraps),
+                Attribute::Unwrap(wraps),
+                Attribute::Sign(!wraps),
+                Attribute::Verify(!wraps),
+                Attribute::Encrypt(false),
+                Attribute::Decrypt(false),
+            ];
+            let template = with(&[&secret, &uses]);
             let made = session.generate_key(&mechanism, &template);
             made.map(drop).map_err(|rv| TokenError::of_call("C_GenerateKey", rv))
         }

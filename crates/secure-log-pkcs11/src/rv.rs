@@ -14,6 +14,9 @@ macro_rules! return_codes {
         }
 
         impl Rv {
+            /// All that the standard names.
+            pub const ALL: &[Rv] = &[$(Rv::$case,)*];
+
             /// The code in the standard.
             pub fn code(self) -> u64 {
                 match self {

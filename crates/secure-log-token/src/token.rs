@@ -130,6 +130,13 @@ impl<D: Disk> Cryptoki for SoftToken<D> {
     }
 }
 
+/// Another name for the same library: sessions and login are shared.
+impl<D> Clone for SoftToken<D> {
+    fn clone(&self) -> SoftToken<D> {
+        SoftToken(Arc::clone(&self.0))
+    }
+}
+
 impl<D> fmt::Debug for SoftToken<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SoftToken(..)")

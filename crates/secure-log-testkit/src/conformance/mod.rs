@@ -6,3 +6,4 @@
 pub mod anchors;
 pub mod signers;
 pub mod stores;
+pub mod tokens;
