@@ -41,6 +41,8 @@ pub struct Stack {
     engine: Engine,
     prepared: SecureLogHostPre<Guest>,
     calls_out: bool,
+    #[cfg(feature = "pkcs11")]
+    module: Option<crate::pkcs11::SharedModule>,
 }
 
 /// What one instance can see of this machine, and nothing else.
@@ -64,15 +66,12 @@ pub struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     transport: Option<Transport>,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
+    #[cfg(feature = "pkcs11")]
+    pub(crate) module: Option<crate::pkcs11::SharedModule>,
 }
 
 impl Guest {
-    fn new(surroundings: &Surroundings) -> Result<Guest> {
-        let transport = surroundings.transport.clone();
-        Ok(Guest { wasi: surroundings.build()?, http: WasiHttpCtx::new(), transport, table: ResourceTable::new() })
-    }
-
     /// What the guest asks of a transport.
     fn rpc(&self, method: &str, params: &str) -> std::result::Result<String, String> {
         let transport = self.transport.as_ref().ok_or("refused: there is no transport here")?;
@@ -95,6 +94,17 @@ impl WasiHttpView for Guest {
 impl Stack {
     /// Compiles the component in `file` and resolves its imports.
     pub fn load(file: &Path) -> Result<Stack> {
+        Stack::load_with(file, |_| Ok(()))
+    }
+
+    /// The same for a stack that imports a token: it gets those of the PKCS#11 module in `module`.
+    #[cfg(feature = "pkcs11")]
+    pub fn load_with_module(file: &Path, module: &Path) -> Result<Stack> {
+        let module = crate::pkcs11::SharedModule::load(module)?;
+        Ok(Stack { module: Some(module), ..Stack::load_with(file, crate::pkcs11::add_to_linker)? })
+    }
+
+    fn load_with(file: &Path, add: impl FnOnce(&mut Linker<Guest>) -> Result<()>) -> Result<Stack> {
         let engine = Engine::new(&Config::new())?;
         let component = Component::from_file(&engine, file)?;
         let mut linker = Linker::new(&engine);
@@ -106,9 +116,16 @@ impl Stack {
                 Ok((guest.data().rpc(&method, &params),))
             },
         )?;
+        add(&mut linker)?;
         let calls_out = component.component_type().imports(&engine).any(|(name, _)| name.starts_with(CALLING_OUT));
         let prepared = SecureLogHostPre::new(linker.instantiate_pre(&component)?)?;
-        Ok(Stack { engine, prepared, calls_out })
+        Ok(Stack {
+            engine,
+            prepared,
+            calls_out,
+            #[cfg(feature = "pkcs11")]
+            module: None,
+        })
     }
 
     /// Whether it imports what HTTP requests are made with, as one does whose store is remote.
@@ -118,7 +135,15 @@ impl Stack {
 
     /// A fresh instance: it has no memory of any other.
     pub fn instantiate(&self, surroundings: &Surroundings) -> Result<Instance> {
-        let mut store = Store::new(&self.engine, Guest::new(surroundings)?);
+        let guest = Guest {
+            wasi: surroundings.build()?,
+            http: WasiHttpCtx::new(),
+            transport: surroundings.transport.clone(),
+            table: ResourceTable::new(),
+            #[cfg(feature = "pkcs11")]
+            module: self.module.clone(),
+        };
+        let mut store = Store::new(&self.engine, guest);
         let instance = self.prepared.instance_pre().instantiate(&mut store)?;
         let stack = SecureLogHost::new(&mut store, &instance)?;
         Ok(Instance { store, instance, stack })

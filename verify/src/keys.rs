@@ -33,6 +33,8 @@ pub struct Keys {
     pub second_identity: Option<String>,
     /// Whether the stack's keystore takes its keys from what it is given here.
     pub are_given: bool,
+    /// Whether they are on a PKCS#11 token, whose PIN the environment has.
+    pub on_token: bool,
     folder: Option<(PathBuf, String)>,
     variables: Vec<(String, String)>,
 }
@@ -47,12 +49,20 @@ impl Keys {
             head_identity: environment("SECURE_LOG_HEAD_IDENTITY").unwrap_or_else(|| HEAD_IDENTITY.into()),
             second_identity: Some(SECOND_IDENTITY.into()),
             are_given: true,
+            on_token: false,
             folder: None,
             variables: Vec::new(),
         };
         if environment("SECURE_LOG_VERIFY_KEYSTORE").as_deref() == Some("foreign") {
             let summary = "keys are those that the stack's own keystore has, whatever it is told".into();
             return Ok(Keys { summary, are_given: false, ..keys });
+        }
+        if environment("SECURE_LOG_PKCS11_PIN").is_some() {
+            let folder = environment("SECURE_LOG_PKCS11_TOKEN_DIR");
+            let place = folder.as_deref().map_or("the host's module".into(), |folder| format!("the folder {folder}"));
+            let summary = format!("keys are on the token in {place}");
+            let folder = folder.map(|folder| (PathBuf::from(&folder), folder));
+            return Ok(Keys { summary, are_given: false, on_token: true, folder, ..keys });
         }
         if environment("SECURE_LOG_KEYSTORE_SEED").is_some() {
             let summary = "keys are derived from the configured SECURE_LOG_KEYSTORE_SEED".into();

@@ -14,5 +14,7 @@ pub mod jsonl;
 pub mod keys;
 pub mod merkle;
 pub mod pipe;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 pub mod session;
 pub mod steps;

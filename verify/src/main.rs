@@ -15,9 +15,13 @@ use secure_log_verify::steps::{Done, GROUPS};
 const HELP: &str = "\
 Drives every exported function of a composed secure-log stack and checks what it answers.
 
-usage: secure-log-verify STACK.wasm CONFIG    run all steps on the log at CONFIG, which is made if it is not there
+usage: secure-log-verify [--pkcs11-module MODULE.so] STACK.wasm CONFIG
+                                              run all steps on the log at CONFIG, which is made if it is not there
        secure-log-verify --list               name the steps
        secure-log-verify --help               this text
+
+A stack that imports a PKCS#11 token gets those of MODULE.so, such as /usr/lib/softhsm/libsofthsm2.so; for that this command
+is built with --features pkcs11.
 
 CONFIG is what the stack's store opens: for the file stack the path of a .jsonl file, whose folder the stack may then
 read and write. A log that is there already is continued; every run writes to streams of its own.
@@ -28,7 +32,8 @@ transport is given one over pipes to processes of the program that SECURE_LOG_VE
 
 Variables that begin with SECURE_LOG_ are passed to the stack. With neither SECURE_LOG_KEYSTORE_DIR nor
 SECURE_LOG_KEYSTORE_SEED set, throw-away keys are made in the temporary folder, and used again for the same CONFIG.
-SECURE_LOG_VERIFY_KEYSTORE=foreign says that the stack's keystore has keys of its own, named checkpoint-ed25519 and
+With SECURE_LOG_PKCS11_PIN the keys are on the token that the stack has: checkpoint-ed25519 and segment-signer, which must be
+there. SECURE_LOG_VERIFY_KEYSTORE=foreign says that the stack's keystore has keys of its own, named checkpoint-ed25519 and
 segment-signer, and takes none from variables.
 
 Exit codes: 0 every step did what it should, 1 a step failed (the last line says which, what was expected and what was
@@ -39,7 +44,8 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--help" | "-h"] => println!("{HELP}"),
         ["--list"] => list(),
-        [stack, config] if !stack.starts_with('-') => return run(Path::new(stack), config),
+        [stack, config] if !stack.starts_with('-') => return run(Path::new(stack), None, config),
+        ["--pkcs11-module", module, stack, config] => return run(Path::new(stack), Some(Path::new(module)), config),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
@@ -57,9 +63,9 @@ fn list() {
     }
 }
 
-fn run(stack: &Path, config: &str) -> ExitCode {
+fn run(stack: &Path, module: Option<&Path>, config: &str) -> ExitCode {
     let started = Instant::now();
-    let mut session = match prepare(stack, config) {
+    let mut session = match prepare(stack, module, config) {
         Ok(session) => session,
         Err(error) => {
             eprintln!("cannot begin: {error:#}");
@@ -96,12 +102,26 @@ fn run(stack: &Path, config: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn prepare(stack: &Path, config: &str) -> Result<Session> {
+fn prepare(stack: &Path, module: Option<&Path>, config: &str) -> Result<Session> {
     session::check_place(config)?;
     let begun = Instant::now();
-    let loaded = Stack::load(stack).with_context(|| format!("the stack {} cannot be used", stack.display()))?;
+    let loaded = match module {
+        None => Stack::load(stack),
+        Some(module) => load_with_module(stack, module),
+    };
+    let loaded = loaded.with_context(|| format!("the stack {} cannot be used", stack.display()))?;
     println!("compiled {} in {:.1} s", stack.display(), begun.elapsed().as_secs_f64());
     let keys = Keys::find_or_make(config)?;
     println!("{}", keys.summary);
     Session::new(loaded, stack, config.into(), keys)
+}
+
+#[cfg(feature = "pkcs11")]
+fn load_with_module(stack: &Path, module: &Path) -> Result<Stack> {
+    Stack::load_with_module(stack, module)
+}
+
+#[cfg(not(feature = "pkcs11"))]
+fn load_with_module(_: &Path, _: &Path) -> Result<Stack> {
+    Err(wasmtime::format_err!("this command was built without --features pkcs11, which --pkcs11-module needs"))
 }

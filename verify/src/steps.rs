@@ -21,6 +21,7 @@ mod segments;
 mod signatures;
 mod streams;
 mod tampering;
+mod token;
 mod torn;
 mod writing;
 
@@ -35,6 +36,7 @@ pub const GROUPS: &[Group] = &[
     signatures::GROUP,
     writing::GROUP,
     keystore::GROUP,
+    token::GROUP,
     tampering::GROUP,
     torn::GROUP,
     ending::GROUP,

@@ -23,7 +23,7 @@ pub const GROUP: Group = Group {
 };
 
 const KEYSTORE: &str = "SECURE_LOG_KEYSTORE";
-const FOREIGN: &str = "the stack's keystore takes no keys from variables";
+const FOREIGN: &str = "the stack's keystore takes no keys from these variables";
 
 fn keyless(session: &mut Session) -> Result<Done> {
     if !session.keys.are_given {
