@@ -45,6 +45,7 @@ require_system() {
         have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
         have sqlite3 || packages+=(sqlite3)
         have openssl || packages+=(openssl)
+        have softhsm2-util || optional_package softhsm2
     fi
     if [ ${#packages[@]} -gt 0 ]; then
         if [ "$(id -u)" = 0 ] && have apt-get; then
@@ -58,6 +59,15 @@ require_system() {
         fi
     fi
     have cargo || fail "there is no cargo on the PATH; install Rust with rustup (https://rustup.rs) and call this again"
+}
+
+# optional_package <package>: one without which a step says that it did not run.
+optional_package() {
+    if [ "$(id -u)" = 0 ] && have apt-get; then
+        say "setup: apt-get install $1 (some seconds)"
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null </dev/null && return
+    fi
+    say "setup: the package $1 could not be installed, so the steps that need it will not run"
 }
 
 rust_toolchain() {

@@ -46,6 +46,9 @@ main() {
     step "SQLite stack: several writers at once, and writers that are killed" scripts/test-writers.sh
     step "remote stack: through a server that is killed in the middle" scripts/test-remote.sh
     step "SQLITE_WASM: another engine is composed, and what is none is refused" check_other_engine
+    step "harness: keys on the soft token" scripts/test-tokens.sh soft
+    step "harness: keys on SoftHSM2, a module of the host" scripts/test-tokens.sh hsm
+    step "KEYSTORE_SOFTHSM: another keystore is composed, and what is none is refused" check_other_keystore
     step "harness: foreign store and keystore" check_foreign
     step "attacks: composed, on the memory, the file and the SQLite store" scripts/test-attacks.sh
     step "second host: Node with jco" check_jco
@@ -175,6 +178,21 @@ check_other_engine() {
             return 1
         fi
         [[ $said == *"SQLITE_WASM: "*"$engine"* ]] || { say "the refusal does not say why: $said"; return 1; }
+    done
+}
+
+# With the keystore that knows nothing but the WIT.
+check_other_keystore() {
+    local said keystore=$target/$wasm_target/release/foreign_keystore.wasm
+    (cd tests/foreign && cargo build --release --locked --target "$wasm_target" --target-dir "$target")
+    SECURE_LOG_DIST=$work/dist KEYSTORE_SOFTHSM=$keystore scripts/build-components.sh
+    SECURE_LOG_VERIFY_KEYSTORE=foreign harness "$work/dist/secure-log-sqlite-pkcs11.wasm" :memory:
+    for keystore in "$work/absent.wasm" "$target/$wasm_target/release/secure_log_store_memory.wasm"; do
+        if said=$(SECURE_LOG_DIST=$work/dist KEYSTORE_SOFTHSM=$keystore scripts/build-components.sh 2>&1); then
+            say "$keystore was taken for a keystore"
+            return 1
+        fi
+        [[ $said == *"KEYSTORE_SOFTHSM: "*"$keystore"* ]] || { say "the refusal does not say why: $said"; return 1; }
     done
 }
 

@@ -32,9 +32,8 @@ use secure_log_pkcs11::{
 use token::Imported;
 
 /// One keystore an instance, with one session. A broken configuration is a failure of every call and never an absent key.
-static KEYSTORE: LazyLock<Result<TokenKeystore<Imported>, ConfigError>> = LazyLock::new(|| {
-    Ok(TokenKeystore::new(Imported, Config::from_env(|name| std::env::var(name))?))
-});
+static KEYSTORE: LazyLock<Result<TokenKeystore<Imported>, ConfigError>> =
+    LazyLock::new(|| Ok(TokenKeystore::new(Imported, Config::from_env(|name| std::env::var(name))?)));
 
 fn keystore() -> Result<&'static TokenKeystore<Imported>, KeyError> {
     KEYSTORE.as_ref().map_err(|error| KeyError::Backend(error.to_string()))

@@ -40,10 +40,7 @@ impl<C: Cryptoki> Connection<C> {
     }
 
     /// Does something with the session, which is given up when it proves to be gone.
-    pub(crate) fn with<T>(
-        &mut self,
-        act: impl FnOnce(&C::Session) -> Result<T, TokenError>,
-    ) -> Result<T, TokenError> {
+    pub(crate) fn with<T>(&mut self, act: impl FnOnce(&C::Session) -> Result<T, TokenError>) -> Result<T, TokenError> {
         self.connect()?;
         let session = self.session.as_ref().ok_or(TokenError::BadAnswer("no session"))?;
         let answer = act(session);

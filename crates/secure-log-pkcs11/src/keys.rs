@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::connection::{attributes, find_one, value_of};
 use crate::cryptoki::{
-    Attribute, AttributeType, ED25519_PARAMS, KeyType, Mechanism, MechanismType, ObjectClass, ObjectHandle, P256_PARAMS,
-    Session,
+    Attribute, AttributeType, ED25519_PARAMS, KeyType, Mechanism, MechanismType, ObjectClass, ObjectHandle,
+    P256_PARAMS, Session,
 };
 use crate::error::TokenError;
 use crate::public_key;
@@ -41,8 +41,7 @@ pub(crate) fn find_signing(session: &impl Session, label: &str) -> Result<(Objec
     if value_of!(known, Sign) == Some(false) {
         return Err(TokenError::NotPermitted { label: label.into(), what: "sign" });
     }
-    let id: Vec<Attribute> =
-        value_of!(known, Id).filter(|id| !id.is_empty()).map(Attribute::Id).into_iter().collect();
+    let id: Vec<Attribute> = value_of!(known, Id).filter(|id| !id.is_empty()).map(Attribute::Id).into_iter().collect();
     let public = find_one(session, ObjectClass::PublicKey, label, &id)?;
     let public = public.ok_or_else(|| TokenError::NoPublicKey { label: label.into() })?;
     let public = public_key::from_attributes(&attributes(session, public, public_key::ATTRIBUTES)?);
@@ -154,9 +153,9 @@ pub(crate) fn unwrap(
     wrapped: &[u8],
 ) -> Result<Result<Zeroizing<Vec<u8>>, WrappedKeyError>, TokenError> {
     let object = match session.unwrap_key(&Mechanism::AesKeyWrapKwp, key, wrapped, &session_secret()) {
-        Err(
-            Rv::WrappedKeyInvalid | Rv::WrappedKeyLenRange | Rv::EncryptedDataInvalid | Rv::EncryptedDataLenRange,
-        ) => return Ok(Err(WrappedKeyError::NotAuthentic)),
+        Err(Rv::WrappedKeyInvalid | Rv::WrappedKeyLenRange | Rv::EncryptedDataInvalid | Rv::EncryptedDataLenRange) => {
+            return Ok(Err(WrappedKeyError::NotAuthentic));
+        }
         other => other.map_err(|rv| of_use(label, "unwrap", "C_UnwrapKey", rv))?,
     };
     let value = attributes(session, object, &[AttributeType::Value]);
@@ -242,9 +241,7 @@ fn absent(session: &impl Session, label: &str, what: &'static str) -> Result<Tok
 /// What a failed use of a key means.
 fn of_use(label: &str, what: &'static str, call: &'static str, rv: Rv) -> TokenError {
     match rv {
-        Rv::KeyFunctionNotPermitted | Rv::KeyTypeInconsistent => {
-            TokenError::NotPermitted { label: label.into(), what }
-        }
+        Rv::KeyFunctionNotPermitted | Rv::KeyTypeInconsistent => TokenError::NotPermitted { label: label.into(), what },
         Rv::MechanismInvalid => TokenError::UnsupportedKey {
             label: label.into(),
             reason: format!("the token cannot {what} with this key ({rv})"),

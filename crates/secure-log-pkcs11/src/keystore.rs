@@ -186,16 +186,22 @@ impl<C: Cryptoki> TokenWrappingKey<C> {
 
     /// Wraps 1 to 512 bytes.
     pub fn wrap(&self, plaintext: &[u8]) -> Result<Vec<u8>, TokenError> {
-        with_key(&self.shared, &self.place, |session| self.find(session), |session, handle| {
-            keys::wrap(session, &self.label, handle, plaintext)
-        })
+        with_key(
+            &self.shared,
+            &self.place,
+            |session| self.find(session),
+            |session, handle| keys::wrap(session, &self.label, handle, plaintext),
+        )
     }
 
     /// Gives back what [`wrap`](TokenWrappingKey::wrap) wrapped with this key.
     pub fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, WrappedKeyError> {
-        with_key(&self.shared, &self.place, |session| self.find(session), |session, handle| {
-            keys::unwrap(session, &self.label, handle, wrapped)
-        })?
+        with_key(
+            &self.shared,
+            &self.place,
+            |session| self.find(session),
+            |session, handle| keys::unwrap(session, &self.label, handle, wrapped),
+        )?
     }
 
     fn find(&self, session: &C::Session) -> Result<ObjectHandle, TokenError> {

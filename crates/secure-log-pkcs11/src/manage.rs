@@ -63,8 +63,7 @@ impl<C: Cryptoki> TokenKeystore<C> {
         check_name(name)?;
         let mut connection = self.configured(label)?;
         connection.with(|session| {
-            let empty =
-                KeyDescription { label: label.into(), public_key: None, verifier_key: None, key_id: None };
+            let empty = KeyDescription { label: label.into(), public_key: None, verifier_key: None, key_id: None };
             let private = find_one(session, ObjectClass::PrivateKey, label, &[])?;
             let secret = find_one(session, ObjectClass::SecretKey, label, &[])?;
             if let (None, Some(key)) = (private, secret) {

@@ -340,6 +340,23 @@ macro_rules! conversions {
 }
 
 conversions!(
-    Token, Private, Id, Sensitive, Encrypt, Decrypt, Wrap, Unwrap, Sign, Verify, Extractable, Local, NeverExtractable,
-    AlwaysSensitive, Modulus, PublicExponent, EcParams, EcPoint, Value
+    Token,
+    Private,
+    Id,
+    Sensitive,
+    Encrypt,
+    Decrypt,
+    Wrap,
+    Unwrap,
+    Sign,
+    Verify,
+    Extractable,
+    Local,
+    NeverExtractable,
+    AlwaysSensitive,
+    Modulus,
+    PublicExponent,
+    EcParams,
+    EcPoint,
+    Value
 );

@@ -3,7 +3,9 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use secure_log_disk::{Disk, DiskFile as _, Lock, LockError, Mode, Patience, Watch, folder_of, read_full, remove_if_there};
+use secure_log_disk::{
+    Disk, DiskFile as _, Lock, LockError, Mode, Patience, Watch, folder_of, read_full, remove_if_there,
+};
 use secure_log_pkcs11::Rv;
 use zeroize::Zeroizing;
 
@@ -16,6 +18,7 @@ const MAX_FILE_BYTES: usize = 64 * 1024;
 pub(crate) struct Folder<D> {
     disk: D,
     path: PathBuf,
+    patience: Patience,
 }
 
 /// The files while nobody else writes them.
@@ -25,8 +28,8 @@ pub(crate) struct Held<'f, D: Disk> {
 }
 
 impl<D: Disk> Folder<D> {
-    pub(crate) fn new(disk: D, path: PathBuf) -> Folder<D> {
-        Folder { disk, path }
+    pub(crate) fn new(disk: D, path: PathBuf, patience: Patience) -> Folder<D> {
+        Folder { disk, path, patience }
     }
 
     /// Makes the folder, unless it is there.
@@ -52,8 +55,7 @@ impl<D: Disk> Folder<D> {
 
     /// Does something while nobody else writes. `function-failed` says that somebody else did for too long.
     pub(crate) fn locked<T>(&self, act: impl FnOnce(&Held<'_, D>) -> Result<T, Rv>) -> Result<T, Rv> {
-        let lock =
-            Lock::acquire(&self.disk, &self.path.join(HEADER), &mut Watch::default(), Patience::default());
+        let lock = Lock::acquire(&self.disk, &self.path.join(HEADER), &mut Watch::default(), self.patience);
         let lock = lock.map_err(|error| match error {
             LockError::Io(error) => write_error(error),
             LockError::Held(_) => Rv::FunctionFailed,

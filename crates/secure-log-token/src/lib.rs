@@ -36,4 +36,4 @@ mod token;
 pub use attempts::RETRY_LIMIT;
 pub use pins::{Cost, MAX_PIN_BYTES, MIN_PIN_BYTES};
 pub use session::SoftSession;
-pub use token::SoftToken;
+pub use token::{Options, SoftToken};

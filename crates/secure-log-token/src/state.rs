@@ -334,13 +334,7 @@ impl<D: Disk> State<D> {
     }
 
     /// Gives the object key for a PIN. The try is counted before the PIN is looked at, and forgiven afterwards.
-    fn check_pin(
-        &mut self,
-        held: &Held<'_, D>,
-        header: &mut Header,
-        user: UserType,
-        pin: &Pin,
-    ) -> Result<Secret, Rv> {
+    fn check_pin(&mut self, held: &Held<'_, D>, header: &mut Header, user: UserType, pin: &Pin) -> Result<Secret, Rv> {
         let wrapped = match user {
             UserType::So => header.so.clone(),
             UserType::User => header.user.clone().ok_or(Rv::UserPinNotInitialized)?,

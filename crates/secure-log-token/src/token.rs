@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use secure_log_disk::Disk;
+use secure_log_disk::{Disk, Patience};
 use secure_log_pkcs11::{
     Cryptoki, GcmParams, Mechanism, MechanismType, Pin, Rv, SlotId, SlotInfo, TokenFlags, TokenInfo,
 };
@@ -27,15 +27,31 @@ const LOW_FAILURES: u64 = 1;
 /// objects.
 pub struct SoftToken<D>(pub(crate) Arc<Mutex<State<D>>>);
 
+/// What can be chosen of a [`SoftToken`].
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What PINs cost to stretch in a token that this one initializes; another has its own.
+    pub cost: Cost,
+    /// How long to wait for another instance that writes.
+    pub patience: Patience,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { cost: Cost::DEFAULT, patience: Patience::default() }
+    }
+}
+
 impl<D: Disk> SoftToken<D> {
     /// The token in this folder, which is made when the token is initialized. Nothing is read before somebody asks.
     pub fn new(disk: D, folder: PathBuf) -> SoftToken<D> {
-        SoftToken::with_cost(disk, folder, Cost::DEFAULT)
+        SoftToken::with_options(disk, folder, Options::default())
     }
 
-    /// The same; a token that is initialized by it stretches PINs at this cost.
-    pub fn with_cost(disk: D, folder: PathBuf, cost: Cost) -> SoftToken<D> {
-        SoftToken(Arc::new(Mutex::new(State::new(Folder::new(disk, folder), cost))))
+    /// The same, with other options.
+    pub fn with_options(disk: D, folder: PathBuf, options: Options) -> SoftToken<D> {
+        let folder = Folder::new(disk, folder, options.patience);
+        SoftToken(Arc::new(Mutex::new(State::new(folder, options.cost))))
     }
 
     fn state(&self, slot: SlotId) -> Result<MutexGuard<'_, State<D>>, Rv> {
@@ -83,7 +99,8 @@ impl<D: Disk> Cryptoki for SoftToken<D> {
         if let Some((header, attempts)) = self.state(slot)?.token()? {
             info.label.clone_from(&header.label);
             info.serial_number = const_hex::encode(header.serial);
-            let tried = |failures: u64| (failures >= LOW_FAILURES, failures + 1 == RETRY_LIMIT, failures >= RETRY_LIMIT);
+            let tried =
+                |failures: u64| (failures >= LOW_FAILURES, failures + 1 == RETRY_LIMIT, failures >= RETRY_LIMIT);
             let (user_low, user_final, user_locked) = tried(attempts.user_failures);
             let (so_low, so_final, so_locked) = tried(attempts.so_failures);
             info.flags = TokenFlags {

@@ -4,13 +4,12 @@ use secure_log_disk::{Disk, OsDisk};
 use secure_log_pkcs11::{Cryptoki as _, Pin, Session as _, UserType};
 use secure_log_testkit::conformance::tokens::{self, Habits, SO_PIN, TOKEN_LABEL, Token, USER_PIN};
 use secure_log_testkit::crash_disk::CrashDisk;
-use secure_log_token::{Cost, SoftToken};
-
-/// PINs of tests protect nothing.
-const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
+use secure_log_token::{Cost, Options, SoftToken};
 
 fn initialized<D: Disk>(disk: D, folder: &std::path::Path) -> Token<SoftToken<D>> {
-    let library = SoftToken::with_cost(disk, folder.join("token"), CHEAP);
+    // PINs of tests protect nothing.
+    let options = Options { cost: Cost { memory_kib: 8, passes: 1 }, ..Options::default() };
+    let library = SoftToken::with_options(disk, folder.join("token"), options);
     let pin = |text: &str| Pin::new(text.into());
     library.init_token(0, &pin(SO_PIN), TOKEN_LABEL).unwrap();
     let session = library.open_session(0, true).unwrap();

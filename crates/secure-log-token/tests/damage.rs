@@ -1,19 +1,24 @@
 //! What happens to a token that is interrupted, damaged, copied back, removed or shared.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secure_log::providers::{CheckpointSigner as _, KeyError};
 use secure_log::sign::{Algorithm, verify};
-use secure_log_disk::OsDisk;
+use secure_log_disk::{OsDisk, Patience};
 use secure_log_pkcs11::{
     Attribute, AttributeType, Config, Cryptoki as _, NewKey, ObjectClass, Pin, Rv, Session as _, TokenError,
     TokenKeystore, UserType,
 };
 use secure_log_testkit::count;
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
-use secure_log_token::{Cost, RETRY_LIMIT, SoftToken};
+use secure_log_token::{Cost, Options, RETRY_LIMIT, SoftToken};
 
-const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
+/// PINs of tests protect nothing, and nobody is waited for long who was interrupted.
+const CHEAP: Options = Options {
+    cost: Cost { memory_kib: 8, passes: 1 },
+    patience: Patience { wait: Duration::from_secs(5), stale_after: Duration::from_millis(100) },
+};
 const FOLDER: &str = "token";
 const SO_PIN: &str = "so-pin-48151623";
 const USER_PIN: &str = "user-pin-42108";
@@ -22,7 +27,7 @@ const NEW_PIN: &str = "user-pin-again";
 type Keystore = TokenKeystore<SoftToken<CrashDisk>>;
 
 fn token(disk: &CrashDisk) -> SoftToken<CrashDisk> {
-    SoftToken::with_cost(disk.clone(), FOLDER.into(), CHEAP)
+    SoftToken::with_options(disk.clone(), FOLDER.into(), CHEAP)
 }
 
 fn pin(text: &str) -> Pin {
@@ -61,7 +66,11 @@ fn object_files(disk: &CrashDisk) -> Vec<PathBuf> {
 }
 
 /// Calls `check` with every disk that can be left when each operation of `act` fails in each way.
-fn interrupted<T>(base: &CrashDisk, act: impl Fn(&CrashDisk) -> Result<T, TokenError>, check: impl Fn(&CrashDisk, bool)) {
+fn interrupted<T>(
+    base: &CrashDisk,
+    act: impl Fn(&CrashDisk) -> Result<T, TokenError>,
+    check: impl Fn(&CrashDisk, bool),
+) {
     let whole = base.image(1);
     act(&whole).unwrap();
     let mut tried = 0;
@@ -346,7 +355,7 @@ fn token_again(disk: &CrashDisk) {
 fn two_instances_share_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let open = || {
-        let token = SoftToken::with_cost(OsDisk, folder.path().join("token"), CHEAP);
+        let token = SoftToken::with_options(OsDisk, folder.path().join("token"), CHEAP);
         TokenKeystore::new(token, Config { pin: Some(pin(USER_PIN)), so_pin: Some(pin(SO_PIN)), label: None })
     };
     let new = NewKey::Signing(Algorithm::Ed25519);
@@ -369,7 +378,8 @@ fn two_instances_share_a_folder() {
         assert_eq!(here.public_key(), there.public_key());
     }
     assert_eq!(signer.sign_message(b"m").map(|signature| signature.len()), Ok(64));
-    let names: Vec<_> = std::fs::read_dir(folder.path().join("token")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path().join("token")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!names.iter().any(|name| name.to_string_lossy().contains("lock")), "{names:?}");
 }
 

@@ -296,10 +296,7 @@ fn signing<C: Cryptoki<Session: Send> + Clone + Send + 'static>(token: &Token<C>
         let label = algorithm.as_str();
         let made = keystore.generate(label, NewKey::Signing(algorithm)).expect("a key is made");
         assert!(made.verifier_key.is_some());
-        assert_eq!(
-            keystore.generate(label, NewKey::Mac).map(drop),
-            Err(TokenError::KeyExists { label: label.into() })
-        );
+        assert_eq!(keystore.generate(label, NewKey::Mac).map(drop), Err(TokenError::KeyExists { label: label.into() }));
     }
     // Another keystore, as after a restart.
     drop(keystore);
@@ -320,7 +317,8 @@ fn secrets_stay<C: Cryptoki>(token: &Token<C>) {
     let wrapping = session.generate_key(&Mechanism::AesKeyGen, &secret("w", Attribute::Wrap(true))).expect("a key");
     for key in [private, mac.expect("a key is made"), wrapping] {
         use AttributeType as A;
-        let shown = session.attribute_value(key, &[A::Value, A::Sensitive, A::Extractable, A::AlwaysSensitive, A::NeverExtractable]);
+        let shown = session
+            .attribute_value(key, &[A::Value, A::Sensitive, A::Extractable, A::AlwaysSensitive, A::NeverExtractable]);
         let shown = shown.expect("attributes are answered");
         assert_eq!(shown[0], None, "the secret is not shown");
         assert_eq!(
