@@ -287,7 +287,7 @@ fn with_mechanism<T>(
 }
 
 fn ulong(number: u64) -> Result<Ulong, Rv> {
-    number.try_into().map(Ulong::new).map_err(|_| Rv::MechanismParamInvalid)
+    usize::try_from(number).ok().and_then(|number| number.try_into().ok()).ok_or(Rv::MechanismParamInvalid)
 }
 
 /// Makes the conversions of attributes: a line for those that are the same on both sides.
