@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Drives the two stacks that have their keys on a PKCS#11 token, as docs/pkcs11.md does it.
 #
-#   test-tokens.sh soft    the soft token: from nothing to a signed checkpoint, a rotation, and the whole harness
-#   test-tokens.sh hsm     SoftHSM2 as the host's module: the same; exit code 77 where it is not installed
+#   test-tokens.sh soft    the soft token: the suite of every token, from nothing to a signed checkpoint, a rotation, and the
+#                          whole harness
+#   test-tokens.sh hsm     SoftHSM2 as the host's module: the suite and the harness; exit code 77 where it is not installed
 . "$(dirname "$0")/lib.sh"
 
 module=${SECURE_LOG_SOFTHSM:-/usr/lib/softhsm/libsofthsm2.so}
@@ -23,8 +24,18 @@ main() {
 }
 
 soft_token() {
+    local said number checks
+    build_suite
+    wac plug "$suite" --plug "$built/secure_log_soft_token.wasm" -o suite.wasm
+    wasmtime compile suite.wasm -o suite.cwasm
+    checks=$(wasmtime run --allow-precompiled suite.cwasm)
+    for ((number = 0; number < checks; number++)); do
+        mkdir "suite-$number"
+        wasmtime run --allow-precompiled --dir "suite-$number::." --env SECURE_LOG_PKCS11_TOKEN_DIR=token \
+            --env "SECURE_LOG_SEED=${SECURE_LOG_SEED:-$RANDOM}" --env "SECURE_LOG_SOAK=${SECURE_LOG_SOAK:-}" suite.cwasm "$number"
+    done
+
     export SECURE_LOG_PKCS11_TOKEN_DIR=audit/token
-    local said
     # Without the officer's PIN nothing is made.
     said=$(log key generate checkpoint-ed25519 2>&1) && fail "a token was made without the officer: $said"
     [[ $said == *SECURE_LOG_PKCS11_SO_PIN* ]] || fail "the refusal does not say what to set: $said"
@@ -75,6 +86,12 @@ softhsm() {
     mkdir tokens
     printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$work/tokens" >softhsm2.conf
     export SOFTHSM2_CONF=$work/softhsm2.conf SECURE_LOG_PKCS11_LABEL=audit
+    build_suite
+    local number checks
+    checks=$(verify --pkcs11-module "$module" --run "$suite")
+    for ((number = 0; number < checks; number++)); do
+        verify --pkcs11-module "$module" --run "$suite" "$number" softhsm
+    done
     softhsm2-util --init-token --free --label audit --so-pin the-officers-pin --pin "$SECURE_LOG_PKCS11_PIN" >/dev/null
     # The keys are made by the crate's example, through the same module, so that nothing else need be installed.
     (cd "$root" && cargo run --quiet --locked -p secure-log-pkcs11 --features cryptoki --example generate -- \
@@ -82,11 +99,21 @@ softhsm() {
     harness "$root/dist/secure-log-sqlite-hsm.wasm" "$work/harness.db" --pkcs11-module "$module"
 }
 
+# The suite of every token as a component that imports one.
+build_suite() {
+    (cd "$root" && cargo build --quiet --release --locked --target "$wasm_target" -p secure-log-soft-token &&
+        cargo build --quiet --release --locked --target "$wasm_target" -p secure-log-guest --example token-conformance)
+}
+built=$target/$wasm_target/release
+suite=$built/examples/token-conformance.wasm
+
+verify() { (cd "$root/verify" && cargo run --release --locked --quiet --features pkcs11 -- "$@"); }
+
 # harness <stack> <log> [options]
 harness() {
     local stack=$1 database=$2
     shift 2
-    (cd "$root/verify" && cargo run --release --locked --quiet --features pkcs11 -- "$@" "$stack" "$database")
+    verify "$@" "$stack" "$database"
     if have sqlite3; then
         [ "$(sqlite3 "$database" 'PRAGMA integrity_check')" = ok ] || fail "sqlite3 finds the database damaged"
     fi

@@ -72,6 +72,17 @@ pub struct Guest {
 }
 
 impl Guest {
+    pub(crate) fn new(wasi: WasiCtx) -> Guest {
+        Guest {
+            wasi,
+            http: WasiHttpCtx::new(),
+            transport: None,
+            table: ResourceTable::new(),
+            #[cfg(feature = "pkcs11")]
+            module: None,
+        }
+    }
+
     /// What the guest asks of a transport.
     fn rpc(&self, method: &str, params: &str) -> std::result::Result<String, String> {
         let transport = self.transport.as_ref().ok_or("refused: there is no transport here")?;
@@ -135,14 +146,12 @@ impl Stack {
 
     /// A fresh instance: it has no memory of any other.
     pub fn instantiate(&self, surroundings: &Surroundings) -> Result<Instance> {
-        let guest = Guest {
-            wasi: surroundings.build()?,
-            http: WasiHttpCtx::new(),
-            transport: surroundings.transport.clone(),
-            table: ResourceTable::new(),
-            #[cfg(feature = "pkcs11")]
-            module: self.module.clone(),
-        };
+        let mut guest = Guest::new(surroundings.build()?);
+        guest.transport = surroundings.transport.clone();
+        #[cfg(feature = "pkcs11")]
+        {
+            guest.module = self.module.clone();
+        }
         let mut store = Store::new(&self.engine, guest);
         let instance = self.prepared.instance_pre().instantiate(&mut store)?;
         let stack = SecureLogHost::new(&mut store, &instance)?;

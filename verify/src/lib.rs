@@ -15,6 +15,6 @@ pub mod keys;
 pub mod merkle;
 pub mod pipe;
 #[cfg(feature = "pkcs11")]
-mod pkcs11;
+pub mod pkcs11;
 pub mod session;
 pub mod steps;

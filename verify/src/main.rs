@@ -17,6 +17,8 @@ Drives every exported function of a composed secure-log stack and checks what it
 
 usage: secure-log-verify [--pkcs11-module MODULE.so] STACK.wasm CONFIG
                                               run all steps on the log at CONFIG, which is made if it is not there
+       secure-log-verify --pkcs11-module MODULE.so --run COMMAND.wasm [ARGUMENT]..
+                                              run a command that imports a token, such as the suite of every token
        secure-log-verify --list               name the steps
        secure-log-verify --help               this text
 
@@ -45,6 +47,9 @@ fn main() -> ExitCode {
         ["--help" | "-h"] => println!("{HELP}"),
         ["--list"] => list(),
         [stack, config] if !stack.starts_with('-') => return run(Path::new(stack), None, config),
+        ["--pkcs11-module", module, "--run", command, ..] => {
+            return run_command(Path::new(command), Path::new(module), &arguments[4..]);
+        }
         ["--pkcs11-module", module, stack, config] => return run(Path::new(stack), Some(Path::new(module)), config),
         _ => {
             eprintln!("{HELP}");
@@ -117,11 +122,32 @@ fn prepare(stack: &Path, module: Option<&Path>, config: &str) -> Result<Session>
 }
 
 #[cfg(feature = "pkcs11")]
+fn run_command(command: &Path, module: &Path, arguments: &[String]) -> ExitCode {
+    match secure_log_verify::pkcs11::run_command(command, module, arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(feature = "pkcs11"))]
+fn run_command(_: &Path, _: &Path, _: &[String]) -> ExitCode {
+    eprintln!("{WITHOUT_PKCS11}");
+    ExitCode::from(2)
+}
+
+#[cfg(feature = "pkcs11")]
 fn load_with_module(stack: &Path, module: &Path) -> Result<Stack> {
     Stack::load_with_module(stack, module)
 }
 
 #[cfg(not(feature = "pkcs11"))]
 fn load_with_module(_: &Path, _: &Path) -> Result<Stack> {
-    Err(wasmtime::format_err!("this command was built without --features pkcs11, which --pkcs11-module needs"))
+    Err(wasmtime::format_err!("{WITHOUT_PKCS11}"))
 }
+
+#[cfg(not(feature = "pkcs11"))]
+const WITHOUT_PKCS11: &str = "this command was built without --features pkcs11, which --pkcs11-module needs";

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secure_log_pkcs11::{Attribute, AttributeType, Cryptoki, Module, ModuleSession, Pin, Session};
-use wasmtime::Result;
-use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime::component::{Component, HasSelf, Linker, Resource};
+use wasmtime::{Engine, Result, Store};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::bindings::sync::Command;
 
 use crate::host::Guest;
 use crate::merkle::sha256;
@@ -66,6 +68,22 @@ impl SharedModule {
 /// Gives a stack what it imports.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> Result<()> {
     wire::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+}
+
+/// Runs a command component that imports a token, with those of a module; answers whether it succeeded.
+pub fn run_command(command: &Path, module: &Path, arguments: &[String]) -> Result<bool> {
+    let engine = Engine::default();
+    let component = Component::from_file(&engine, command)?;
+    let mut linker = Linker::new(&engine);
+    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+    add_to_linker(&mut linker)?;
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.inherit_stdio().allow_blocking_current_thread(true).arg("command").args(arguments);
+    let mut guest = Guest::new(wasi.build());
+    guest.module = Some(SharedModule::load(module)?);
+    let mut store = Store::new(&engine, guest);
+    let command = Command::instantiate(&mut store, &component, &linker)?;
+    Ok(command.wasi_cli_run().call_run(&mut store)?.is_ok())
 }
 
 impl Guest {

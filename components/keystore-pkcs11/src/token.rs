@@ -10,6 +10,7 @@ use crate::bindings::pkcs11::token::cryptoki as wire;
 secure_log_pkcs11::wit_conversions!(wire);
 
 /// Whatever token the composition or the host gives.
+#[derive(Clone, Copy)]
 pub(crate) struct Imported;
 
 /// A session with it.
