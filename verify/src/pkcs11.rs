@@ -33,9 +33,11 @@ secure_log_pkcs11::wit_conversions!(wire);
 #[derive(Clone)]
 pub(crate) struct SharedModule {
     module: Module,
-    /// The hash of the PIN that opened each slot, and whose.
-    accepted: Arc<Mutex<Vec<(wire::SlotId, wire::UserType, Vec<u8>)>>>,
+    accepted: Arc<Mutex<Vec<Login>>>,
 }
+
+/// A slot, who opened it, and the hash of the PIN.
+type Login = (wire::SlotId, wire::UserType, Vec<u8>);
 
 /// A session of a guest.
 pub struct GuestSession {
@@ -50,7 +52,7 @@ impl SharedModule {
     }
 
     fn login(&self, opened: &GuestSession, user: wire::UserType, pin: &Pin) -> Result<(), wire::Rv> {
-        let login = (opened.slot, user, sha256(pin.expose().as_bytes()));
+        let login: Login = (opened.slot, user, sha256(pin.expose().as_bytes()));
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = opened.session.login(user.into(), pin).map_err(wire::Rv::from);
         match answer {

@@ -243,6 +243,22 @@ fn a_damaged_object_is_an_error_and_the_others_are_usable() {
     assert_eq!(signs(&keystore(&base, USER_PIN), "second"), second);
 }
 
+/// Public keys are not encrypted, so that only the list of objects can say what their files were.
+#[test]
+fn a_changed_public_key_is_none() {
+    let (base, _) = with_first_key();
+    let public = object_files(&base).remove(0);
+    let bytes = base.content(&public).unwrap();
+    for bit in 0..bytes.len() * 8 {
+        let disk = base.image(1);
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        disk.put(&public, &flipped);
+        let error = keystore(&disk, USER_PIN).signing_key("first").map(drop).unwrap_err();
+        assert_eq!(error, TokenError::Failed { call: "C_FindObjects", rv: Rv::DeviceError }, "bit {bit}");
+    }
+}
+
 #[test]
 fn nothing_of_a_token_can_be_exchanged() {
     let (base, _) = with_first_key();
