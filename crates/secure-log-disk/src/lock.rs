@@ -95,6 +95,7 @@ impl<F: DiskFile> Lock<F> {
     ) -> Result<Lock<F>, LockError> {
         let path = beside(log, ".lock");
         let start = Instant::now();
+        let mut first_look = None;
         loop {
             let attempt = attempt(disk, &path, watch, patience).map_err(LockError::Io)?;
             let (detail, alive) = match attempt {
@@ -102,9 +103,13 @@ impl<F: DiskFile> Lock<F> {
                 Attempt::Busy(detail, alive) => (detail, alive),
             };
             // Only its standing still shows that a holder without a system lock is gone, so that is waited for.
-            let alive = alive || watch.changed_since(start);
-            let wait = if alive { patience.wait } else { patience.wait.max(patience.stale_after + 2 * POLL) };
-            if start.elapsed() >= wait {
+            let seen = watch.since();
+            let (looked, first_seen) = *first_look.get_or_insert_with(|| (Instant::now(), seen));
+            let (since, wait) = match alive || seen != first_seen {
+                true => (start, patience.wait),
+                false => (looked, patience.wait.max(patience.stale_after + 2 * POLL)),
+            };
+            if since.elapsed() >= wait {
                 return Err(LockError::Held(format!("{detail} ({})", path.display())));
             }
             std::thread::sleep(pause(start.elapsed()).min(wait));
@@ -155,9 +160,9 @@ impl Watch {
         }
     }
 
-    /// Whether the text changed after the first look of an attempt that began at `start`.
-    fn changed_since(&self, start: Instant) -> bool {
-        self.0.as_ref().is_some_and(|(_, since)| *since > start + 3 * POLL)
+    /// Since when the text has been the same.
+    fn since(&self) -> Option<Instant> {
+        self.0.as_ref().map(|(_, since)| *since)
     }
 }
 
@@ -273,15 +278,16 @@ mod tests {
     use super::*;
     use crate::OsDisk;
 
-    /// An operating system without file locks, as WASI is.
+    /// An operating system without file locks, as WASI is, that takes so long to open a file.
     #[derive(Clone, Copy)]
-    struct NoLocks;
+    struct NoLocks(Duration);
 
     struct NoLocksFile(std::fs::File);
 
     impl Disk for NoLocks {
         type File = NoLocksFile;
         fn open(&self, path: &Path, mode: Mode) -> io::Result<NoLocksFile> {
+            std::thread::sleep(self.0);
             OsDisk.open(path, mode).map(NoLocksFile)
         }
         fn create_folder(&self, path: &Path) -> io::Result<()> {
@@ -319,6 +325,8 @@ mod tests {
         }
     }
 
+    const QUICK: NoLocks = NoLocks(Duration::ZERO);
+
     const PATIENCE: Patience = Patience { wait: Duration::from_millis(50), stale_after: Duration::from_millis(300) };
 
     fn take<D: Disk>(disk: &D, log: &Path) -> Result<Lock<D::File>, LockError> {
@@ -355,13 +363,13 @@ mod tests {
     fn a_counter_that_stands_still_is_taken_over_and_its_holder_notices() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let idle = take(&NoLocks, &log).unwrap();
+        let idle = take(&QUICK, &log).unwrap();
         let start = Instant::now();
-        let taken = take(&NoLocks, &log).unwrap();
+        let taken = take(&QUICK, &log).unwrap();
         assert!(start.elapsed() >= PATIENCE.stale_after);
-        assert!(!idle.is_held(&NoLocks));
-        idle.release(&NoLocks);
-        assert!(taken.is_held(&NoLocks), "who lost the lock does not remove the next holder's");
+        assert!(!idle.is_held(&QUICK));
+        idle.release(&QUICK);
+        assert!(taken.is_held(&QUICK), "who lost the lock does not remove the next holder's");
         let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["log.lock"]);
     }
@@ -370,27 +378,36 @@ mod tests {
     fn a_counter_that_moves_is_not_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let mut held = take(&NoLocks, &log).unwrap();
+        let mut held = take(&QUICK, &log).unwrap();
         std::thread::scope(|threads| {
-            let waiting = threads.spawn(|| take(&NoLocks, &log).map(drop));
+            let waiting = threads.spawn(|| take(&QUICK, &log).map(drop));
             while !waiting.is_finished() {
                 held.renew().unwrap();
                 std::thread::sleep(POLL);
             }
             assert!(matches!(waiting.join().unwrap(), Err(LockError::Held(_))));
         });
-        assert!(held.is_held(&NoLocks));
+        assert!(held.is_held(&QUICK));
     }
 
     #[test]
     fn many_takers_of_a_stale_lock_leave_one_holder() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        drop(take(&NoLocks, &log).unwrap());
+        drop(take(&QUICK, &log).unwrap());
         let held = std::thread::scope(|threads| {
-            let takers: Vec<_> = (0..8).map(|_| threads.spawn(|| take(&NoLocks, &log).ok())).collect();
-            takers.into_iter().filter_map(|taker| taker.join().unwrap()).filter(|lock| lock.is_held(&NoLocks)).count()
+            let takers: Vec<_> = (0..8).map(|_| threads.spawn(|| take(&QUICK, &log).ok())).collect();
+            takers.into_iter().filter_map(|taker| taker.join().unwrap()).filter(|lock| lock.is_held(&QUICK)).count()
         });
         assert_eq!(held, 1);
+    }
+
+    /// On a machine that is busy, the first look comes late; it is no change.
+    #[test]
+    fn a_counter_that_stands_still_is_taken_over_on_a_slow_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        drop(take(&QUICK, &log).unwrap());
+        take(&NoLocks(Duration::from_millis(60)), &log).unwrap();
     }
 }
