@@ -148,7 +148,11 @@ impl Table {
             }
             TimesAsLongAsBoth(most, one, other) => {
                 let ratio = each(sample) / (each(self.figure(one)?) + each(self.figure(other)?));
-                (format!("{ratio:.2}x the time of {} and {}", one.0, other.0), ratio <= most, format!("at most {most}x"))
+                (
+                    format!("{ratio:.2}x the time of {} and {}", one.0, other.0),
+                    ratio <= most,
+                    format!("at most {most}x"),
+                )
             }
             TimesAsMany(least, against) => {
                 let ratio = each(self.figure(against)?) / each(sample);

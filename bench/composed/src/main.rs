@@ -56,7 +56,11 @@ fn main() -> Result<(), Failure> {
         batch: NewEntries { payloads: vec![payload().into_bytes(); BATCH], ..one.clone() },
         one,
         in_memory: None,
-        remote: Remote::new(&stacks.join("secure-log-remote.wasm"), &guests.join("secure_log_bench_nothing.wasm"), folder)?,
+        remote: Remote::new(
+            &stacks.join("secure-log-remote.wasm"),
+            &guests.join("secure_log_bench_nothing.wasm"),
+            folder,
+        )?,
     })
 }
 

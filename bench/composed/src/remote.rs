@@ -160,5 +160,9 @@ fn post(url: &str) -> Result<(), Failure> {
     write!(connection, "POST / HTTP/1.1\r\nhost: {authority}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}")?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
-    if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(format!("the server that does nothing: {answer}").into()) }
+    if answer.starts_with("HTTP/1.1 200") {
+        Ok(())
+    } else {
+        Err(format!("the server that does nothing: {answer}").into())
+    }
 }
