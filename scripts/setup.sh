@@ -45,6 +45,7 @@ require_system() {
         have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
         have sqlite3 || packages+=(sqlite3)
         have openssl || packages+=(openssl)
+        have curl || packages+=(curl)
         have softhsm2-util || optional_package softhsm2
     fi
     if [ ${#packages[@]} -gt 0 ]; then
