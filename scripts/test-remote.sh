@@ -23,6 +23,7 @@ main() {
     wasmtime compile dist/secure-log-rpc-server.wasm -o "$work/server.cwasm"
     tests/reference_reader.py make-keys "$work/keys"
     refuse_callers
+    refuse_an_endless_answer
     call_natively
     drive
     drive --max-instance-reuse-count 1000
@@ -102,6 +103,32 @@ call_natively() {
     cargo run --quiet --locked -p secure-log-rpc --features http --example measure -- "$SECURE_LOG_RPC_URL" "$token" 500 100
     stop -TERM
     [ "$(sqlite3 "$work/state/secure-log.db" 'SELECT count(*), max(seqno) FROM entry')" = '500|500' ] || fail "entries are missing"
+}
+
+# A client takes no more of an answer than an answer may have, and a server waits for no call for ever.
+refuse_an_endless_answer() {
+    local url pid mib
+    tests/hostile_wire.py serve-endless >"$work/endless" 2>"$work/taken" &
+    pid=$!
+    until [ -s "$work/endless" ]; do sleep 0.1; done
+    url=$(cat "$work/endless")
+    if SECURE_LOG_RPC_URL=$url tests/hostile_wire.py measure "${log[@]}" open >"$work/measured" 2>"$work/said"; then
+        fail "an endless answer opens a log"
+    fi
+    kill "$pid"
+    wait "$pid" 2>/dev/null || true
+    grep -q 'longer than' "$work/said" || { cat "$work/said"; fail "the error does not say that the answer was too long"; }
+    mib=$(tail -n 1 "$work/measured")
+    [ "$mib" -lt 600 ] || fail "an answer of 1 GB took $mib MiB"
+    say "of an answer of 1 GB a client takes what an answer may have, in $mib MiB"
+    [ -n "${SECURE_LOG_SOAK:-}" ] || { say "NOT RUN without SECURE_LOG_SOAK: a call that never ends, for which a server waits a minute"; return 0; }
+    fresh
+    serve 127.0.0.1:0
+    tests/hostile_wire.py stall "$SECURE_LOG_RPC_URL" "$token" >"$work/stalled"
+    grep -q ' 4[0-9][0-9] ' "$work/stalled" || { cat "$work/stalled"; fail "a call that never ends is not refused"; }
+    expect_status 200 "${SECURE_LOG_RPC_URL}healthz"
+    stop -TERM
+    say "a call that never ends is refused: $(cat "$work/stalled")"
 }
 
 # drive [option of wasmtime serve]..
