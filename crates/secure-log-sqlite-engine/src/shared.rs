@@ -379,7 +379,8 @@ impl<D: Disk + 'static> Database<D> {
     /// Whether the write-ahead log is the one that our index is of, and ends where the index ends. One without a frame says
     /// nothing about what happened.
     ///
-    /// Its salt does not tell logs apart: a program that finds the log empty may begin another one with the salt of the last.
+    /// Salts alone do not tell logs apart: a program that finds the log empty may begin another one with the salt of the last.
+    /// Sums alone do not either: of a log that was begun anew in its place, frames of the last one are left.
     fn index_fits(&mut self) -> io::Result<bool> {
         let words = (self.index_word(LAST_FRAME), self.index_word(SUM), self.index_word(SUM + 1));
         let (Some(wal), (Some(last), Some(sum), Some(more_sum))) = (&mut self.wal, words) else { return Ok(true) };
@@ -392,7 +393,8 @@ impl<D: Disk + 'static> Database<D> {
         let start = WAL_HEADER as u64 + frame as u64 * u64::from(last - 1);
         let mut found = vec![0; frame + FRAME_HEADER];
         let length = wal.file.read(&mut found, start)?;
-        if length < frame || [big_endian(&found[16..]), big_endian(&found[20..])] != [sum, more_sum] {
+        let is_of_this_log = length >= frame && found[8..16] == header[16..24];
+        if !is_of_this_log || [big_endian(&found[16..]), big_endian(&found[20..])] != [sum, more_sum] {
             return Ok(false);
         }
         let next = *found[frame..].first_chunk().expect("there is room for it");

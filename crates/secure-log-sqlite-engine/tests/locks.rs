@@ -170,6 +170,24 @@ fn a_log_that_was_emptied_and_begun_anew_is_told_from_the_last_one() {
     assert_sound(&path);
 }
 
+/// What is left of the last log behind the end of the new one is still the end of an index of the last one.
+#[test]
+fn a_log_that_was_begun_anew_in_its_place_is_told_from_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.db");
+    let programs = ["place-1", "place-2"].map(|name| program(name, IMPATIENT));
+    let [first, second] = programs.each_ref().map(|vfs| connect(vfs, &path).unwrap());
+    for _ in 0..20 {
+        first.execute("INSERT INTO t (text) VALUES (zeroblob(3000))").unwrap();
+    }
+    second.execute("PRAGMA wal_checkpoint(RESTART); INSERT INTO t (text) VALUES ('after')").unwrap();
+    assert_eq!(number(&first, "SELECT count(*) FROM t"), 21);
+    first.execute("INSERT INTO t (text) VALUES ('behind it')").unwrap();
+    assert_eq!(number(&second, "SELECT count(*) FROM t"), 22);
+    drop((first, second));
+    assert_sound(&path);
+}
+
 /// Short commits and long ones, with checkpoints among them.
 #[test]
 fn many_programs_at_once_leave_a_sound_database() {
