@@ -82,8 +82,6 @@ pub(crate) struct Database<D: Disk + 'static> {
     users: BTreeMap<u64, User>,
     /// Counts how often somebody else changed the database.
     generation: u64,
-    /// A frame behind the last one that we know of, which was looked into and was no commit.
-    seen_behind: Option<(u64, [u8; FRAME_HEADER])>,
     lock: Option<Lock<D::File>>,
     watch: Watch,
     patience: Patience,
@@ -120,7 +118,6 @@ impl<D: Disk + 'static> Database<D> {
             regions: Vec::new(),
             users: BTreeMap::new(),
             generation: 0,
-            seen_behind: None,
             lock: None,
             watch: Watch::default(),
             patience,
@@ -216,7 +213,6 @@ impl<D: Disk + 'static> Database<D> {
         (user.in_wal, user.shared, user.exclusive) = (false, 0, 0);
         if !self.users.values().any(|user| user.in_wal) {
             self.regions.clear();
-            self.seen_behind = None;
         }
         self.let_go()
     }
@@ -397,14 +393,9 @@ impl<D: Disk + 'static> Database<D> {
         if !is_of_this_log || [big_endian(&found[16..]), big_endian(&found[20..])] != [sum, more_sum] {
             return Ok(false);
         }
-        let next = *found[frame..].first_chunk().expect("there is room for it");
-        let behind = start + frame as u64;
-        if length < found.len() || next[8..16] != header[16..24] || self.seen_behind == Some((behind, next)) {
-            return Ok(true);
-        }
-        // Whoever took a transaction back leaves such a frame, too.
-        self.seen_behind = Some((behind, next));
-        Ok(false)
+        // Whoever took a transaction back leaves a frame behind, too: then the index is made anew for nothing.
+        let next = &found[frame..length];
+        Ok(next.len() < FRAME_HEADER || next[8..16] != header[16..24])
     }
 
     fn index_word(&self, at: usize) -> Option<u32> {
