@@ -1,5 +1,7 @@
 //! Building a commit, signing its head, handing it to the store.
 
+use core::time::Duration;
+
 use crate::control;
 use crate::engine::options::Every;
 use crate::engine::proof::suite_hash;
@@ -16,7 +18,7 @@ use crate::time::Timestamp;
 use crate::tree::leaf_hash;
 
 /// So often is a commit built, and a read done, when another writer was faster each time.
-pub(super) const ATTEMPTS: usize = 8;
+pub(super) const ATTEMPTS: usize = 32;
 
 /// A clock that stands so little before the last entry's time is taken to have stood still.
 const CLOCK_SLACK_NANOS: i128 = 60_000_000_000;
@@ -177,7 +179,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     ) -> Result<(T, CommitInfo), LogError> {
         self.refresh()?;
         self.may_write()?;
-        for _ in 0..ATTEMPTS {
+        for lost in 0..ATTEMPTS {
             // Whatever panics on the way, in a store or in a key, leaves a state that is read again.
             self.stale = true;
             let now = self.entry_time();
@@ -202,6 +204,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                     if !self.is_behind() {
                         return Err(error);
                     }
+                    self.give_way(lost)?;
                     self.reload()?;
                     continue;
                 }
@@ -220,6 +223,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                 Err(StoreError::Conflict { heads }) => {
                     self.abandon(&commit);
                     self.check_conflict(&heads)?;
+                    self.give_way(lost)?;
                     self.reload()?;
                 }
                 Err(error) => {
@@ -235,6 +239,15 @@ impl<S: SecureLogStore> SecureLog<S> {
             }
         }
         Err(LogError::Conflict)
+    }
+
+    /// Waits a moment, the longer the more often others were faster: of many that try again at once all but one do so in vain.
+    fn give_way(&mut self, lost: usize) -> Result<(), LogError> {
+        let mut random = [0; 2];
+        self.providers.random.fill(&mut random)?;
+        let micros = u64::from(u16::from_le_bytes(random)) % (1000 << lost.min(6)) * u64::from(lost > 0);
+        std::thread::sleep(Duration::from_micros(micros));
+        Ok(())
     }
 
     /// The parts of the engine that writing rows needs, beside the streams.
