@@ -21,7 +21,9 @@ use crate::store::SqliteStore;
 /// Entries that are given to SQLite at once.
 const ENTRIES_AT_ONCE: usize = 100;
 
-const INSERT_ENTRY: &str = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// A row that cannot be inserted ends the transaction, as any failure within a commit does. With that said, SQLite keeps no
+/// copies of pages to take back the one statement alone.
+const INSERT_ENTRY: &str = "INSERT OR ROLLBACK INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// One statement with many rows keeps its places in the table and its indexes from row to row: it takes half the time.
 static INSERT_ENTRIES: LazyLock<String> =
