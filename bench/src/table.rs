@@ -1,4 +1,4 @@
-//! The table: the best of each figure, side by side, and how far it is from what was aimed at.
+//! The table: the best of each figure, side by side, and how far figures are from what was aimed at.
 
 use std::fmt;
 
@@ -28,12 +28,29 @@ impl Mode {
     }
 }
 
-/// The best sample of each figure, in the order in which they came up.
+/// The samples of each figure, in the order in which they came up.
 #[derive(Default)]
 pub struct Table {
-    rows: Vec<(Mode, Sample)>,
+    rows: Vec<Row>,
     /// How many MiB the process of [`VERIFY_APART`] ever had in memory.
     pub peak_mib: Option<f64>,
+}
+
+/// A figure, measured once a round.
+struct Row {
+    mode: Mode,
+    samples: Vec<Sample>,
+}
+
+impl Row {
+    fn is(&self, (name, store, mode): (&str, &str, Mode)) -> bool {
+        self.mode == mode && self.samples[0].name == name && self.samples[0].store == store
+    }
+
+    /// What is shown: a disturbance only ever adds time.
+    fn best(&self) -> &Sample {
+        self.samples.iter().min_by(|a, b| each(a).total_cmp(&each(b))).expect("a row begins with a sample")
+    }
 }
 
 /// Verifying a long file in a process of its own.
@@ -90,21 +107,20 @@ const GOALS: [Goal; 20] = [
 ];
 
 impl Table {
-    /// Keeps the sample if it is the best of its figure: a disturbance only ever adds time.
+    /// Takes in what a round measured.
     pub fn add(&mut self, mode: Mode, sample: Sample) {
-        let same = |(m, s): &&mut (Mode, Sample)| *m == mode && s.name == sample.name && s.store == sample.store;
-        match self.rows.iter_mut().find(same) {
-            Some((_, best)) if each(&sample) < each(best) => *best = sample,
-            Some(_) => {}
-            None => self.rows.push((mode, sample)),
+        match self.rows.iter_mut().find(|row| row.is((&sample.name, &sample.store, mode))) {
+            Some(row) => row.samples.push(sample),
+            None => self.rows.push(Row { mode, samples: vec![sample] }),
         }
     }
 
     /// The rows for a program: an array of objects.
     pub fn to_json(&self) -> Result<String, Failure> {
-        let row = |(mode, sample): &(Mode, Sample)| {
+        let row = |row: &Row| {
+            let sample = row.best();
             let Sample { name, store, entries, seconds } = sample;
-            let (mode, per_s) = (mode.name(), 1.0 / each(sample));
+            let (mode, per_s) = (row.mode.name(), 1.0 / each(sample));
             let mut row = json!({
                 "name": name, "store": store, "mode": mode, "entries": entries, "seconds": seconds, "per_s": per_s,
             });
@@ -118,13 +134,21 @@ impl Table {
         Ok(text)
     }
 
-    fn figure(&self, (name, store, mode): Figure) -> Option<&Sample> {
-        self.rows.iter().find(|(m, s)| *m == mode && s.name == name && s.store == store).map(|(_, sample)| sample)
+    fn row(&self, figure: (&str, &str, Mode)) -> Option<&Row> {
+        self.rows.iter().find(|row| row.is(figure))
     }
 
-    fn cell(&self, name: &str, store: &str, mode: Mode) -> String {
-        let found = self.rows.iter().find(|(m, s)| *m == mode && s.name == name && s.store == store);
-        found.map_or_else(String::new, |(_, sample)| shown(sample))
+    /// How many times as long as the others together an entry of one figure takes: the median over the rounds, since what a
+    /// round measures is measured at the same time, and a lucky moment of one figure says nothing about another.
+    fn times_as_long(&self, of: Figure, others: &[Figure]) -> Option<f64> {
+        let of = &self.row(of)?.samples;
+        let others = others.iter().map(|other| Some(&self.row(*other)?.samples)).collect::<Option<Vec<_>>>()?;
+        let rounds = others.iter().map(|samples| samples.len()).chain([of.len()]).min()?;
+        let together = |round: usize| others.iter().map(|samples| each(&samples[round])).sum::<f64>();
+        let mut ratios: Vec<f64> = (0..rounds).map(|round| each(&of[round]) / together(round)).collect();
+        ratios.sort_by(f64::total_cmp);
+        let half = ratios.len() / 2;
+        Some(if ratios.len().is_multiple_of(2) { (ratios[half - 1] + ratios[half]) / 2.0 } else { ratios[half] })
     }
 
     /// How the figures of this row stand to what was aimed at.
@@ -140,14 +164,13 @@ impl Table {
 
     /// `None` when one of the figures was not measured.
     fn said(&self, goal: &Goal) -> Option<String> {
-        let sample = self.figure(goal.of)?;
         let (is, reached, aim) = match goal.is {
             TimesAsLong(most, against) => {
-                let ratio = each(sample) / each(self.figure(against)?);
+                let ratio = self.times_as_long(goal.of, &[against])?;
                 (format!("{ratio:.2}x the time of {}", against.0), ratio <= most, format!("at most {most}x"))
             }
             TimesAsLongAsBoth(most, one, other) => {
-                let ratio = each(sample) / (each(self.figure(one)?) + each(self.figure(other)?));
+                let ratio = self.times_as_long(goal.of, &[one, other])?;
                 (
                     format!("{ratio:.2}x the time of {} and {}", one.0, other.0),
                     ratio <= most,
@@ -155,13 +178,13 @@ impl Table {
                 )
             }
             TimesAsMany(least, against) => {
-                let ratio = each(self.figure(against)?) / each(sample);
+                let ratio = 1.0 / self.times_as_long(goal.of, &[against])?;
                 let whose = if against.0 == goal.of.0 { against.2.name() } else { against.0 };
                 let whose = if against.1 != goal.of.1 { against.1 } else { whose };
                 (format!("{ratio:.2}x the rate of {whose}"), ratio >= least, format!("at least {least}x"))
             }
             Millis(most) => {
-                let millis = sample.seconds * 1e3;
+                let millis = self.row(goal.of)?.best().seconds * 1e3;
                 (format!("{millis:.1} ms"), millis < most, format!("less than {most} ms"))
             }
         };
@@ -173,15 +196,16 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines: Vec<(&str, &str)> = Vec::new();
-        for (_, sample) in &self.rows {
-            let line = (sample.name.as_str(), sample.store.as_str());
+        for row in &self.rows {
+            let line = (row.samples[0].name.as_str(), row.samples[0].store.as_str());
             if !lines.contains(&line) {
                 lines.push(line);
             }
         }
         writeln!(f, "\n{:<22} {:<8} {:>12} {:>12} {:>12}  goal", "name", "store", "native", "composed", "peer")?;
         for (name, store) in lines {
-            let [native, composed, peer] = [Native, Composed, Peer].map(|mode| self.cell(name, store, mode));
+            let [native, composed, peer] = [Native, Composed, Peer]
+                .map(|mode| self.row((name, store, mode)).map_or_else(String::new, |row| shown(row.best())));
             let goals = self.goals(name, store);
             let line = format!("{name:<22} {store:<8} {native:>12} {composed:>12} {peer:>12}  {goals}");
             writeln!(f, "{}", line.trim_end())?;
