@@ -55,16 +55,18 @@ impl Composed {
     /// Commits of each size, here and through a server.
     pub fn remote(&mut self) -> Result<Vec<Sample>, Failure> {
         let mut samples = Vec::new();
+        let batch = |size| NewEntries { payloads: vec![self.one.payloads[0].clone(); size], ..self.one.clone() };
         for (size, commits) in SIZES.into_iter().zip(COMMITS) {
-            let batch = NewEntries { payloads: vec![self.one.payloads[0].clone(); size], ..self.one.clone() };
-            let name = format!("append-{size}");
             let mut local = self.open(&self.sqlite, &self.fresh("local.db")?)?;
-            append(&mut local, &batch, 1)?;
-            let (appended, seconds) = timed(|| append(&mut local, &batch, (size * commits) as u64))?;
-            samples.push(Sample::new(&name, "sqlite", appended, seconds));
-            for (store, clients) in [("remote", 1), ("remote-16", CLIENTS)] {
-                let commits = commits.div_ceil(if clients > 1 { 4 } else { 1 });
-                samples.extend(self.through_a_server(&name, store, clients, commits, &batch)?);
+            append(&mut local, &batch(size), 1)?;
+            let (appended, seconds) = timed(|| append(&mut local, &batch(size), (size * commits) as u64))?;
+            samples.push(Sample::new(format!("append-{size}"), "sqlite", appended, seconds));
+        }
+        // One client before many: the instances that a host made for many take turns with the requests of one as well.
+        for (store, clients, part) in [("remote", 1, 1), ("remote-16", CLIENTS, 4)] {
+            for (size, commits) in SIZES.into_iter().zip(COMMITS) {
+                let (name, commits) = (format!("append-{size}"), commits.div_ceil(part));
+                samples.extend(self.through_a_server(&name, store, clients, commits, &batch(size))?);
             }
         }
         samples.push(self.reopened()?);
