@@ -96,8 +96,9 @@ refuse_callers() {
     say "callers without the token, and calls that are none, are refused"
 }
 
-# A native program over its own HTTP client.
+# A native program over its own HTTP client, which is tested with TLS, too.
 call_natively() {
+    cargo test --quiet --locked -p secure-log-rpc --features http --test tls
     fresh
     serve 127.0.0.1:0
     cargo run --quiet --locked -p secure-log-rpc --features http --example measure -- "$SECURE_LOG_RPC_URL" "$token" 500 100

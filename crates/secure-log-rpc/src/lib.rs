@@ -8,7 +8,7 @@
 //!   commit whose answer was lost it finds out by reading whether the commit is there, so that nothing is appended twice;
 //! - [`handle`]: what a server does with a call, over any store;
 //! - [`endpoint`]: what it does with an HTTP request: who may call, how much, and what an error may say;
-//! - `HttpTransport` (feature `http`): a transport for native programs.
+//! - `HttpTransport` (feature `http`): a transport for native programs, over HTTP or, with TLS, `https`.
 //!
 //! **Out of scope**: sockets. Under WASI they are the components transport-http's and rpc-server's.
 //!
