@@ -10,17 +10,15 @@ each=40
 [ -z "${SECURE_LOG_SOAK:-}" ] || { clients=16; each=500; }
 
 work=$(mktemp -d)
-server=
+. "$(dirname "$0")/serve.sh"
 trap 'stop -9; rm -rf "$work"' EXIT
 export SECURE_LOG=remote SECURE_LOG_KEYSTORE_DIR=keys SECURE_LOG_KEYSTORE_PASSPHRASE=test
-token=token-of-the-test
-export SECURE_LOG_RPC_TOKEN=$token
 
 main() {
     wac plug "$target/$wasm_target/release/secure_log_command.wasm" --plug dist/secure-log-remote.wasm \
         --plug "$target/$wasm_target/release/secure_log_keystore_software.wasm" -o "$work/command.wasm"
     wasmtime compile "$work/command.wasm" -o "$work/command.cwasm"
-    wasmtime compile dist/secure-log-rpc-server.wasm -o "$work/server.cwasm"
+    compile_server
     tests/reference_reader.py make-keys "$work/keys"
     refuse_callers
     refuse_an_endless_answer
@@ -31,34 +29,6 @@ main() {
 
 log=(wasmtime run --allow-precompiled -S http --dir "$work/keys::keys" --env SECURE_LOG --env SECURE_LOG_KEYSTORE_DIR
     --env SECURE_LOG_KEYSTORE_PASSPHRASE --env SECURE_LOG_RPC_URL --env SECURE_LOG_RPC_TOKEN "$work/command.cwasm")
-
-# serve <address> [option]..: starts a server, waits until it listens, and sets SECURE_LOG_RPC_URL. The token is $token.
-serve() {
-    local address=$1 tries
-    shift
-    : >"$work/served"
-    wasmtime serve --allow-precompiled -S cli --addr "$address" --dir "$work/state::/data" \
-        --env SECURE_LOG_STORE_CONFIG=/data/secure-log.db --env "SECURE_LOG_RPC_TOKEN=$token" "$@" "$work/server.cwasm" >"$work/served" 2>&1 &
-    server=$!
-    for ((tries = 0; tries < 100; tries++)); do
-        SECURE_LOG_RPC_URL=$(sed -n 's/^Serving HTTP on //p' "$work/served")
-        [ -z "$SECURE_LOG_RPC_URL" ] || { export SECURE_LOG_RPC_URL; return; }
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.1
-    done
-    cat "$work/served"
-    fail "the server did not start"
-}
-
-# stop <signal>
-stop() {
-    [ -n "$server" ] || return 0
-    kill "$1" "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-    server=
-}
-
-fresh() { rm -rf "$work/state"; mkdir "$work/state"; }
 
 # status <curl argument>..: the status that the server answers.
 status() { curl --silent --output "$work/body" --write-out '%{http_code}' "$@"; }

@@ -1,7 +1,8 @@
 //! The suite of every store, over the store component that this one is composed with.
 //!
 //! Built for wasm32-wasip2 and run by scripts/test-stores.sh. The config of each check's store is the name of a file,
-//! for stores that keep files, or else the argument.
+//! for stores that keep files, or else the argument. A store that has one log for ever is given to one check alone, whose name
+//! is the second argument; `names` prints the names.
 
 use secure_log_guest::ImportedStore;
 use secure_log_testkit::conformance::stores;
@@ -13,9 +14,17 @@ fn main() {
         eprintln!("NOT RUN: there is no store to import; build this for wasm32-wasip2, see scripts/test-stores.sh");
         std::process::exit(1);
     }
-    let checks = stores::all::<ImportedStore, Open>();
+    let mut checks = stores::all::<ImportedStore, Open>();
+    let mut arguments = std::env::args().skip(1);
+    let (config, only) = (arguments.next(), arguments.next());
+    if config.as_deref() == Some("names") {
+        return checks.iter().for_each(|(name, _)| println!("{name}"));
+    }
+    if let Some(only) = only {
+        checks.retain(|(name, _)| *name == only);
+        assert!(!checks.is_empty(), "there is no check {only}");
+    }
     let number = checks.len();
-    let config = std::env::args().nth(1);
     for (name, check) in checks {
         println!("{name}");
         let config = config.clone().unwrap_or_else(|| format!("{name}.log"));
