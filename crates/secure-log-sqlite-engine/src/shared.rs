@@ -22,6 +22,7 @@ pub(crate) const REGION: usize = 32 << 10;
 /// SQLite's numbers of the locks in the index.
 const WRITE: u8 = 1 << 0;
 const RECOVER: u8 = 1 << 2;
+const READ_MARKS: u8 = 0b1111_1000;
 /// Words of the index's header, which is there twice.
 const HEADER_WORDS: usize = 24;
 /// Words in it: how many frames of the write-ahead log count, and the sum over all of that log up to the last of them, which is
@@ -88,6 +89,8 @@ pub(crate) struct Database<D: Disk + 'static> {
     looked: Instant,
     /// The index is being made anew.
     recovering: bool,
+    /// The index was emptied under who took the lock file just now, and who will notice that, let go and begin again.
+    begins_again: bool,
     /// Set when somebody else was found to have had the database.
     others: Rc<Cell<bool>>,
 }
@@ -123,6 +126,7 @@ impl<D: Disk + 'static> Database<D> {
             patience,
             looked: Instant::now(),
             recovering: false,
+            begins_again: false,
             others,
         }
     }
@@ -227,6 +231,9 @@ impl<D: Disk + 'static> Database<D> {
         if taken & slots != 0 {
             return Err(Trouble::Busy);
         }
+        if self.lock.is_some() {
+            self.begins_again = false;
+        }
         self.take()?;
         // Another connection of this program made the index anew since this one looked. SQLite sees that by the index's
         // header, except where there is nothing in it, now as before.
@@ -258,19 +265,24 @@ impl<D: Disk + 'static> Database<D> {
                 self.recovering = true;
                 self.read_log_ahead(false);
             }
-            // Whoever just made the index is about to read: somebody else would only change it again.
-            if slots & WRITE != 0 && std::mem::take(&mut self.recovering) {
+            // Whoever just made the index, or noted in it how far it reads, is about to read: somebody else would only change
+            // it again.
+            let made = slots & WRITE != 0 && std::mem::take(&mut self.recovering);
+            if made || slots & READ_MARKS != 0 {
                 return Ok(());
             }
         } else {
             user.shared &= !slots;
+            if std::mem::take(&mut self.begins_again) {
+                return Ok(());
+            }
         }
         self.let_go()
     }
 
     /// Gives the lock file back if nothing is held, also when a statement failed half-way.
     pub(crate) fn rest(&mut self) -> Result<(), Trouble> {
-        self.recovering = false;
+        (self.recovering, self.begins_again) = (false, false);
         self.let_go()
     }
 
@@ -368,6 +380,7 @@ impl<D: Disk + 'static> Database<D> {
         wal.file = open_or_make(self.disk, &beside(&self.path, "-wal"))?;
         if !self.index_fits()? {
             self.is_other();
+            self.begins_again = true;
         }
         Ok(())
     }
@@ -430,7 +443,7 @@ impl<D: Disk + 'static> Database<D> {
     }
 
     fn release(&mut self) {
-        self.recovering = false;
+        (self.recovering, self.begins_again) = (false, false);
         if let Some(lock) = self.lock.take() {
             lock.release(self.disk);
         }

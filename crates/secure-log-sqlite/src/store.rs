@@ -27,6 +27,16 @@ pub struct SqliteStore<D> {
     pub(crate) written: Written,
 }
 
+/// What a database holds that is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// A log, in the tables of an earlier version.
+    Earlier,
+    /// A log, in the tables that this one knows.
+    Tables,
+}
+
 impl<D: Database> SqliteStore<D> {
     /// A store in this database, which is made by the first insert if it is not there. Writes nothing, unless the database
     /// is one of an earlier version.
@@ -49,19 +59,35 @@ impl<D: Database> SqliteStore<D> {
         if !self.database.connect(create).map_err(failed("open the database"))? {
             return Ok(false);
         }
-        self.script("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON")?;
-        if !self.is_ours()? {
-            if !create {
-                return Ok(false);
-            }
-            self.script("PRAGMA journal_mode = WAL")?;
+        self.script("PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON")?;
+        let found = self.within("BEGIN", Self::inspect)?;
+        // After the first look: this one reads the tables' names, for which it would take a lock of its own.
+        self.script("PRAGMA synchronous = FULL")?;
+        match found {
+            Found::Nothing if !create => return Ok(false),
+            Found::Nothing => self.script("PRAGMA journal_mode = WAL")?,
+            Found::Earlier | Found::Tables => {}
         }
-        if self.version()? < VERSION {
-            self.transaction(|store| store.migrate())?;
+        if found != Found::Tables {
+            self.transaction(|store| {
+                store.migrate()?;
+                store.check_tables()
+            })?;
         }
-        self.check_tables()?;
         self.ready = true;
         Ok(true)
+    }
+
+    /// Finds out what is in the database, in one transaction: where a lock is a file it is taken once.
+    fn inspect(&mut self) -> Result<Found, StoreError> {
+        if !self.is_ours()? {
+            return Ok(Found::Nothing);
+        }
+        if self.version()? < VERSION {
+            return Ok(Found::Earlier);
+        }
+        self.check_tables()?;
+        Ok(Found::Tables)
     }
 
     /// Whether the database is a log's; `false` when there is nothing in it.

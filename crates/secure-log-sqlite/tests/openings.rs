@@ -1,0 +1,205 @@
+//! How often the store takes the lock file of a database, as a component has it: each time costs calls of the host, and keeps
+//! others waiting.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use secure_log::store::SecureLogStore;
+use secure_log_disk::{Disk, Mode, OsDisk, Patience};
+use secure_log_sqlite::SqliteStore;
+use secure_log_sqlite::database::{Database, SqlError, Value};
+use secure_log_sqlite_engine as engine;
+use secure_log_testkit::LogBuilder;
+
+/// The disk of this system, which counts how often a lock file is made.
+#[derive(Clone, Default)]
+struct Counting(Rc<Cell<u32>>);
+
+impl Disk for Counting {
+    type File = <OsDisk as Disk>::File;
+
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Self::File> {
+        let opened = OsDisk.open(path, mode)?;
+        if mode == Mode::CreateNew && path.extension().is_some_and(|extension| extension == "lock") {
+            self.0.set(self.0.get() + 1);
+        }
+        Ok(opened)
+    }
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        OsDisk.exists(path)
+    }
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        OsDisk.create_folder(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        OsDisk.remove(path)
+    }
+    fn is_named(&self, file: &Self::File, path: &Path) -> bool {
+        OsDisk.is_named(file, path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        OsDisk.sync_folder(path)
+    }
+}
+
+/// What the component store-sqlite makes of the component sqlite, without the wire between them.
+struct Engine {
+    vfs: Rc<engine::Vfs>,
+    path: String,
+    statements: HashMap<&'static str, engine::Statement>,
+    connection: Option<engine::Connection>,
+}
+
+impl Engine {
+    fn connection(&self) -> &engine::Connection {
+        self.connection.as_ref().expect("the store connects first")
+    }
+
+    fn statement(&mut self, sql: &'static str) -> Result<&mut engine::Statement, SqlError> {
+        if !self.statements.contains_key(sql) {
+            let statement = self.connection().prepare(sql).map_err(error)?;
+            self.statements.insert(sql, statement);
+        }
+        Ok(self.statements.get_mut(sql).expect("it was prepared just now"))
+    }
+}
+
+impl Database for Engine {
+    fn connect(&mut self, create: bool) -> Result<bool, SqlError> {
+        if self.connection.is_none() {
+            let options = engine::OpenOptions { create, read_only: false };
+            match engine::Connection::open(&self.vfs, &self.path, options) {
+                Ok(connection) => self.connection = Some(connection),
+                Err(failed) if !create && failed.primary() == engine::primary::CANTOPEN => return Ok(false),
+                Err(failed) => return Err(error(failed)),
+            }
+        }
+        Ok(true)
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), SqlError> {
+        self.connection().execute(sql).map_err(error)
+    }
+
+    fn run(&mut self, sql: &'static str, width: usize, values: &[Value<'_>]) -> Result<u64, SqlError> {
+        let values: Vec<_> = values.iter().map(given).collect();
+        self.statement(sql)?.run(width, &values).map_err(error)
+    }
+
+    fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        visit: &mut dyn FnMut(&[Value<'_>]) -> bool,
+    ) -> Result<(), SqlError> {
+        let values: Vec<_> = values.iter().map(given).collect();
+        let statement = self.statement(sql)?;
+        statement.bind(&values).map_err(error)?;
+        let done = statement.step(&mut |row| visit(&row.iter().map(answered).collect::<Vec<_>>()));
+        if !done.map_err(error)? {
+            statement.reset();
+        }
+        Ok(())
+    }
+}
+
+fn given<'v>(value: &Value<'v>) -> engine::Value<'v> {
+    match *value {
+        Value::Null => engine::Value::Null,
+        Value::Integer(number) => engine::Value::Integer(number),
+        Value::Real(number) => engine::Value::Real(number),
+        Value::Text(text) => engine::Value::Text(text),
+        Value::Blob(bytes) => engine::Value::Blob(bytes),
+    }
+}
+
+fn answered<'v>(value: &engine::Value<'v>) -> Value<'v> {
+    match *value {
+        engine::Value::Null => Value::Null,
+        engine::Value::Integer(number) => Value::Integer(number),
+        engine::Value::Real(number) => Value::Real(number),
+        engine::Value::Text(text) => Value::Text(text),
+        engine::Value::Blob(bytes) => Value::Blob(bytes),
+    }
+}
+
+fn error(error: engine::SqlError) -> SqlError {
+    SqlError { code: error.code, message: error.message }
+}
+
+/// A program of its own: it has its own VFS, under a name that no other one has.
+struct Program {
+    vfs: Rc<engine::Vfs>,
+    path: PathBuf,
+    disk: Counting,
+}
+
+impl Program {
+    fn new(name: &CStr, path: &Path) -> Program {
+        let disk = Counting::default();
+        let vfs = Rc::new(engine::Vfs::register(name, disk.clone(), Patience::default()));
+        Program { vfs, path: path.into(), disk }
+    }
+
+    fn open(&self) -> SqliteStore<Engine> {
+        let (vfs, path) = (Rc::clone(&self.vfs), self.path.to_str().unwrap().into());
+        SqliteStore::over(Engine { vfs, path, statements: HashMap::new(), connection: None }).unwrap()
+    }
+
+    /// How often the lock was taken by `work`, after which nobody holds it.
+    fn locks<T>(&self, work: impl FnOnce() -> T) -> u32 {
+        self.disk.0.set(0);
+        work();
+        assert!(!self.path.with_extension("db.lock").exists(), "the lock is held after that");
+        self.disk.0.get()
+    }
+}
+
+#[test]
+fn a_database_is_opened_read_written_and_closed_under_one_lock_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::new(c"one", &folder.path().join("log.db"));
+    let mut log = LogBuilder::new();
+    program.open().insert(&log.create()).unwrap();
+    for _ in 0..2 {
+        let mut opened = None;
+        assert_eq!(program.locks(|| opened = Some(program.open())), 1, "to open it");
+        let mut store = opened.unwrap();
+        for _ in 0..2 {
+            for _ in 0..2 {
+                assert_eq!(program.locks(|| store.heads(None, 1).unwrap()), 1, "to read");
+            }
+            for _ in 0..2 {
+                let commit = log.commit().entry("a", b"x").finish();
+                assert_eq!(program.locks(|| store.insert(&commit).unwrap()), 1, "to write");
+            }
+        }
+        assert_eq!(program.locks(|| drop(store)), 1, "to close it");
+    }
+}
+
+#[test]
+fn programs_in_turn_take_one_lock_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let programs = [Program::new(c"first", &path), Program::new(c"second", &path)];
+    let mut log = LogBuilder::new();
+    programs[0].open().insert(&log.create()).unwrap();
+    let mut stores = programs.each_ref().map(Program::open);
+    for _ in 0..3 {
+        for (program, store) in programs.iter().zip(&mut stores) {
+            let commit = log.commit().entry("a", b"x").finish();
+            assert_eq!(program.locks(|| store.insert(&commit).unwrap()), 1, "to write after the other one");
+            assert_eq!(program.locks(|| store.heads(None, 1).unwrap()), 1, "to read");
+        }
+        assert_eq!(programs[0].locks(|| stores[0].heads(None, 1).unwrap()), 1, "to read after the other one");
+    }
+    assert_eq!(stores[0].heads(None, 9).unwrap().len(), 7);
+}
