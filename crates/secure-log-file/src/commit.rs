@@ -33,7 +33,7 @@ impl<D: Disk> FileStore<D> {
 
     fn append_locked(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.check_known()?;
-        if commit.expected != self.expected()? {
+        if commit.expected != self.expected()? || self.has_any(commit.new_streams())? {
             let heads = self.newest_heads(None, CONFLICT_HEADS)?.into_iter().map(|numbered| numbered.head).collect();
             self.still_ours()?;
             return Err(StoreError::Conflict { heads });
@@ -58,6 +58,10 @@ impl<D: Disk> FileStore<D> {
         self.tail = Some(tail::Tail { head: Some((row, head)), torn: 0 });
         self.write_index(self.options.index_every);
         Ok(())
+    }
+
+    fn has_any<'n>(&mut self, mut streams: impl Iterator<Item = &'n str>) -> Result<bool, StoreError> {
+        streams.try_fold(false, |found, name| Ok(found || self.read_stream(name)?.is_some()))
     }
 
     fn expected(&mut self) -> Result<Option<Expected>, StoreError> {

@@ -5,8 +5,8 @@ mod support;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use secure_log::engine::{NewEntry, SecureLog};
-use secure_log::entry::Severity;
+use secure_log::engine::{Every, LogOptions, NewEntry, Providers, SecureLog};
+use secure_log::entry::{Severity, StreamRules};
 use secure_log::error::LogError;
 use secure_log::memory::MemoryStore;
 use secure_log::record::{Record, WitnessResult, WitnessRow};
@@ -15,7 +15,7 @@ use secure_log::verify::Verdict;
 use secure_log_rpc::{RemoteStore, Transport, TransportError};
 use secure_log_testkit::attacks::{options, providers};
 use secure_log_testkit::{
-    Effect, Fault, FaultStore, LogBuilder, OwnedRecord, SeededRandom, SharedStore, count, records_of, seed,
+    Effect, Fault, FaultStore, LogBuilder, ManualClock, OwnedRecord, SeededRandom, SharedStore, count, records_of, seed,
 };
 
 use support::{Here, Shared, at_once, open};
@@ -113,17 +113,22 @@ fn with_entries(log: &mut LogBuilder) -> Commit {
     log.commit().entry("a", b"second").entry("b", b"third").finish()
 }
 
-/// It leaves size, root and segments as they were: a store would take it twice.
-fn without_entries(log: &mut LogBuilder) -> Commit {
+/// It leaves size, root and segments as they were. The stream is what keeps a store from taking it twice.
+fn with_a_stream(log: &mut LogBuilder) -> Commit {
+    log.commit().stream("quiet").finish()
+}
+
+/// A store would take it twice.
+fn with_neither(log: &mut LogBuilder) -> Commit {
     let (name, at, detail) = ("witness".into(), "now".into(), String::new());
     let row = WitnessRow { size: log.size(), name, at, result: WitnessResult::Cosigned, detail };
-    log.commit().stream("quiet").record(Record::Witness(&row)).finish()
+    log.commit().record(Record::Witness(&row)).finish()
 }
 
 #[test]
 fn a_commit_whose_answer_was_lost_is_there_once() {
     use Fate::*;
-    let of_entries: [&[Fate]; 8] = [
+    let fates: [&[Fate]; 8] = [
         &[Answered],
         &[LostBefore],
         &[LostAfter],
@@ -133,20 +138,22 @@ fn a_commit_whose_answer_was_lost_is_there_once() {
         &[Late, Answered],
         &[Late, LostAfter],
     ];
-    for fates in of_entries {
+    for fates in fates {
         let (said, more) = insert(with_entries, fates);
         // Two entries, the stream `b` and a head.
         assert_eq!((said, more), (Ok(()), 4), "{fates:?}");
+        let (said, more) = insert(with_a_stream, fates);
+        assert_eq!((said, more), (Ok(()), 2), "{fates:?}");
     }
     for fates in [&[Answered][..], &[LostAfter], &[Cut]] {
-        let (said, more) = insert(without_entries, fates);
-        assert_eq!((said, more), (Ok(()), 3), "{fates:?}");
+        let (said, more) = insert(with_neither, fates);
+        assert_eq!((said, more), (Ok(()), 2), "{fates:?}");
     }
 }
 
 #[test]
 fn what_would_be_stored_twice_is_never_sent_twice() {
-    let (said, more) = insert(without_entries, &[Fate::LostBefore]);
+    let (said, more) = insert(with_neither, &[Fate::LostBefore]);
     assert!(matches!(said, Err(StoreError::Io { .. })), "{said:?}");
     assert_eq!(more, 0);
 }
@@ -308,6 +315,122 @@ fn row_21_and_23_writers_over_a_wire_that_loses_answers_never_fork_and_lose_noth
         assert_eq!(log.read(*seqno).unwrap().payload, payload.as_bytes());
     }
     eprintln!("{} acknowledged, {failed} failed, {} there", acknowledged.len(), seen.len());
+}
+
+/// A log over a wire of which insertions have these fates, once it is open.
+fn log_with_fates(place: &Shared, fates: &[Fate]) -> SecureLog<RemoteStore<Lossy>> {
+    drop(SecureLog::open(place.clone(), providers(), options()).unwrap());
+    SecureLog::open(open(Lossy::of_insertions(place, fates)), providers(), options()).unwrap()
+}
+
+fn of_stream(stream: &str) -> NewEntry<'_> {
+    let (event, producer, encoding) = ("test.event", "test", "text");
+    NewEntry { stream, event, severity: Severity::Info, producer, encoding, payload: b"x" }
+}
+
+/// How many records of streams of this name, and how many heads of this size.
+fn counted(place: &Shared, name: &str, size: u64) -> (usize, usize) {
+    let records = records(place);
+    let streams = records.iter().filter(|record| matches!(record, OwnedRecord::Stream(row) if row.name == name));
+    let heads = records.iter().filter(|record| matches!(record, OwnedRecord::Head(row) if row.size == size));
+    (streams.count(), heads.count())
+}
+
+/// A stream with default rules has no entry that would exclude a second copy of its commit.
+#[test]
+fn a_stream_whose_answer_was_lost_is_made_once() {
+    use Fate::*;
+    let rules = StreamRules::default();
+    let made = |fates: &[Fate]| {
+        let place = SharedStore::new(MemoryStore::new());
+        let mut log = log_with_fates(&place, fates);
+        let said = log.create_stream("quiet", &rules).map(drop);
+        if said.is_err() {
+            // Nobody knew. It is repeated, and then the first copy arrives.
+            log.create_stream("quiet", &rules).unwrap();
+        }
+        assert_eq!(log.create_stream("quiet", &rules), Err(LogError::StreamExists("quiet".into())));
+        assert_eq!(counted(&place, "quiet", 0), (1, 2), "{fates:?}");
+        log.append(&of_stream("quiet")).unwrap();
+        assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid, "{fates:?}");
+        said
+    };
+    for fate in [LostBefore, LostAfter, Late, Cut] {
+        assert_eq!(made(&[fate]), Ok(()), "{fate:?}");
+    }
+    let nobody_knew = made(&[Late, LostBefore, LostBefore, LostBefore, LostBefore, LostBefore]);
+    assert!(matches!(nobody_knew, Err(LogError::Store(StoreError::Io { .. }))), "{nobody_knew:?}");
+}
+
+/// Two say the same twice, which nobody has to be told apart.
+#[test]
+fn a_head_whose_signature_was_asked_for_twice_is_one_head() {
+    for fate in [Fate::LostBefore, Fate::LostAfter, Fate::Late, Fate::Cut] {
+        let place = SharedStore::new(MemoryStore::new());
+        let rarely = || LogOptions { head_every: Every::Entries(100), ..options() };
+        drop(SecureLog::open(place.clone(), providers(), rarely()).unwrap());
+        let fates = [Fate::Answered, fate];
+        let store = open(Lossy::of_insertions(&place, &fates));
+        let mut log = SecureLog::open(store, providers(), rarely()).unwrap();
+        log.append(&of_stream("a")).unwrap();
+        let signed = log.sign_head().or_else(|error| match error {
+            LogError::Store(StoreError::Io { .. }) => log.sign_head(),
+            other => Err(other),
+        });
+        assert_eq!(signed.unwrap().sigs.len(), 1, "{fate:?}");
+        log.append(&of_stream("a")).unwrap();
+        log.sign_head().unwrap();
+        let report = log.verify_log().unwrap();
+        assert_eq!((report.verdict, log.size()), (Verdict::Valid, 2), "{fate:?}");
+        let heads = counted(&place, "", 1).1;
+        assert!((2..=3).contains(&heads), "{heads} heads of size 1: {fate:?}");
+    }
+}
+
+/// A segment is closed with an entry, which excludes a second copy.
+#[test]
+fn a_segment_whose_answer_was_lost_is_closed_once() {
+    for fate in [Fate::LostBefore, Fate::LostAfter, Fate::Late, Fate::Cut] {
+        let place = SharedStore::new(MemoryStore::new());
+        let mut log = log_with_fates(&place, &[Fate::Answered, fate]);
+        log.append(&of_stream("a")).unwrap();
+        log.close_segment("a").unwrap();
+        let again = log.close_segment("a");
+        assert!(matches!(again, Err(LogError::EmptySegment { .. })), "{fate:?}: {again:?}");
+        let closed = records(&place).iter().filter(|record| matches!(record, OwnedRecord::Segment(_))).count();
+        assert_eq!((closed, log.verify_log().unwrap().verdict), (1, Verdict::Valid), "{fate:?}");
+    }
+}
+
+/// The second of two writers who make one stream at the same state finds it made, whether it makes it or appends to it.
+#[test]
+fn row_21_two_writers_who_make_one_stream_make_it_once() {
+    for (appends, fate) in
+        [false, true].into_iter().flat_map(|appends| [Fate::Answered, Fate::LostBefore].map(|fate| (appends, fate)))
+    {
+        let place = SharedStore::new(MemoryStore::new());
+        // It makes another record, since its clock is another.
+        let clock = ManualClock::new();
+        clock.advance(1);
+        let other_providers = Providers { clock: Box::new(clock), ..providers() };
+        let mut other = SecureLog::open(place.clone(), other_providers, options()).unwrap();
+        let mut first = true;
+        let overtaken = Lossy::new(&place, move |method| {
+            if method == "secure-log-insert" && std::mem::take(&mut first) {
+                other.create_stream("contended", &StreamRules::default()).unwrap();
+                return fate;
+            }
+            Fate::Answered
+        });
+        let mut log = SecureLog::open(open(overtaken), providers(), options()).unwrap();
+        if !appends {
+            let said = log.create_stream("contended", &StreamRules::default());
+            assert_eq!(said, Err(LogError::StreamExists("contended".into())), "{fate:?}");
+        }
+        log.append(&of_stream("contended")).unwrap();
+        assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid);
+        assert_eq!(counted(&place, "contended", 0).0, 1, "{fate:?}");
+    }
 }
 
 /// A lock that a killed server left is taken over after a while.

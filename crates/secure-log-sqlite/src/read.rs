@@ -159,6 +159,10 @@ impl<D: Database> SqliteStore<D> {
         self.one("stream", "SELECT number FROM stream WHERE name = ?", &[Value::Text(name)], |row| row.integer(0))
     }
 
+    pub(crate) fn has_any<'n>(&mut self, mut names: impl Iterator<Item = &'n str>) -> Result<bool, StoreError> {
+        names.try_fold(false, |found, name| Ok(found || self.stream_number(name)?.is_some()))
+    }
+
     pub(crate) fn read_stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
         self.one("stream", states!("WHERE s.name = ?"), &[Value::Text(name)], |row| state(&row))
     }

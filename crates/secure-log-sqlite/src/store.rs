@@ -274,7 +274,7 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
         self.ready(true)?;
         self.transaction(|store| {
             let end = store.end()?;
-            if end.expected() != commit.expected {
+            if end.expected() != commit.expected || store.has_any(commit.new_streams())? {
                 let heads = store.newest_heads(None, CONFLICT_HEADS)?.into_iter().map(|numbered| numbered.head);
                 return Err(StoreError::Conflict { heads: heads.collect() });
             }

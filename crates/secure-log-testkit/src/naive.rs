@@ -117,7 +117,9 @@ impl SecureLogStore for NaiveStore {
         let mut heads = self.head_rows();
         let segments = self.segment_rows().len() as u64;
         let holds = heads.last().map(|head| Expected { size: head.size, root: head.root, segments });
-        if holds != commit.expected {
+        let is_made =
+            |name| self.records.iter().any(|record| matches!(record, OwnedRecord::Stream(row) if row.name == name));
+        if holds != commit.expected || commit.new_streams().any(is_made) {
             heads.reverse();
             return Err(StoreError::Conflict { heads });
         }

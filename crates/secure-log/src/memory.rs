@@ -280,7 +280,8 @@ impl SecureLogStore for MemoryStore {
             None => self.order.is_empty(),
             expected => *expected == self.expected(),
         };
-        if !unchanged {
+        let is_made = |name| self.named(name).is_some_and(|stream| stream.row.is_some());
+        if !unchanged || commit.new_streams().any(is_made) {
             return Err(StoreError::Conflict { heads: self.newest_heads() });
         }
         check::check(self, commit)?;

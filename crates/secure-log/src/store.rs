@@ -116,9 +116,13 @@ pub trait SecureLogStore {
     /// The unfinished commit found when the store was opened, if there was one.
     fn torn(&mut self) -> Option<Torn>;
 
-    /// Appends the commit if and only if the store holds exactly `commit.expected`, and returns after all of it
-    /// is durable. Otherwise answers [`StoreError::Conflict`] with the newest heads, and nothing has changed. After
-    /// any other error it is unknown whether the commit was stored; it is there as a whole or not at all.
+    /// Appends the commit if and only if the store holds exactly `commit.expected` and none of
+    /// [`commit.new_streams()`](Commit::new_streams), and returns after all of it is durable. Otherwise answers
+    /// [`StoreError::Conflict`] with the newest heads, and nothing has changed. After any other error it is unknown whether
+    /// the commit was stored; it is there as a whole or not at all.
+    ///
+    /// A commit without entries leaves what others expect as it was, so that without the second rule two writers could make
+    /// one stream, each in its own way.
     fn insert(&mut self, commit: &Commit) -> Result<(), StoreError>;
 
     /// Heads with a number below `below` (or all), newest first, at most `limit`.
@@ -191,7 +195,7 @@ pub trait SecureLogStore {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The store holds something else than the commit expects. Nothing was written: go on from one of these
+    /// The store holds something else than the commit expects, or a stream that it makes. Nothing was written: go on from one of these
     /// heads (newest first) if it can be trusted, or stop.
     Conflict {
         /// What the store has.

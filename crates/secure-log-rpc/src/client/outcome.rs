@@ -58,6 +58,12 @@ impl<T: Transport> RemoteStore<T> {
                 Ok(Whereabouts::NotYet) if excludes_itself(commit) => match self.once(Method::Insert, &params) {
                     Ok(answer) => match value(&answer) {
                         Ok(()) => return Ok(()),
+                        // Neither is stored from now on. One may have been before.
+                        Err(Unreadable::Error(StoreError::Conflict { heads })) => match self.whereabouts(commit) {
+                            Ok(Whereabouts::Stored) => return Ok(()),
+                            Ok(_) => return Err(StoreError::Conflict { heads }),
+                            Err(error) => trouble = error.to_string(),
+                        },
                         // Of two that are on their way one may have been stored, whatever is said of the other.
                         Err(Unreadable::Error(error)) => trouble = error.to_string(),
                         Err(Unreadable::Malformed(malformed)) => trouble = malformed.to_string(),
@@ -137,7 +143,8 @@ fn has_entries(commit: &Commit) -> bool {
     commit.rows().any(|row| matches!(row, CommitRow::Entry(_)))
 }
 
-/// Whether the commit, once stored, is what keeps a second copy of it from being stored: it changes what it expects.
+/// Whether the commit, once stored, is what keeps a second copy of it from being stored: it changes what it expects, or makes a
+/// stream.
 fn excludes_itself(commit: &Commit) -> bool {
-    commit.expected.is_none() || has_entries(commit)
+    commit.expected.is_none() || has_entries(commit) || commit.new_streams().next().is_some()
 }

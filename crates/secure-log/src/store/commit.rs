@@ -61,6 +61,14 @@ impl Commit {
         self.items.iter().map(|item| self.record(item))
     }
 
+    /// Names of the streams that the commit makes: those of its stream records that deprecate none.
+    pub fn new_streams(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Stream(row) if row.deprecated.is_none() => Some(&*row.name),
+            _ => None,
+        })
+    }
+
     fn record<'c>(&'c self, item: &'c Item) -> Record<'c> {
         match item {
             Item::Log(row) => Record::Log(row),

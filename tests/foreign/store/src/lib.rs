@@ -109,7 +109,14 @@ impl Store {
     fn insert(&mut self, commit: Commit) -> Result<(), StoreError> {
         let found = self.heads().last().map(|head| (head.size, &head.root, self.segments().count() as u64));
         let expected = commit.expected.as_ref().map(|expected| (expected.size, &expected.root, expected.segments));
-        if found != expected {
+        let is_made = |made: &StreamRow| {
+            self.rows.iter().any(|row| matches!(row, Some(Row::Stream(row)) if row.name == made.name))
+        };
+        let makes_again = commit.rows.iter().any(|row| match row {
+            CommitRow::Row(Row::Stream(row)) => row.deprecated.is_none() && is_made(row),
+            _ => false,
+        });
+        if found != expected || makes_again {
             let newest: Vec<HeadRow> = self.heads().cloned().collect();
             return Err(StoreError::Conflict(newest.into_iter().rev().take(16).collect()));
         }

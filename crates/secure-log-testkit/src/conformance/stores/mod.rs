@@ -38,6 +38,7 @@ macro_rules! store_conformance {
             the_first_commit_needs_an_empty_store,
             a_conflict_changes_nothing_and_shows_the_newest_heads,
             two_writers_never_fork,
+            a_stream_is_made_by_one_writer,
             heads_are_paged_newest_first,
             ranges_of_entries_end_where_they_should,
             lists_are_paged,
@@ -154,6 +155,35 @@ pub fn two_writers_never_fork<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) 
     let mut bytes = Vec::new();
     two.entries(everything(), &mut |record| bytes.push(OwnedRecord::from(record).entry().unwrap().payload)).unwrap();
     assert_eq!(bytes, [b"one", b"two"]);
+}
+
+/// A commit without entries leaves what others expect as it was, so that two writers can make one stream at the same state. The
+/// second is told so: with both records the log would verify never again.
+pub fn a_stream_is_made_by_one_writer<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    // Another one's clock has gone on.
+    let mut other = both.log.clone();
+    let _ = other.commit().finish();
+    let (late, late_with_entry) = (
+        other.clone().commit().stream("contended").finish(),
+        other.clone().commit().stream("contended").entry("contended", b"late").finish(),
+    );
+    let first = both.log.commit().stream("contended").finish();
+    assert_eq!((first.expected, first.expected), (late.expected, late_with_entry.expected));
+    both.insert(&first).expect("the first is in time");
+    // The last one is a second copy of the first.
+    for late in [&late, &late_with_entry, &first] {
+        match both.insert(late) {
+            Err(StoreError::Conflict { heads }) => assert_eq!(heads.first(), first.head()),
+            other => panic!("a conflict was expected, and not {other:?}"),
+        }
+        both.assert_same();
+        both.reopen();
+    }
+    let commit = both.log.commit().entry("contended", b"in time").deprecate("contended").finish();
+    both.insert(&commit).expect("the stream is that of the first");
+    both.assert_same();
 }
 
 /// Pages of heads, by number.
