@@ -18,7 +18,8 @@ Drives every exported function of a composed secure-log stack and checks what it
 usage: secure-log-verify [--pkcs11-module MODULE.so] STACK.wasm CONFIG
                                               run all steps on the log at CONFIG, which is made if it is not there
        secure-log-verify --pkcs11-module MODULE.so --run COMMAND.wasm [ARGUMENT]..
-                                              run a command that imports a token, such as the suite of every token
+                                              run a command that imports a token, such as secure-log-command-hsm.wasm, in
+                                              this folder, with the variables that begin with SECURE_LOG
        secure-log-verify --list               name the steps
        secure-log-verify --help               this text
 
@@ -124,8 +125,7 @@ fn prepare(stack: &Path, module: Option<&Path>, config: &str) -> Result<Session>
 #[cfg(feature = "pkcs11")]
 fn run_command(command: &Path, module: &Path, arguments: &[String]) -> ExitCode {
     match secure_log_verify::pkcs11::run_command(command, module, arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE

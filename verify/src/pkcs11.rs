@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use secure_log_pkcs11::{Attribute, AttributeType, Cryptoki, Module, ModuleSession, Pin, Session};
 use wasmtime::component::{Component, HasSelf, Linker, Resource};
 use wasmtime::{Engine, Result, Store};
-use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p2::bindings::sync::Command;
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 use crate::host::Guest;
 use crate::merkle::sha256;
@@ -72,8 +72,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> Result<()> {
     wire::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 
-/// Runs a command component that imports a token, with those of a module; answers whether it succeeded.
-pub fn run_command(command: &Path, module: &Path, arguments: &[String]) -> Result<bool> {
+/// Runs a command component that imports a token, with those of a module: in the working folder, with the variables that
+/// begin with SECURE_LOG. Answers its exit code.
+pub fn run_command(command: &Path, module: &Path, arguments: &[String]) -> Result<i32> {
     let engine = Engine::default();
     let component = Component::from_file(&engine, command)?;
     let mut linker = Linker::new(&engine);
@@ -81,16 +82,41 @@ pub fn run_command(command: &Path, module: &Path, arguments: &[String]) -> Resul
     add_to_linker(&mut linker)?;
     let mut wasi = WasiCtxBuilder::new();
     wasi.inherit_stdio().allow_blocking_current_thread(true).arg("command").args(arguments);
+    wasi.preopened_dir(".", ".", FsPerms::ReadWrite)?;
+    for (name, value) in std::env::vars().filter(|(name, _)| name.starts_with("SECURE_LOG")) {
+        wasi.env(name, value);
+    }
     let mut guest = Guest::new(wasi.build());
     guest.module = Some(SharedModule::load(module)?);
     let mut store = Store::new(&engine, guest);
     let command = Command::instantiate(&mut store, &component, &linker)?;
-    Ok(command.wasi_cli_run().call_run(&mut store)?.is_ok())
+    match command.wasi_cli_run().call_run(&mut store) {
+        Ok(succeeded) => Ok(i32::from(succeeded.is_err())),
+        Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(exit) => Ok(exit.0),
+            None => Err(error),
+        },
+    }
 }
 
 impl Guest {
     fn module(&self) -> Result<&Module, wire::Rv> {
         Ok(&self.module.as_ref().ok_or(wire::Rv::TokenNotPresent)?.module)
+    }
+
+    /// After a change nobody is known by an earlier PIN: who comes next is asked by the module, or has to wait until the
+    /// login is over.
+    fn change_pin(
+        &self,
+        session: &Resource<GuestSession>,
+        change: impl FnOnce(&ModuleSession) -> Result<(), secure_log_pkcs11::Rv>,
+    ) -> Result<(), wire::Rv> {
+        let shared = self.module.as_ref().ok_or(wire::Rv::TokenNotPresent)?;
+        let opened = self.table.get(session).map_err(|_| wire::Rv::SessionHandleInvalid)?;
+        change(&opened.session)?;
+        let mut accepted = shared.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.retain(|(slot, ..)| *slot != opened.slot);
+        Ok(())
     }
 
     fn session(&self, session: &Resource<GuestSession>) -> Result<&ModuleSession, wire::Rv> {
@@ -137,11 +163,11 @@ impl wire::HostSession for Guest {
     }
 
     fn init_pin(&mut self, this: Resource<GuestSession>, pin: String) -> Result<(), wire::Rv> {
-        Ok(self.session(&this)?.init_pin(&Pin::new(pin))?)
+        self.change_pin(&this, |session| session.init_pin(&Pin::new(pin)))
     }
 
     fn set_pin(&mut self, this: Resource<GuestSession>, old: String, new: String) -> Result<(), wire::Rv> {
-        Ok(self.session(&this)?.set_pin(&Pin::new(old), &Pin::new(new))?)
+        self.change_pin(&this, |session| session.set_pin(&Pin::new(old), &Pin::new(new)))
     }
 
     fn find_objects(

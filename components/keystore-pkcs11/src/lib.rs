@@ -25,11 +25,13 @@ use std::sync::LazyLock;
 use bindings::exports::keys::keystore::{mac, manage, sealer, signer};
 use secure_log::providers::{CheckpointSigner, KeyError, MacKey as _};
 use secure_log::sign::Algorithm;
+use secure_log_guest_keys::convert_key_error;
 use secure_log_pkcs11::{
-    Config, ConfigError, KeyDescription, NewKey, TokenError, TokenKeystore, TokenMac, TokenSigner, TokenWrappingKey,
-    WrappedKeyError,
+    Config, ConfigError, KeyDescription, NewKey, Pin, TokenError, TokenKeystore, TokenMac, TokenSigner,
+    TokenWrappingKey, WrappedKeyError, WrappingAlgorithm,
 };
 use token::Imported;
+use zeroize::Zeroizing;
 
 /// One keystore an instance, with one session. A broken configuration is a failure of every call and never an absent key.
 static KEYSTORE: LazyLock<Result<TokenKeystore<Imported>, ConfigError>> =
@@ -90,16 +92,15 @@ impl sealer::Guest for Component {
 
 impl sealer::GuestWrappingKey for TokenWrappingKey<Imported> {
     fn algorithm(&self) -> String {
-        TokenWrappingKey::<Imported>::ALGORITHM.to_owned()
+        TokenWrappingKey::algorithm(self).as_str().to_owned()
     }
 
-    /// The algorithm binds no associated data (format.md s.8).
-    fn wrap(&self, plaintext: Vec<u8>, _associated_data: Vec<u8>) -> Result<Vec<u8>, sealer::SealerError> {
-        Ok(TokenWrappingKey::wrap(self, &plaintext)?)
+    fn wrap(&self, plaintext: Vec<u8>, associated_data: Vec<u8>) -> Result<Vec<u8>, sealer::SealerError> {
+        Ok(TokenWrappingKey::wrap(self, &Zeroizing::new(plaintext), &associated_data)?)
     }
 
-    fn unwrap(&self, wrapped: Vec<u8>, _associated_data: Vec<u8>) -> Result<Vec<u8>, sealer::SealerError> {
-        match TokenWrappingKey::unwrap(self, &wrapped) {
+    fn unwrap(&self, wrapped: Vec<u8>, associated_data: Vec<u8>) -> Result<Vec<u8>, sealer::SealerError> {
+        match TokenWrappingKey::unwrap(self, &wrapped, &associated_data) {
             Ok(plaintext) => Ok(plaintext.to_vec()),
             Err(WrappedKeyError::NotAuthentic) => Err(sealer::SealerError::NotAuthentic),
             Err(WrappedKeyError::Token(error)) => Err(error.into()),
@@ -108,16 +109,16 @@ impl sealer::GuestWrappingKey for TokenWrappingKey<Imported> {
 }
 
 impl manage::Guest for Component {
-    /// `symmetric` is a key for hashing, and `aes-kwp` one for wrapping: a token keeps the two apart. An empty algorithm
-    /// stands for `ed25519`.
+    /// `symmetric` is a key for hashing, `aes-kwp` and `aes-gcm` are keys for wrapping: a token keeps them apart. An empty
+    /// algorithm stands for `ed25519`.
     fn generate(label: String, algorithm: String) -> Result<manage::KeyInfo, manage::ManageError> {
         let kind = match algorithm.as_str() {
             "" => NewKey::Signing(Algorithm::Ed25519),
             "symmetric" => NewKey::Mac,
-            TokenWrappingKey::<Imported>::ALGORITHM => NewKey::Wrapping,
-            name => match Algorithm::from_name(name) {
-                Some(algorithm) => NewKey::Signing(algorithm),
-                None => return Err(manage::ManageError::UnsupportedAlgorithm(algorithm)),
+            name => match (Algorithm::from_name(name), WrappingAlgorithm::from_name(name)) {
+                (Some(algorithm), _) => NewKey::Signing(algorithm),
+                (None, Some(algorithm)) => NewKey::Wrapping(algorithm),
+                (None, None) => return Err(manage::ManageError::UnsupportedAlgorithm(algorithm)),
             },
         };
         Ok(keystore()?.generate(&label, kind)?.into())
@@ -134,6 +135,19 @@ impl manage::Guest for Component {
 
     fn show_key(label: String, name: String) -> Result<manage::KeyInfo, manage::ManageError> {
         Ok(keystore()?.describe(&label, &name)?.into())
+    }
+
+    fn change_pin(owner: manage::PinOwner, new_pin: String) -> Result<(), manage::ManageError> {
+        let new_pin = Pin::new(new_pin);
+        match owner {
+            manage::PinOwner::User => keystore()?.change_pin(new_pin)?,
+            manage::PinOwner::SecurityOfficer => keystore()?.change_so_pin(new_pin)?,
+        }
+        Ok(())
+    }
+
+    fn reset_pin(new_pin: String) -> Result<(), manage::ManageError> {
+        Ok(keystore()?.reset_pin(Pin::new(new_pin))?)
     }
 }
 
@@ -154,28 +168,13 @@ impl From<TokenError> for manage::ManageError {
     fn from(error: TokenError) -> manage::ManageError {
         match error {
             TokenError::KeyExists { .. } => manage::ManageError::KeyExists(error.to_string()),
-            TokenError::BadLabel(_) => manage::ManageError::Invalid(error.to_string()),
+            TokenError::BadLabel(_) | TokenError::NewPinRefused { .. } => {
+                manage::ManageError::Invalid(error.to_string())
+            }
             TokenError::NotConfigured { .. } => manage::ManageError::Unsupported(error.to_string()),
             error => KeyError::from(error).into(),
         }
     }
-}
-
-/// The interfaces have the same cases but for a key of an unsupported algorithm.
-macro_rules! convert_key_error {
-    ($error:ty, $unsupported_algorithm:ident) => {
-        impl From<KeyError> for $error {
-            fn from(error: KeyError) -> $error {
-                match error {
-                    KeyError::NotFound(detail) => <$error>::KeyNotFound(detail),
-                    KeyError::UnsupportedAlgorithm(detail) => <$error>::$unsupported_algorithm(detail),
-                    KeyError::AccessDenied(detail) => <$error>::AccessDenied(detail),
-                    KeyError::Backend(detail) => <$error>::Backend(detail),
-                    other => <$error>::Backend(other.to_string()),
-                }
-            }
-        }
-    };
 }
 
 convert_key_error!(signer::Error, UnsupportedAlgorithm);

@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 
 use bindings::exports::keys::keystore::{mac, manage, sealer, signer};
 use secure_log::providers::{CheckpointSigner, KeyError, MacKey as _};
+use secure_log_guest_keys::convert_key_error;
 use secure_log_keystore::{
     Config, ConfigError, KeyInfo, KeyKind, MacKey, ManageError, NotAuthentic, SigningKey, SoftwareKeystore, WrappingKey,
 };
@@ -116,6 +117,18 @@ impl manage::Guest for Component {
     fn show_key(label: String, name: String) -> Result<manage::KeyInfo, manage::ManageError> {
         Ok(keystore()?.show(&label, &name)?.into())
     }
+
+    fn change_pin(_: manage::PinOwner, _: String) -> Result<(), manage::ManageError> {
+        Err(no_pin())
+    }
+
+    fn reset_pin(_: String) -> Result<(), manage::ManageError> {
+        Err(no_pin())
+    }
+}
+
+fn no_pin() -> manage::ManageError {
+    manage::ManageError::Unsupported("keys in files have a passphrase and no PIN".into())
 }
 
 impl From<KeyInfo> for manage::KeyInfo {
@@ -149,23 +162,6 @@ impl From<KeyError> for manage::ManageError {
     fn from(error: KeyError) -> manage::ManageError {
         ManageError::from(error).into()
     }
-}
-
-/// The interfaces have the same cases but for a key of an unsupported algorithm, which only signing keys can be.
-macro_rules! convert_key_error {
-    ($error:ty, $unsupported_algorithm:ident) => {
-        impl From<KeyError> for $error {
-            fn from(error: KeyError) -> $error {
-                match error {
-                    KeyError::NotFound(detail) => <$error>::KeyNotFound(detail),
-                    KeyError::UnsupportedAlgorithm(detail) => <$error>::$unsupported_algorithm(detail),
-                    KeyError::AccessDenied(detail) => <$error>::AccessDenied(detail),
-                    KeyError::Backend(detail) => <$error>::Backend(detail),
-                    other => <$error>::Backend(other.to_string()),
-                }
-            }
-        }
-    };
 }
 
 convert_key_error!(signer::Error, UnsupportedAlgorithm);

@@ -1,8 +1,8 @@
 //! The suite of every PKCS#11 token, over the token that this component is composed with or that its host has.
 //!
 //! Built for wasm32-wasip2 and run by scripts/test-tokens.sh. Without an argument it prints how many checks there are; with
-//! the number of one it makes a token and does that check. What a token does its own way is told by its name: `softhsm`
-//! as the second argument.
+//! the number of one it makes a token and does that check; with `all` it makes a token for each, which takes a provider that
+//! has many. What a token does its own way is told by its name: `softhsm` as the second argument.
 
 use secure_log_pkcs11::{Cryptoki as _, Pin, Session as _, UserType};
 use secure_log_testkit::conformance::tokens::{self, Habits, SO_PIN, Token, USER_PIN};
@@ -22,17 +22,26 @@ fn main() {
         std::process::exit(1);
     }
     let checks = tokens::all::<Imported>();
-    let Some(number) = std::env::args().nth(1) else {
+    let Some(which) = std::env::args().nth(1) else {
         println!("{}", checks.len());
         return;
     };
-    let (name, check) = checks[number.parse::<usize>().expect("the argument is a number")];
     let habits = match std::env::args().nth(2).as_deref() {
         Some("softhsm") => Habits::SOFTHSM,
         _ => Habits::STANDARD,
     };
-    check(&initialized(&format!("suite-{number}"), habits));
-    println!("passed: {name}");
+    let wanted = match which.as_str() {
+        "all" => 0..checks.len(),
+        number => {
+            let number: usize = number.parse().expect("the argument is `all` or a number");
+            number..number + 1
+        }
+    };
+    for number in wanted {
+        let (name, check) = checks[number];
+        check(&initialized(&format!("suite-{number}"), habits));
+        println!("passed: {name}");
+    }
 }
 
 /// Initializes a slot that is free; the token may get another slot by that.

@@ -1,8 +1,11 @@
 //! A session with the one token that is meant, opened when it is first needed and again after it was lost.
 
 use crate::config::Config;
-use crate::cryptoki::{Attribute, AttributeType, Cryptoki, ObjectClass, ObjectHandle, Session, SlotId, UserType};
+use crate::cryptoki::{
+    Attribute, AttributeType, Cryptoki, MechanismType, ObjectClass, ObjectHandle, Session, SlotId, UserType,
+};
 use crate::error::TokenError;
+use crate::pin::Pin;
 use crate::rv::Rv;
 
 /// The library, who uses it, and the session if there is one.
@@ -12,13 +15,15 @@ pub(crate) struct Connection<C: Cryptoki> {
     session: Option<C::Session>,
     /// Counts sessions: handles of one mean nothing in the next.
     epoch: u64,
-    /// What the token said of our PIN. It would say the same again, and have one try less.
+    /// What the token said of the user's PIN. It would say the same again, and have one try less.
     refused: Option<TokenError>,
+    /// The same of the security officer's.
+    so_refused: Option<TokenError>,
 }
 
 impl<C: Cryptoki> Connection<C> {
     pub(crate) fn new(library: C, config: Config) -> Connection<C> {
-        Connection { library, config, session: None, epoch: 0, refused: None }
+        Connection { library, config, session: None, epoch: 0, refused: None, so_refused: None }
     }
 
     pub(crate) fn library(&self) -> &C {
@@ -50,14 +55,56 @@ impl<C: Cryptoki> Connection<C> {
         answer
     }
 
-    /// A session of its own, in which keys can be made. Call [`forget`](Connection::forget) first.
+    /// A session of its own, in which keys can be made and the PIN can be changed. The other one is given up.
     pub(crate) fn open_read_write(&mut self, slot: SlotId) -> Result<C::Session, TokenError> {
+        self.session = None;
         self.log_in(slot, true)
     }
 
-    /// Lets go of the session.
-    pub(crate) fn forget(&mut self) {
+    /// Does something in a session in which the security officer is logged in, with the officer's PIN.
+    pub(crate) fn as_officer<T>(
+        &mut self,
+        slot: SlotId,
+        act: impl FnOnce(&C::Session, &Pin) -> T,
+    ) -> Result<T, TokenError> {
+        let pin = self.config.so_pin.as_ref().ok_or(TokenError::NoSoPin)?;
+        if let Some(error) = &self.so_refused {
+            return Err(error.clone());
+        }
+        // No user may be logged in at the same time.
         self.session = None;
+        let session = self.library.open_session(slot, true);
+        let session = session.map_err(|rv| TokenError::of_call("C_OpenSession", rv))?;
+        if let Err(rv) = session.login(UserType::So, pin) {
+            let error = match rv {
+                Rv::PinIncorrect => TokenError::WrongSoPin,
+                Rv::PinLocked => TokenError::SoPinLocked,
+                rv => return Err(TokenError::of_call("C_Login", rv)),
+            };
+            self.so_refused = Some(error.clone());
+            return Err(error);
+        }
+        let answer = act(&session, pin);
+        // Other sessions of the library would keep the officer logged in.
+        session.logout().map_err(|rv| TokenError::of_call("C_Logout", rv))?;
+        Ok(answer)
+    }
+
+    /// Goes on with another PIN of the user.
+    pub(crate) fn use_pin(&mut self, pin: Pin) {
+        self.config.pin = Some(pin);
+        self.refused = None;
+    }
+
+    /// Goes on with another PIN of the security officer.
+    pub(crate) fn use_so_pin(&mut self, pin: Pin) {
+        self.config.so_pin = Some(pin);
+        self.so_refused = None;
+    }
+
+    /// What the token of a slot can do.
+    pub(crate) fn mechanisms(&self, slot: SlotId) -> Result<Vec<MechanismType>, TokenError> {
+        self.library.mechanism_list(slot).map_err(|rv| TokenError::of_call("C_GetMechanismList", rv))
     }
 
     /// The slot of the token that is meant.

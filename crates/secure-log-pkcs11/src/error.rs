@@ -18,10 +18,25 @@ pub enum TokenError {
     },
     /// A token is configured and no PIN.
     NoPin,
+    /// What the security officer alone does needs that one's PIN.
+    NoSoPin,
     /// The token does not take the PIN. It is not tried again: tries are few.
     WrongPin,
+    /// The token does not take the PIN of the security officer, which is not tried again either.
+    WrongSoPin,
     /// Wrong PINs, or whoever may, have locked it.
     PinLocked,
+    /// Wrong PINs have locked that of the security officer. Nobody can set it anew.
+    SoPinLocked,
+    /// The token does not take this for a new PIN.
+    NewPinRefused {
+        /// What it answered.
+        rv: Rv,
+        /// The fewest bytes that it takes.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
     /// The token has no user yet.
     PinNotSet,
     /// The library has no token that is initialized.
@@ -78,6 +93,11 @@ pub enum TokenError {
         /// The label of the key.
         label: String,
     },
+    /// What is to be wrapped is empty or too long to be a key.
+    BadKeyMaterial {
+        /// How long it is.
+        bytes: usize,
+    },
     /// The token answered something that cannot be.
     BadAnswer(&'static str),
     /// A call failed for another reason.
@@ -112,11 +132,22 @@ impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TokenError::NotConfigured { label } => {
-                write!(f, "{label:?}: no token is configured: set {PIN}, and {LABEL} where there are several tokens")
+                if !label.is_empty() {
+                    write!(f, "{label:?}: ")?;
+                }
+                write!(f, "no token is configured: set {PIN}, and {LABEL} where there are several tokens")
             }
             TokenError::NoPin => write!(f, "the token needs a PIN: set {PIN}"),
             TokenError::WrongPin => {
                 write!(f, "the token does not take the PIN of {PIN}; it is not tried again, since tries are few")
+            }
+            TokenError::NoSoPin => write!(f, "only the security officer does that: set {SO_PIN}"),
+            TokenError::WrongSoPin => {
+                write!(f, "the token does not take the PIN of {SO_PIN}; it is not tried again, since tries are few")
+            }
+            TokenError::SoPinLocked => f.write_str("the security officer's PIN is locked, and nobody can set it anew"),
+            TokenError::NewPinRefused { rv, min, max } => {
+                write!(f, "the token does not take this for a new PIN ({rv}): {min} to {max} bytes")
             }
             TokenError::PinLocked => f.write_str("the PIN is locked: the security officer sets a new one"),
             TokenError::PinNotSet => f.write_str("the token has no user PIN yet: the security officer sets one"),
@@ -141,6 +172,9 @@ impl fmt::Display for TokenError {
             TokenError::OtherKey { label } => {
                 write!(f, "{label:?}: the session was lost, and another key has this label now: open the log again")
             }
+            TokenError::BadKeyMaterial { bytes } => {
+                write!(f, "{bytes} bytes are no key to be wrapped: 1 to 512")
+            }
             TokenError::BadAnswer(what) => write!(f, "the token answered {what}"),
             TokenError::Failed { call, rv } => write!(f, "{call}: {rv}"),
         }
@@ -155,7 +189,10 @@ impl From<TokenError> for KeyError {
         match error {
             TokenError::NotConfigured { .. } | TokenError::NoSuchKey { .. } => KeyError::NotFound(text),
             TokenError::NoPin
+            | TokenError::NoSoPin
             | TokenError::WrongPin
+            | TokenError::WrongSoPin
+            | TokenError::SoPinLocked
             | TokenError::PinLocked
             | TokenError::PinNotSet
             | TokenError::NotPermitted { .. }

@@ -3,23 +3,20 @@
 use p256::ecdsa::Signature;
 use secure_log::hash::Hash;
 use secure_log::sign::{Algorithm, PublicKey};
-use zeroize::Zeroizing;
 
 use crate::connection::{attributes, find_one, value_of};
 use crate::cryptoki::{
-    Attribute, AttributeType, ED25519_PARAMS, KeyType, Mechanism, MechanismType, ObjectClass, ObjectHandle,
-    P256_PARAMS, Session,
+    Attribute, AttributeType, ED25519_PARAMS, Mechanism, ObjectClass, ObjectHandle, P256_PARAMS, Session,
 };
 use crate::error::TokenError;
 use crate::public_key;
 use crate::rv::Rv;
+use crate::wrapping::WrappingAlgorithm;
 
 /// Modulus of RSA keys that are made here, in bits.
 const NEW_RSA_BITS: u64 = 3072;
 /// What format.md s.5 says of PSS.
 const PSS_SALT_BYTES: u64 = 32;
-/// The largest key material that is wrapped: a token takes it as a key, and those are small.
-const MAX_WRAPPED_BYTES: usize = 512;
 
 /// What a key can be made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +26,7 @@ pub enum NewKey {
     /// Keyed hashing: 32 bytes.
     Mac,
     /// Wrapping keys: AES-256.
-    Wrapping,
+    Wrapping(WrappingAlgorithm),
 }
 
 /// The private key of this label and its public key.
@@ -73,21 +70,13 @@ pub(crate) fn sign(
     }
 }
 
-/// The secret key of this label, which may do all of this.
-pub(crate) fn find_secret(
-    session: &impl Session,
-    label: &str,
-    permissions: &[(AttributeType, &'static str)],
-) -> Result<ObjectHandle, TokenError> {
+/// The secret key of this label, which may make MACs.
+pub(crate) fn find_mac(session: &impl Session, label: &str) -> Result<ObjectHandle, TokenError> {
     let Some(key) = find_one(session, ObjectClass::SecretKey, label, &[])? else {
-        return Err(absent(session, label, "hash or wrap: it is no secret key")?);
+        return Err(absent(session, label, "compute MACs: it is no secret key")?);
     };
-    for (permission, what) in permissions {
-        let known = attributes(session, key, &[*permission])?;
-        let denied = [Attribute::Sign(false), Attribute::Wrap(false), Attribute::Unwrap(false)];
-        if known.iter().any(|attribute| denied.contains(attribute)) {
-            return Err(TokenError::NotPermitted { label: label.into(), what });
-        }
+    if value_of!(attributes(session, key, &[AttributeType::Sign])?, Sign) == Some(false) {
+        return Err(TokenError::NotPermitted { label: label.into(), what: "compute MACs" });
     }
     Ok(key)
 }
@@ -102,66 +91,6 @@ pub(crate) fn mac(
     let mac = session.sign(&Mechanism::Sha256Hmac, key, message);
     let mac = mac.map_err(|rv| of_use(label, "compute MACs", "C_Sign", rv))?;
     mac.try_into().map_err(|_| TokenError::BadAnswer("no HMAC of 32 bytes"))
-}
-
-/// Whether the token wraps as RFC 5649 says.
-pub(crate) fn can_wrap(mechanisms: &[MechanismType]) -> Result<(), TokenError> {
-    if mechanisms.contains(&Mechanism::AesKeyWrapKwp.number()) {
-        return Ok(());
-    }
-    Err(TokenError::UnsupportedMechanism("CKM_AES_KEY_WRAP_KWP"))
-}
-
-/// Wraps bytes, which become a key of the session for as long as that takes.
-pub(crate) fn wrap(
-    session: &impl Session,
-    label: &str,
-    key: ObjectHandle,
-    plaintext: &[u8],
-) -> Result<Vec<u8>, TokenError> {
-    if plaintext.is_empty() || plaintext.len() > MAX_WRAPPED_BYTES {
-        return Err(TokenError::BadAnswer("what is wrapped must have 1 to 512 bytes"));
-    }
-    let mut template = session_secret();
-    template.push(Attribute::Value(plaintext.into()));
-    let object = session.create_object(&template).map_err(|rv| TokenError::of_call("C_CreateObject", rv))?;
-    let wrapped = session.wrap_key(&Mechanism::AesKeyWrapKwp, key, object);
-    destroy(session, object)?;
-    wrapped.map_err(|rv| of_use(label, "wrap", "C_WrapKey", rv))
-}
-
-/// Why something was not unwrapped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WrappedKeyError {
-    /// It was not wrapped by this key.
-    NotAuthentic,
-    /// The token failed.
-    Token(TokenError),
-}
-
-impl From<TokenError> for WrappedKeyError {
-    fn from(error: TokenError) -> WrappedKeyError {
-        WrappedKeyError::Token(error)
-    }
-}
-
-/// Gives back what [`wrap`] wrapped.
-pub(crate) fn unwrap(
-    session: &impl Session,
-    label: &str,
-    key: ObjectHandle,
-    wrapped: &[u8],
-) -> Result<Result<Zeroizing<Vec<u8>>, WrappedKeyError>, TokenError> {
-    let object = match session.unwrap_key(&Mechanism::AesKeyWrapKwp, key, wrapped, &session_secret()) {
-        Err(Rv::WrappedKeyInvalid | Rv::WrappedKeyLenRange | Rv::EncryptedDataInvalid | Rv::EncryptedDataLenRange) => {
-            return Ok(Err(WrappedKeyError::NotAuthentic));
-        }
-        other => other.map_err(|rv| of_use(label, "unwrap", "C_UnwrapKey", rv))?,
-    };
-    let value = attributes(session, object, &[AttributeType::Value]);
-    destroy(session, object)?;
-    let value = value_of!(value?, Value).ok_or(TokenError::BadAnswer("a key of the session without its value"))?;
-    Ok(Ok(Zeroizing::new(value)))
 }
 
 /// Makes a key of the token, which never leaves it.
@@ -192,18 +121,20 @@ pub(crate) fn generate(session: &impl Session, label: &str, kind: NewKey) -> Res
             let made = session.generate_key_pair(&mechanism, &public, &private);
             made.map(drop).map_err(|rv| TokenError::of_call("C_GenerateKeyPair", rv))
         }
-        NewKey::Mac | NewKey::Wrapping => {
-            let wraps = kind == NewKey::Wrapping;
-            let mechanism = if wraps { Mechanism::AesKeyGen } else { Mechanism::GenericSecretKeyGen };
+        NewKey::Mac | NewKey::Wrapping(_) => {
+            let hashes = kind == NewKey::Mac;
+            let wraps = kind == NewKey::Wrapping(WrappingAlgorithm::AesKwp);
+            let encrypts = kind == NewKey::Wrapping(WrappingAlgorithm::AesGcm);
+            let mechanism = if hashes { Mechanism::GenericSecretKeyGen } else { Mechanism::AesKeyGen };
             // What is not said, a token decides: some then allow everything.
             let uses = [
                 Attribute::ValueLen(32),
                 Attribute::Wrap(wraps),
                 Attribute::Unwrap(wraps),
-                Attribute::Sign(!wraps),
-                Attribute::Verify(!wraps),
-                Attribute::Encrypt(false),
-                Attribute::Decrypt(false),
+                Attribute::Sign(hashes),
+                Attribute::Verify(hashes),
+                Attribute::Encrypt(encrypts),
+                Attribute::Decrypt(encrypts),
             ];
             let template = with(&[&secret, &uses]);
             let made = session.generate_key(&mechanism, &template);
@@ -212,24 +143,12 @@ pub(crate) fn generate(session: &impl Session, label: &str, kind: NewKey) -> Res
     }
 }
 
-/// A key of the session that may be read, as the keys that seal payloads must be by who seals with them.
-fn session_secret() -> Vec<Attribute> {
-    vec![
-        Attribute::Class(ObjectClass::SecretKey),
-        Attribute::KeyType(KeyType::GenericSecret),
-        Attribute::Token(false),
-        Attribute::Private(true),
-        Attribute::Sensitive(false),
-        Attribute::Extractable(true),
-    ]
-}
-
-fn destroy(session: &impl Session, object: ObjectHandle) -> Result<(), TokenError> {
+pub(crate) fn destroy(session: &impl Session, object: ObjectHandle) -> Result<(), TokenError> {
     session.destroy_object(object).map_err(|rv| TokenError::of_call("C_DestroyObject", rv))
 }
 
 /// What to say of a key that is not there: never "no such key" when the label has a key for another use.
-fn absent(session: &impl Session, label: &str, what: &'static str) -> Result<TokenError, TokenError> {
+pub(crate) fn absent(session: &impl Session, label: &str, what: &'static str) -> Result<TokenError, TokenError> {
     for class in [ObjectClass::SecretKey, ObjectClass::PrivateKey, ObjectClass::PublicKey] {
         if find_one(session, class, label, &[])?.is_some() {
             return Ok(TokenError::NotPermitted { label: label.into(), what });
@@ -239,7 +158,7 @@ fn absent(session: &impl Session, label: &str, what: &'static str) -> Result<Tok
 }
 
 /// What a failed use of a key means.
-fn of_use(label: &str, what: &'static str, call: &'static str, rv: Rv) -> TokenError {
+pub(crate) fn of_use(label: &str, what: &'static str, call: &'static str, rv: Rv) -> TokenError {
     match rv {
         Rv::KeyFunctionNotPermitted | Rv::KeyTypeInconsistent => TokenError::NotPermitted { label: label.into(), what },
         Rv::MechanismInvalid => TokenError::UnsupportedKey {

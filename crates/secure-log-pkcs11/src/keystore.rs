@@ -9,12 +9,10 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::cryptoki::{AttributeType, Cryptoki, ObjectHandle};
+use crate::cryptoki::{Cryptoki, ObjectHandle};
 use crate::error::TokenError;
-use crate::keys::{self, WrappedKeyError};
-
-const MAC_USES: &[(AttributeType, &str)] = &[(AttributeType::Sign, "compute MACs")];
-const WRAPPING_USES: &[(AttributeType, &str)] = &[(AttributeType::Wrap, "wrap"), (AttributeType::Unwrap, "unwrap")];
+use crate::keys;
+use crate::wrapping::{self, WrappedKeyError, WrappingAlgorithm};
 
 /// Keys on a token, by `CKA_LABEL`. Nothing is asked of the token before a key is.
 ///
@@ -46,23 +44,19 @@ impl<C: Cryptoki> TokenKeystore<C> {
 
     /// The key of the keyed suite with this label.
     pub fn mac_key(&self, label: &str) -> Result<TokenMac<C>, TokenError> {
-        let place = self.secret(label, MAC_USES)?;
+        let mut connection = self.configured(label)?;
+        let handle = connection.with(|session| keys::find_mac(session, label))?;
+        let place = Mutex::new(Place { epoch: connection.connect()?, handle });
         Ok(TokenMac { shared: Arc::clone(&self.0), label: label.into(), place })
     }
 
     /// The wrapping key with this label.
     pub fn wrapping_key(&self, label: &str) -> Result<TokenWrappingKey<C>, TokenError> {
-        let place = self.secret(label, WRAPPING_USES)?;
-        let connection = self.0.lock();
-        let mechanisms = connection.library().mechanism_list(connection.slot()?);
-        keys::can_wrap(&mechanisms.map_err(|rv| TokenError::of_call("C_GetMechanismList", rv))?)?;
-        Ok(TokenWrappingKey { shared: Arc::clone(&self.0), label: label.into(), place })
-    }
-
-    fn secret(&self, label: &str, uses: &[(AttributeType, &'static str)]) -> Result<Mutex<Place>, TokenError> {
         let mut connection = self.configured(label)?;
-        let handle = connection.with(|session| keys::find_secret(session, label, uses))?;
-        Ok(Mutex::new(Place { epoch: connection.connect()?, handle }))
+        let (handle, algorithm) = connection.with(|session| wrapping::find(session, label))?;
+        algorithm.check_among(&connection.mechanisms(connection.slot()?)?)?;
+        let place = Mutex::new(Place { epoch: connection.connect()?, handle });
+        Ok(TokenWrappingKey { shared: Arc::clone(&self.0), label: label.into(), algorithm, place })
     }
 
     /// The connection, unless nobody configured one: then there is no key, and the answer says what to set.
@@ -162,7 +156,7 @@ pub struct TokenMac<C: Cryptoki> {
 impl<C: Cryptoki> TokenMac<C> {
     /// HMAC-SHA-256, with an error that says what went wrong with the token.
     pub fn compute(&self, message: &[u8]) -> Result<[u8; 32], TokenError> {
-        let find = |session: &C::Session| keys::find_secret(session, &self.label, MAC_USES);
+        let find = |session: &C::Session| keys::find_mac(session, &self.label);
         with_key(&self.shared, &self.place, find, |session, handle| keys::mac(session, &self.label, handle, message))
     }
 }
@@ -177,34 +171,34 @@ impl<C: Cryptoki> MacKey for TokenMac<C> {
 pub struct TokenWrappingKey<C: Cryptoki> {
     shared: Arc<Shared<C>>,
     label: String,
+    algorithm: WrappingAlgorithm,
     place: Mutex<Place>,
 }
 
 impl<C: Cryptoki> TokenWrappingKey<C> {
-    /// The algorithm's name in `dek` lines (format.md s.8). It binds no associated data.
-    pub const ALGORITHM: &'static str = "aes-kwp";
-
-    /// Wraps 1 to 512 bytes.
-    pub fn wrap(&self, plaintext: &[u8]) -> Result<Vec<u8>, TokenError> {
-        with_key(
-            &self.shared,
-            &self.place,
-            |session| self.find(session),
-            |session, handle| keys::wrap(session, &self.label, handle, plaintext),
-        )
+    /// How it wraps.
+    pub fn algorithm(&self) -> WrappingAlgorithm {
+        self.algorithm
     }
 
-    /// Gives back what [`wrap`](TokenWrappingKey::wrap) wrapped with this key.
-    pub fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, WrappedKeyError> {
-        with_key(
-            &self.shared,
-            &self.place,
-            |session| self.find(session),
-            |session, handle| keys::unwrap(session, &self.label, handle, wrapped),
-        )?
+    /// Wraps 1 to 512 bytes, bound to the associated data where the algorithm binds any.
+    pub fn wrap(&self, plaintext: &[u8], associated_data: &[u8]) -> Result<Vec<u8>, TokenError> {
+        self.with(|session, key| wrapping::wrap(session, &self.label, key, plaintext, associated_data))
     }
 
-    fn find(&self, session: &C::Session) -> Result<ObjectHandle, TokenError> {
-        keys::find_secret(session, &self.label, WRAPPING_USES)
+    /// Gives back what [`wrap`](TokenWrappingKey::wrap) wrapped with this key and this associated data.
+    pub fn unwrap(&self, wrapped: &[u8], associated_data: &[u8]) -> Result<Zeroizing<Vec<u8>>, WrappedKeyError> {
+        self.with(|session, key| wrapping::unwrap(session, &self.label, key, wrapped, associated_data))?
+    }
+
+    fn with<T>(
+        &self,
+        act: impl FnOnce(&C::Session, (ObjectHandle, WrappingAlgorithm)) -> Result<T, TokenError>,
+    ) -> Result<T, TokenError> {
+        let find = |session: &C::Session| match wrapping::find(session, &self.label)? {
+            (handle, algorithm) if algorithm == self.algorithm => Ok(handle),
+            _ => Err(TokenError::OtherKey { label: self.label.clone() }),
+        };
+        with_key(&self.shared, &self.place, find, |session, handle| act(session, (handle, self.algorithm)))
     }
 }

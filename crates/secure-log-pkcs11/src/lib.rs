@@ -28,9 +28,11 @@ mod manage;
 #[cfg(feature = "cryptoki")]
 mod module;
 mod pin;
+mod pins;
 mod public_key;
 mod rv;
 mod wit;
+mod wrapping;
 
 pub use config::{Config, ConfigError, LABEL, PIN, SO_PIN};
 pub use cryptoki::{
@@ -38,10 +40,11 @@ pub use cryptoki::{
     ObjectHandle, P256_PARAMS, Session, SlotId, SlotInfo, TokenFlags, TokenInfo, UserType,
 };
 pub use error::TokenError;
-pub use keys::{NewKey, WrappedKeyError};
+pub use keys::NewKey;
 pub use keystore::{TokenKeystore, TokenMac, TokenSigner, TokenWrappingKey};
 pub use manage::KeyDescription;
 #[cfg(feature = "cryptoki")]
 pub use module::{LoadError, Module, ModuleSession};
 pub use pin::Pin;
 pub use rv::Rv;
+pub use wrapping::{WrappedKeyError, WrappingAlgorithm};

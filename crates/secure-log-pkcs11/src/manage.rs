@@ -7,10 +7,11 @@ use secure_log::note::{VerifierKey, is_key_name};
 use secure_log::sign::PublicKey;
 
 use crate::TokenKeystore;
-use crate::connection::{attributes, find_one, value_of};
-use crate::cryptoki::{Attribute, AttributeType, Cryptoki, ObjectClass, Session as _, UserType};
+use crate::connection::{Connection, attributes, find_one, value_of};
+use crate::cryptoki::{Attribute, AttributeType, Cryptoki, ObjectClass, Session as _, SlotId};
 use crate::error::TokenError;
 use crate::keys::{self, NewKey};
+use crate::pins::of_new_pin;
 
 /// A key, as far as the token shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +33,13 @@ impl<C: Cryptoki> TokenKeystore<C> {
         check_label(label)?;
         let mut connection = self.configured(label)?;
         let slot = match connection.slot() {
-            Err(TokenError::NoToken) if connection.config().so_pin.is_some() => initialize(&connection)?,
+            Err(TokenError::NoToken) if connection.config().so_pin.is_some() => initialize(&mut connection)?,
             found => found?,
         };
-        connection.forget();
+        if let NewKey::Wrapping(algorithm) = kind {
+            // A key that nothing can be done with is none.
+            algorithm.check_among(&connection.mechanisms(slot)?)?;
+        }
         let session = connection.open_read_write(slot)?;
         keys::generate(&session, label, kind)?;
         drop(session);
@@ -80,21 +84,19 @@ impl<C: Cryptoki> TokenKeystore<C> {
 }
 
 /// Initializes the one token that is not, and gives it its user.
-fn initialize<C: Cryptoki>(connection: &crate::connection::Connection<C>) -> Result<u64, TokenError> {
+fn initialize<C: Cryptoki>(connection: &mut Connection<C>) -> Result<SlotId, TokenError> {
     let config = connection.config();
-    let so_pin = config.so_pin.as_ref().ok_or(TokenError::NoToken)?;
-    let pin = config.pin.as_ref().ok_or(TokenError::NoPin)?;
+    let so_pin = config.so_pin.as_ref().ok_or(TokenError::NoSoPin)?;
+    let pin = config.pin.as_ref().ok_or(TokenError::NoPin)?.clone();
     let slots = connection.slots()?;
     let slot = *slots.first().ok_or(TokenError::NoToken)?;
     let label = config.label.as_deref().unwrap_or("secure-log");
-    let library = connection.library();
-    library.init_token(slot, so_pin, label).map_err(|rv| TokenError::of_call("C_InitToken", rv))?;
+    let made = connection.library().init_token(slot, so_pin, label);
+    made.map_err(|rv| of_new_pin(connection, slot, "C_InitToken", rv))?;
     // A library may give the token another slot now.
     let slot = connection.slot()?;
-    let session = library.open_session(slot, true).map_err(|rv| TokenError::of_call("C_OpenSession", rv))?;
-    session.login(UserType::So, so_pin).map_err(|rv| TokenError::of_call("C_Login", rv))?;
-    session.init_pin(pin).map_err(|rv| TokenError::of_call("C_InitPIN", rv))?;
-    session.logout().map_err(|rv| TokenError::of_call("C_Logout", rv))?;
+    let answer = connection.as_officer(slot, |session, _| session.init_pin(&pin))?;
+    answer.map_err(|rv| of_new_pin(connection, slot, "C_InitPIN", rv))?;
     Ok(slot)
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// A PIN. It is zeroed when dropped and never printed.
+#[derive(Clone)]
 pub struct Pin(Zeroizing<String>);
 
 impl Pin {

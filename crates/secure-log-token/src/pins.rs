@@ -101,6 +101,8 @@ fn stretch(pin: &Pin, salt: &[u8; SALT_BYTES], cost: Cost) -> Result<Secret, Rv>
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
@@ -114,6 +116,29 @@ mod tests {
         assert_eq!(unwrap(&wrapped, &pin("12345679"), CHEAP, b"user"), Err(Rv::PinIncorrect));
         assert_eq!(unwrap(&wrapped, &pin("12345678"), CHEAP, b"so"), Err(Rv::PinIncorrect));
         assert_ne!(wrap(&key, &pin("12345678"), CHEAP, b"user").unwrap(), wrapped);
+    }
+
+    /// Whatever is read from a file is opened by this. The vectors are other people's, and stand where
+    /// SECURE_LOG_PUBLIC_VECTORS says.
+    #[test]
+    fn what_is_opened_is_what_project_wycheproof_opens() {
+        let Some(folder) = std::env::var_os("SECURE_LOG_PUBLIC_VECTORS") else {
+            let _ =
+                writeln!(std::io::stderr(), "NOT RUN: SECURE_LOG_PUBLIC_VECTORS does not say where the vectors are");
+            return;
+        };
+        let file = std::path::Path::new(&folder).join("wycheproof/xchacha20_poly1305_test.json");
+        let vectors: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let (mut valid, mut invalid) = (0, 0);
+        for case in vectors["testGroups"].as_array().unwrap().iter().flat_map(|g| g["tests"].as_array().unwrap()) {
+            let hex = |name: &str| const_hex::decode(case[name].as_str().unwrap()).unwrap();
+            let key = Zeroizing::new(hex("key").try_into().unwrap());
+            let opened = open(&key, &[hex("iv"), hex("ct"), hex("tag")].concat(), &hex("aad"));
+            let expected = (case["result"] == "valid").then(|| Zeroizing::new(hex("msg")));
+            assert_eq!(opened, expected, "{case}");
+            *(if expected.is_some() { &mut valid } else { &mut invalid }) += 1;
+        }
+        assert!(valid >= 100 && invalid >= 50, "{valid} {invalid}");
     }
 
     #[test]
