@@ -104,6 +104,7 @@ pub(crate) fn status(status: LogStatus) -> Value {
         "log_id": hex(&status.log_id),
         "size": status.size,
         "root": hex(&status.root),
+        "attested_to": status.attested_to,
         "head_key": status.head_key,
         "anchor": status.anchor,
         "session": status.session_id,

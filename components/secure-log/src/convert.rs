@@ -266,6 +266,7 @@ pub(crate) fn status(status: LogStatus) -> writer::LogStatus {
         log_id: status.log.id.to_vec(),
         size: status.size,
         root: status.root.0.to_vec(),
+        attested_to: status.attested_to,
         head_key: status.head_key,
         anchor: status.anchor,
         session_id: status.session,

@@ -157,10 +157,11 @@ fn heads_are_signed_as_often_as_the_options_say() {
     let signed: Vec<bool> = (0..7).map(|_| log.append(&entry("a", b"x")).unwrap().1.signed).collect();
     assert_eq!(signed, [false, false, true, false, false, true, false]);
     assert_eq!(world.report().verdict, Verdict::Incomplete, "one entry is attested by nobody yet");
-    assert_eq!(world.report().complete_to, 6);
+    assert_eq!((world.report().complete_to, log.status().attested_to, log.status().size), (6, 6, 7));
     let head = log.sign_head().unwrap();
     assert_eq!((head.size, head.sigs.len()), (7, 1));
     assert_eq!(log.sign_head().unwrap(), head, "it is signed already");
+    assert_eq!(log.status().attested_to, 7);
     assert_eq!(sizes_signed(&world), [0, 3, 6, 7]);
     world.assert_valid(7);
 
@@ -183,6 +184,7 @@ fn unsigned_entries_of_a_writer_that_stopped_are_adopted_and_said_so_where_heads
     append(&mut log, "a", b"2");
     drop(log);
     let mut log = world.open_with(seldom).unwrap();
+    assert_eq!((log.status().attested_to, log.status().size), (3, 3), "the record of it is signed at once");
     assert_eq!(log.read(3).unwrap().payload, b"1 2");
     append(&mut log, "a", b"3");
     log.sign_head().unwrap();

@@ -7,11 +7,11 @@ use wasmtime::error::Context;
 use wasmtime::{Result, bail, ensure, format_err};
 
 use super::segments::checkpoint_hash;
-use super::{Done, Group, Step, checked, not_applicable, rules};
-use crate::expect::{equal, holds, refused};
+use super::{Done, Group, Step, checked, is_valid, no_place, not_applicable, rules};
+use crate::expect::{equal, holds, refused, shown};
 use crate::host::LogError;
 use crate::host::encoder::Severity;
-use crate::host::writer::{HashSuite, SigningRule};
+use crate::host::writer::{HashSuite, SigningRule, Verdict};
 use crate::merkle::sha256;
 use crate::session::Session;
 
@@ -24,6 +24,10 @@ pub const GROUP: Group = Group {
         Step { name: "a stream that requires signatures has them without being asked", run: required },
         Step { name: "keys, segments and streams that are not there", run: not_there },
         Step { name: "a signed head is a note that anybody can check", run: head },
+        Step {
+            name: "between heads that are signed less often nobody attests, which is said and recorded",
+            run: seldom,
+        },
     ],
 };
 
@@ -135,6 +139,48 @@ fn verifier_key(text: &str) -> Result<(&str, Vec<u8>, Vec<u8>)> {
         equal("the key id", &id[..], &sha256(&[name.as_bytes(), b"\n", &key].concat())[..4])?;
     }
     Ok((name, id, key))
+}
+
+/// What a slow key makes bearable, and what it costs (format.md s.6, rule 8 of docs/security.md).
+fn seldom(session: &mut Session) -> Result<Done> {
+    const NAME: &str = "seldom-signed";
+    let writer =
+        || session.elsewhere_with(NAME, |keys, around| keys.give_to(around).variable("SECURE_LOG_HEAD_EVERY", "3600s"));
+    let Some((mut log, config)) = writer()? else { return no_place() };
+    log.open(&config)??;
+    for _ in 0..3 {
+        let appended = log.append_batch(&[super::entry("s", "attested by nobody yet")])??;
+        holds("it is not said to be signed", !appended.commit.signed)?;
+    }
+    let status = log.status()??;
+    equal("entries, and how many are attested", (status.size, status.attested_to), (3, 0))?;
+    let report = log.verify_log()??;
+    let (Verdict::Incomplete, 0) = (&report.verdict, report.complete_to) else {
+        bail!("the verdict before the next signed head: expected incomplete, found {}", shown(&report));
+    };
+    holds("it says how many", report.missing.iter().any(|text| text.starts_with("the last 3 entries")))?;
+    log.sign_head()??;
+    equal("attested after the next signed head", log.status()??.attested_to, 3)?;
+    is_valid(&mut log)?;
+    log.append_batch(&[super::entry("s", "left behind by a writer that stops")])??;
+    drop(log);
+    if session.file().is_none() {
+        return checked("3 entries attested by nobody, then by a head; this store keeps nothing for another instance");
+    }
+
+    // Who signs at every commit does not go on from there without being told to.
+    let (mut log, config) = session.elsewhere(NAME)?.context("there was a place before")?;
+    refused!("open", log.open(&config)?, LogError::Unattested(range) if (range.first, range.last) == (4, 4))?;
+    drop(log);
+    let (mut log, config) = writer()?.context("there was a place before")?;
+    log.open(&config)??;
+    let recorded = log.read(5)??;
+    equal("what is recorded first", recorded.event_type.as_str(), "secure-log.recovered")?;
+    equal("of which entries", recorded.payload, b"4 4".to_vec())?;
+    equal("attested with the record", log.status()??.attested_to, 5)?;
+    let report = log.verify_log()??;
+    holds("every verdict names them", report.missing.iter().any(|text| text.starts_with("entries 4 to 4 ")))?;
+    checked("3 entries attested by nobody, then by a head; one was left behind and adopted, and every verdict says so")
 }
 
 fn verify(key: &[u8], message: &[u8], signature: &[u8]) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::view;
 
 pub(super) const VERB: Verb = Verb {
     name: "status",
-    summary: "say how the log stands: size, root, keys, what was set aside",
+    summary: "say how the log stands: size, root, how far it is attested, keys, what was set aside",
     details: "It checks what opening a log checks. `verify` checks all of it.",
     syntax: Syntax { operands: "", options: &[&LOG, &JSON] },
     run,

@@ -161,6 +161,8 @@ pub struct LogStatus {
     pub size: u64,
     /// Root of its tree.
     pub root: Hash,
+    /// Entries under the last head that the log's key signed; those behind it are attested by nobody yet.
+    pub attested_to: u64,
     /// Verifier key of the key that signs heads; `None` in a keyless log.
     pub head_key: Option<String>,
     /// An anchor is configured.
@@ -184,6 +186,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             log: self.log.clone(),
             size: self.accepted.head.size,
             root: self.accepted.head.root,
+            attested_to: self.accepted.signed_size,
             head_key: self.key.as_ref().ok().map(|key| key.verifier.to_string()),
             anchor: self.anchor.configured,
             session: self.settings.session.clone(),

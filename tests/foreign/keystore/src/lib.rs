@@ -1,6 +1,10 @@
 //! A keystore that can only sign: it exports `keys:keystore/signer` and nothing else.
 //!
-//! Its keys are derived from a seed that stands below for everybody to read, so they are good for tests alone.
+//! Its keys are derived from a seed that stands below for everybody to read, so they are good for tests alone. They can be
+//! made as slow as those of a token: the variable SECURE_LOG_TEST_SIGNATURE_MS says how many milliseconds a signature takes.
+
+use std::thread::sleep;
+use std::time::Duration;
 
 use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
@@ -15,6 +19,8 @@ mod bindings {
 use bindings::exports::keys::keystore::signer::{Error, Guest, GuestKey, Key};
 
 const SEED: &[u8] = b"everybody knows this seed";
+/// Names how long a signature takes.
+const TAKES_MS: &str = "SECURE_LOG_TEST_SIGNATURE_MS";
 /// The labels that have a key.
 const LABELS: [&str; 2] = ["checkpoint-ed25519", "segment-signer"];
 
@@ -27,12 +33,22 @@ impl Guest for Keystore {
         if !LABELS.contains(&label.as_str()) {
             return Err(Error::KeyNotFound(format!("{label}: this keystore has the keys {}", LABELS.join(" and "))));
         }
+        let takes = match std::env::var(TAKES_MS) {
+            Err(_) => Duration::ZERO,
+            Ok(text) => {
+                let millis = text.parse().map_err(|_| Error::Backend(format!("{TAKES_MS}: {text:?} is no number")))?;
+                Duration::from_millis(millis)
+            }
+        };
         let secret = Sha256::new().chain_update(SEED).chain_update(&label).finalize();
-        Ok(Key::new(TestKey(SigningKey::from_bytes(&secret.into()))))
+        Ok(Key::new(TestKey { key: SigningKey::from_bytes(&secret.into()), takes }))
     }
 }
 
-struct TestKey(SigningKey);
+struct TestKey {
+    key: SigningKey,
+    takes: Duration,
+}
 
 impl GuestKey for TestKey {
     fn algorithm(&self) -> String {
@@ -40,10 +56,11 @@ impl GuestKey for TestKey {
     }
 
     fn public_key(&self) -> Vec<u8> {
-        self.0.verifying_key().as_bytes().to_vec()
+        self.key.verifying_key().as_bytes().to_vec()
     }
 
     fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>, Error> {
-        Ok(self.0.sign(&message).to_bytes().to_vec())
+        sleep(self.takes);
+        Ok(self.key.sign(&message).to_bytes().to_vec())
     }
 }
