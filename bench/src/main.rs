@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 mod native;
+mod signing;
+mod slow;
 mod sqlite;
 mod table;
 
@@ -16,10 +18,13 @@ use secure_log::hash::Hash;
 use secure_log_bench_shared::{Failure, Part, Process, Sample, timed};
 
 use native::Native;
+use secure_log_bench_shared::signing::ROW;
+use signing::Signing;
 use table::{Mode, Table};
 
 const USAGE: &str = "usage: secure-log-bench [--quick | --full] [--json FILE] [--only CASE]
            [--composed PROGRAM --stacks FOLDER --guests FOLDER] [--peers PROGRAM]
+           [--pkcs11-module MODULE.so] [--signing PROGRAM]..
        secure-log-bench verify FILE KEY";
 
 /// How much is done of each case, and how often.
@@ -37,7 +42,7 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 11] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 14] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
@@ -46,6 +51,10 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 11] {
         ("verify-file", counts.batches),
         ("durable", counts.durable),
         ("threads", counts.durable * 16),
+        // Long enough for several heads to be signed.
+        ("slow-key", counts.batches * 10),
+        ("slow-key-threads", counts.durable * 200),
+        (ROW, counts.durable * 2),
         ("append-sqlite", counts.batches),
         ("durable-sqlite", counts.durable),
         ("remote", 0),
@@ -86,6 +95,9 @@ fn run() -> Result<(), Failure> {
         command.arg(&asked.stacks).arg(&asked.guests).arg(&entries).arg(&folder);
         parts.push((Mode::Composed, Box::new(Process::start(&mut command)?)));
     }
+    for program in &asked.signing {
+        parts.push((Mode::Composed, Box::new(Process::start(&mut Command::new(program))?)));
+    }
     if let Some(program) = &asked.peers {
         let mut command = Command::new(program);
         command.arg(subfolder(scratch.path(), "peers")?);
@@ -110,6 +122,8 @@ fn run() -> Result<(), Failure> {
             samples?.into_iter().for_each(|sample| table.add(Mode::Native, sample));
         }
     }
+    let signing = Signing::new(&subfolder(scratch.path(), "signing")?, asked.module.as_deref())?;
+    parts.insert(0, (Mode::Native, Box::new(signing)));
     parts.insert(0, (Mode::Native, Box::new(native)));
 
     for round in 1..=asked.counts.rounds {
@@ -142,12 +156,26 @@ struct Asked {
     stacks: PathBuf,
     guests: PathBuf,
     peers: Option<PathBuf>,
+    /// A PKCS#11 module, whose token the environment names.
+    module: Option<PathBuf>,
+    /// Programs that run the guest that signs, each with another keystore.
+    signing: Vec<PathBuf>,
 }
 
 impl Asked {
     fn parse(arguments: Vec<String>) -> Result<Asked, Failure> {
         let (stacks, guests) = (PathBuf::new(), PathBuf::new());
-        let mut asked = Asked { counts: NORMAL, json: None, only: None, composed: None, stacks, guests, peers: None };
+        let mut asked = Asked {
+            counts: NORMAL,
+            json: None,
+            only: None,
+            composed: None,
+            stacks,
+            guests,
+            peers: None,
+            module: None,
+            signing: Vec::new(),
+        };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(USAGE);
@@ -160,6 +188,8 @@ impl Asked {
                 "--stacks" => asked.stacks = value()?.into(),
                 "--guests" => asked.guests = value()?.into(),
                 "--peers" => asked.peers = Some(value()?.into()),
+                "--pkcs11-module" => asked.module = Some(value()?.into()),
+                "--signing" => asked.signing.push(value()?.into()),
                 _ => return Err(USAGE.into()),
             }
         }

@@ -19,6 +19,10 @@ use secure_log_bench_shared::{Failure, Part, SEED, Sample, timed};
 use secure_log_file::FileStore;
 use secure_log_keystore::{Config, Seed, SoftwareKeystore, Source};
 
+use crate::slow::{self, SlowKeys};
+
+/// What stands in the place of the store's name where the key is slow.
+const SLOW_KEY: &str = "slow-key";
 /// Threads that append at the same time.
 const THREADS: u64 = 32;
 /// Durable appends between as many bare writes, so that both see the same disk.
@@ -45,6 +49,8 @@ impl Part for Native {
             "verify-file" => self.verify_file(),
             "durable" => self.durable(entries),
             "threads" => self.threads(entries),
+            "slow-key" => self.append_by_slow_key(entries),
+            "slow-key-threads" => self.threads_with_slow_key(entries),
             "open" => self.open(entries),
             "append-sqlite" => self.append_sqlite(entries),
             "durable-sqlite" => self.durable_sqlite(entries),
@@ -148,13 +154,30 @@ impl Native {
             Sample::new("append-durable", "file", count, seconds),
             Sample::new("write-sync", "file", count, writes.as_secs_f64()),
         ];
-        samples.extend(percentiles("append-durable", appends));
+        samples.extend(percentiles("append-durable", "file", appends));
         Ok(samples)
+    }
+
+    /// Batches of a log whose heads a slow key signs less often.
+    fn append_by_slow_key(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let mut log = open_with_slow_key(FileStore::open(self.fresh("slow.jsonl")?)?)?;
+        let (appended, seconds) = timed(|| append(&mut log, &self.batch(), entries))?;
+        Ok(vec![Sample::new("append-batch", SLOW_KEY, appended, seconds)])
     }
 
     /// The same from many threads, whose appends are committed together.
     fn threads(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
-        let log = NativeSecureLog::new(open(FileStore::open(self.fresh("threads.jsonl")?)?)?);
+        let log = open(FileStore::open(self.fresh("threads.jsonl")?)?)?;
+        self.append_by_threads(log, "file", entries)
+    }
+
+    fn threads_with_slow_key(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let log = open_with_slow_key(FileStore::open(self.fresh("slow-threads.jsonl")?)?)?;
+        self.append_by_threads(log, SLOW_KEY, entries)
+    }
+
+    fn append_by_threads(&self, log: SecureLog<FileStore>, store: &str, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let log = NativeSecureLog::new(log);
         let entry = self.entry();
         log.append(&entry)?;
         let each = entries.div_ceil(THREADS);
@@ -178,8 +201,8 @@ impl Native {
             })
         })?;
         let name = format!("append-durable-{THREADS}");
-        let mut samples = vec![Sample::new(&name, "file", each * THREADS, seconds)];
-        samples.extend(percentiles(&name, took));
+        let mut samples = vec![Sample::new(&name, store, each * THREADS, seconds)];
+        samples.extend(percentiles(&name, store, took));
         Ok(samples)
     }
 
@@ -259,9 +282,18 @@ pub fn verify(path: &Path, key: &str) -> Result<u64, Failure> {
 
 /// A log in this store, with a key.
 pub fn open<S: SecureLogStore>(store: S) -> Result<SecureLog<S>, Failure> {
+    Ok(SecureLog::open(store, Providers::system(software_keys()?), LogOptions::default())?)
+}
+
+/// The same with a key that takes as long as that of a token.
+fn open_with_slow_key<S: SecureLogStore>(store: S) -> Result<SecureLog<S>, Failure> {
+    Ok(SecureLog::open(store, Providers::system(SlowKeys(software_keys()?)), slow::options())?)
+}
+
+/// Keys from a seed.
+pub fn software_keys() -> Result<SoftwareKeystore, Failure> {
     let seed = Seed::from_hex(SEED).ok_or("the seed is malformed")?;
-    let keys = SoftwareKeystore::new(Config { algorithm: Algorithm::Ed25519, source: Source::Seed(seed) });
-    Ok(SecureLog::open(store, Providers::system(keys), LogOptions::default())?)
+    Ok(SoftwareKeystore::new(Config { algorithm: Algorithm::Ed25519, source: Source::Seed(seed) }))
 }
 
 /// Appends the batch until the log has got at least so many entries more.
@@ -287,10 +319,10 @@ fn valid(report: &Report) -> Result<u64, Failure> {
     }
 }
 
-fn percentiles(name: &str, mut took: Vec<Duration>) -> [Sample; 2] {
+fn percentiles(name: &str, store: &str, mut took: Vec<Duration>) -> [Sample; 2] {
     took.sort_unstable();
     [50, 99].map(|percent| {
         let at = (took.len() * percent / 100).min(took.len() - 1);
-        Sample::new(format!("{name}-p{percent}"), "file", 1, took[at].as_secs_f64())
+        Sample::new(format!("{name}-p{percent}"), store, 1, took[at].as_secs_f64())
     })
 }

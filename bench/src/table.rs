@@ -82,7 +82,7 @@ enum Bound {
 use Bound::{Millis, TimesAsLong, TimesAsLongAsBoth, TimesAsMany};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 20] = [
+const GOALS: [Goal; 25] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("verify", "memory", Native), is: TimesAsLong(1.5, ("sha256", "", Native)) },
@@ -90,6 +90,11 @@ const GOALS: [Goal; 20] = [
     Goal { of: ("append-batch", "file", Composed), is: TimesAsMany(0.35, ("append-batch", "file", Native)) },
     Goal { of: ("append-durable", "file", Native), is: TimesAsMany(0.75, ("write-sync", "file", Native)) },
     Goal { of: ("append-durable-32", "file", Native), is: TimesAsMany(8.0, ("append-durable", "file", Native)) },
+    Goal { of: ("append-batch", "slow-key", Native), is: TimesAsMany(0.5, ("append-batch", "file", Native)) },
+    Goal { of: ("append-batch", "slow-key", Composed), is: TimesAsMany(0.5, ("append-batch", "file", Composed)) },
+    Goal { of: ("append-durable-32", "slow-key", Native), is: TimesAsMany(0.5, ("append-durable-32", "file", Native)) },
+    Goal { of: ("sign", "soft-token", Native), is: TimesAsLong(1.3, ("sign", "software", Native)) },
+    Goal { of: ("sign", "soft-token", Composed), is: TimesAsLong(1.3, ("sign", "software", Composed)) },
     Goal { of: ("append-batch", "sqlite", Native), is: TimesAsMany(0.6, ("bare-insert", "sqlite", Native)) },
     Goal { of: ("append-batch", "sqlite", Composed), is: TimesAsMany(0.3, ("append-batch", "sqlite", Native)) },
     Goal { of: ("append-batch", "sqlite-memory", Composed), is: TimesAsMany(0.4, ("append-batch", "sqlite-memory", Native)) },

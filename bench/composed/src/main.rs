@@ -27,6 +27,8 @@ struct Composed {
     memory: Stack,
     file: Stack,
     sqlite: Stack,
+    /// The file stack with a keystore whose signatures take as long as it is told.
+    slow_key: Stack,
     raw: Raw,
     folder: PathBuf,
     batch: NewEntries,
@@ -51,6 +53,7 @@ fn main() -> Result<(), Failure> {
         memory: load(&stacks.join("secure-log-memory.wasm"))?,
         file: load(&stacks.join("secure-log-file.wasm"))?,
         sqlite: load(&stacks.join("secure-log-sqlite.wasm"))?,
+        slow_key: load(&guests.join("slow_key.wasm"))?,
         raw: Raw::load(&guests.join("secure_log_bench_raw.wasm"), &encoded(entries)?)?,
         folder: folder.clone(),
         batch: NewEntries { payloads: vec![payload().into_bytes(); BATCH], ..one.clone() },
@@ -85,6 +88,13 @@ impl Part for Composed {
                 Ok(vec![Sample::new("append-batch", "file", appended, seconds)])
             }
             "verify-file" => verify(self.open(&self.file, "batches.jsonl")?, "file"),
+            "slow-key" => {
+                let around = self.surroundings().variable("SECURE_LOG_HEAD_EVERY", "100ms");
+                let around = around.variable("SECURE_LOG_TEST_SIGNATURE_MS", "5");
+                let mut log = open_with(&self.slow_key, &around, &self.fresh("slow.jsonl")?)?;
+                let (appended, seconds) = timed(|| append(&mut log, &self.batch, entries))?;
+                Ok(vec![Sample::new("append-batch", "slow-key", appended, seconds)])
+            }
             "durable" => {
                 let mut log = self.open(&self.file, &self.fresh("durable.jsonl")?)?;
                 append(&mut log, &self.one, 1)?;
@@ -115,10 +125,11 @@ impl Part for Composed {
 
 impl Composed {
     fn open(&self, stack: &Stack, config: &str) -> Result<Instance, Failure> {
-        let surroundings = Surroundings::default().folder(&self.folder, ".").variable("SECURE_LOG_KEYSTORE_SEED", SEED);
-        let mut log = stack.instantiate(&surroundings)?;
-        log.open(config)?.map_err(refused)?;
-        Ok(log)
+        open_with(stack, &self.surroundings(), config)
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings::default().folder(&self.folder, ".").variable("SECURE_LOG_KEYSTORE_SEED", SEED)
     }
 
     /// The name of a file that is not there any more, and nothing of it either.
@@ -135,6 +146,12 @@ impl Composed {
         }
         Ok(name.into())
     }
+}
+
+fn open_with(stack: &Stack, surroundings: &Surroundings, config: &str) -> Result<Instance, Failure> {
+    let mut log = stack.instantiate(surroundings)?;
+    log.open(config)?.map_err(refused)?;
+    Ok(log)
 }
 
 fn load(file: &Path) -> Result<Stack, Failure> {

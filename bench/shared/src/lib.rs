@@ -30,6 +30,16 @@ pub mod entry {
     }
 }
 
+/// What is signed where a signature alone is measured.
+pub mod signing {
+    /// The name of the case and of its row.
+    pub const ROW: &str = "sign";
+    /// The label of the key.
+    pub const LABEL: &str = "checkpoint-ed25519";
+    /// As long as a head.
+    pub const MESSAGE: [u8; 120] = [0x5a; 120];
+}
+
 /// The seed of the key that signs heads, in hex.
 pub const SEED: &str = "5ec0de1065ec0de1065ec0de1065ec0de1065ec0de1065ec0de1065ec0de1065";
 
