@@ -29,6 +29,7 @@ main() {
     compose secure-log-rpc-server rpc-server "$store_sqlite"
     # With the keys on a token: one in software, or whatever the host has.
     compose secure-log-sqlite-hsm secure-log-component anchor-none "$store_sqlite" keystore-pkcs11
+    compose secure-log-command-hsm command "$dist/secure-log-sqlite-hsm.wasm" keystore-pkcs11
     if [ -n "${KEYSTORE_SOFTHSM:-}" ]; then
         compose_with_other_keystore
     else
@@ -64,6 +65,7 @@ compose_store_remote() {
         fail "the remote store could not be composed"
 }
 store_remote=$target/$wasm_target/release/store-remote-composed.wasm
+
 # The PKCS#11 keystore with the soft token in it.
 compose_keystore_on_token() {
     wac plug "$(component keystore-pkcs11)" --plug "$(component soft-token)" -o "$keystore_on_token" ||

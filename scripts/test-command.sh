@@ -10,12 +10,20 @@
 
 update=
 [ "${1-}" != --update ] || { update=yes; shift; }
-component=$(realpath -- "${SECURE_LOG_COMMAND_WASM:-dist/secure-log-command.wasm}")
-[ -f "$component" ] || fail "$component is missing; run scripts/build-components.sh"
 have wasmtime || fail "wasmtime is missing; run scripts/setup.sh run"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+# compiled <component>: once, and not for each command that it is asked for.
+compiled() {
+    local compiled
+    compiled=$work/$(basename "$1" .wasm).cwasm
+    [ -f "$1" ] || fail "$1 is missing; run scripts/build-components.sh"
+    [ -f "$compiled" ] || wasmtime compile "$1" -o "$compiled"
+    printf '%s' "$compiled"
+}
+with_key_files=$(compiled "${SECURE_LOG_COMMAND_WASM:-dist/secure-log-command.wasm}")
 # What the caller has set is none of the cases' business.
 unset "${!SECURE_LOG@}"
 
@@ -47,6 +55,7 @@ run_case() (
     set +eu +o pipefail
     mkdir -p "$work/cases/$(basename "$1" .sh)"
     cd "$work/cases/$(basename "$1" .sh)"
+    component=$with_key_files
     export SECURE_LOG=audit.jsonl SECURE_LOG_ORIGIN=example.org/log SECURE_LOG_KEYSTORE_SEED=$(printf '%064d' 7)
     . "$1"
 )
@@ -64,8 +73,17 @@ secure-log() {
 # use_key_folder: from here on the keys are those of the folder `keys`, in which there are none yet.
 use_key_folder() {
     unset SECURE_LOG_KEYSTORE_SEED
+    component=$with_key_files
     export SECURE_LOG_KEYSTORE_DIR=keys SECURE_LOG_KEYSTORE_PASSPHRASE=test
     mkdir -p keys
+}
+
+# use_soft_token: from here on the command is the one whose keys are on the soft token, in the folder `token`, which is not
+# there yet.
+use_soft_token() {
+    unset SECURE_LOG_KEYSTORE_SEED
+    export SECURE_LOG=audit.db SECURE_LOG_PKCS11_TOKEN_DIR=token SECURE_LOG_PKCS11_PIN=the-users-pin
+    component=$(compiled "$root/dist/secure-log-command-pkcs11.wasm")
 }
 
 # quietly WORD..: the same for what a case only prepares; its failure is shown.
@@ -78,7 +96,7 @@ quietly() {
 run() {
     local name flags=()
     for name in "${!SECURE_LOG@}"; do flags+=(--env "$name"); done
-    wasmtime run --dir . "${flags[@]}" "$component" "$@"
+    wasmtime run --allow-precompiled --dir . "${flags[@]}" "$component" "$@"
 }
 
 # In the C locale %q quotes all that is not ASCII.

@@ -3,12 +3,23 @@
 #
 #   test-tokens.sh soft    the soft token: the suite of every token, from nothing to a signed checkpoint, a rotation, and the
 #                          whole harness
-#   test-tokens.sh hsm     SoftHSM2 as the host's module: the suite and the harness; exit code 77 where it is not installed
+#   test-tokens.sh hsm     SoftHSM2 as the host's module: the same; exit code 77 where it is not installed
+#
+# What a command of it does not say when it fails, the last line says.
 . "$(dirname "$0")/lib.sh"
 
 module=${SECURE_LOG_SOFTHSM:-/usr/lib/softhsm/libsofthsm2.so}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'ended $?' EXIT
+
+ended() {
+    rm -rf "$work"
+    case $1 in
+        0 | 77) ;;
+        *) printf 'test-tokens.sh: exit code %s in: %s\n' "$1" "$doing" >&2 ;;
+    esac
+}
+doing="getting ready"
 
 main() {
     # Only what stands here decides which keys there are.
@@ -24,34 +35,74 @@ main() {
 }
 
 soft_token() {
-    local said number checks
+    local said
     build_suite
+    doing="the suite over the soft token"
     wac plug "$suite" --plug "$built/secure_log_soft_token.wasm" -o suite.wasm
     wasmtime compile suite.wasm -o suite.cwasm
-    checks=$(wasmtime run --allow-precompiled suite.cwasm)
-    for ((number = 0; number < checks; number++)); do
-        mkdir "suite-$number"
-        wasmtime run --allow-precompiled --dir "suite-$number::." --env SECURE_LOG_PKCS11_TOKEN_DIR=token \
-            --env "SECURE_LOG_SEED=${SECURE_LOG_SEED:-$RANDOM}" --env "SECURE_LOG_SOAK=${SECURE_LOG_SOAK:-}" suite.cwasm "$number"
-    done
+    # Most of it is stretching PINs, which takes one processor each.
+    seq 0 $(($(wasmtime run --allow-precompiled suite.cwasm) - 1)) | xargs -P "$(nproc)" -n 1 sh -c \
+        'mkdir "suite-$0" && wasmtime run --allow-precompiled --dir "suite-$0::." --env SECURE_LOG_PKCS11_TOKEN_DIR=token \
+            --env "SECURE_LOG_SEED=$SECURE_LOG_SEED" --env "SECURE_LOG_SOAK=${SECURE_LOG_SOAK:-}" suite.cwasm "$0"'
 
+    doing="from nothing to a signed checkpoint on the soft token"
+    wasmtime compile "$root/dist/secure-log-command-pkcs11.wasm" -o command.cwasm
     export SECURE_LOG_PKCS11_TOKEN_DIR=audit/token
     # Without the officer's PIN nothing is made.
     said=$(log key generate checkpoint-ed25519 2>&1) && fail "a token was made without the officer: $said"
     [[ $said == *SECURE_LOG_PKCS11_SO_PIN* ]] || fail "the refusal does not say what to set: $said"
-    export SECURE_LOG_PKCS11_SO_PIN=the-officers-pin
-    log key generate checkpoint-ed25519 >/dev/null
-    unset SECURE_LOG_PKCS11_SO_PIN
-    said=$(log key generate checkpoint-ed25519 2>&1) && fail "a key was made over another: $said"
+    SECURE_LOG_PKCS11_SO_PIN=the-officers-pin log key generate checkpoint-ed25519 >/dev/null
+    from_nothing_to_rotation
 
+    doing="the harness over the soft token"
+    export SECURE_LOG_PKCS11_TOKEN_DIR=$work/audit/token
+    harness "$root/dist/secure-log-sqlite-pkcs11.wasm" "$work/harness.db"
+}
+
+# With a token that has one key.
+from_nothing_to_rotation() {
+    local said
+    said=$(log key generate checkpoint-ed25519 2>&1) && fail "a key was made over another: $said"
     rotation
     said=$(SECURE_LOG_PKCS11_PIN=not-the-users log verify 2>&1) && fail "a wrong PIN opened the log: $said"
     [[ $said != *not-the-users* ]] || fail "a PIN was printed: $said"
     log verify >/dev/null
     say "a wrong PIN is refused, and takes no key away"
+    pins
+    verified_without_token
+}
 
-    export SECURE_LOG_PKCS11_TOKEN_DIR=$work/audit/token
-    harness "$root/dist/secure-log-sqlite-pkcs11.wasm" "$work/harness.db"
+# Who verifies has a copy of the log and public keys; the reference reader would not know what to do with a token.
+verified_without_token() {
+    local origin verdict
+    export PATH=$tools/python/bin:$PATH
+    if ! python3 -c 'import cryptography' 2>/dev/null; then
+        say "NOT RUN: there is no Python package cryptography (scripts/setup.sh test), so that NOBODY VERIFIED WITHOUT THE TOKEN"
+        return
+    fi
+    (cd "$root" && cargo run --quiet --locked -p secure-log-sqlite --example export -- "$work/$SECURE_LOG") >exported.jsonl
+    origin=$(sed -n '1s/.*"origin":"\([^"]*\)".*/\1/p' exported.jsonl)
+    verdict=$(env -i PATH="$PATH" python3 "$root/tools/secure_log_ref.py" verify exported.jsonl --origin "$origin" \
+        --trust "$(verifier_key checkpoint-ed25519 "$origin")" \
+        --signer "$(verifier_key checkpoint-ed25519 checkpoint-ed25519)" \
+        --signer "$(verifier_key segment-signer segment-signer)")
+    [[ $verdict == *'"verdict": "valid"'*'"missing": []'* ]] || fail "without the token it does not verify: $verdict"
+    say "both checkpoints verify by public keys alone"
+}
+
+verifier_key() { log key show "$1" --name "$2" | sed -n 's/^verifier key: //p'; }
+
+# A PIN is changed by whoever has it, and a forgotten one is set by the officer; every key stays.
+pins() {
+    local said
+    log key change-pin <<<"another-users-pin" >/dev/null
+    said=$(log verify 2>&1) && fail "the old PIN opened the log: $said"
+    SECURE_LOG_PKCS11_PIN=another-users-pin log verify >/dev/null
+    said=$(log key reset-pin <<<"$SECURE_LOG_PKCS11_PIN" 2>&1) && fail "a PIN was set without the officer: $said"
+    [[ $said == *SECURE_LOG_PKCS11_SO_PIN* ]] || fail "the refusal does not say what to set: $said"
+    SECURE_LOG_PKCS11_SO_PIN=the-officers-pin log key reset-pin <<<"$SECURE_LOG_PKCS11_PIN" >/dev/null
+    log verify >/dev/null
+    say "a PIN is changed, a forgotten one is set by the officer, and the log verifies"
 }
 
 # A second key signs a later segment, and both checkpoints verify.
@@ -73,9 +124,14 @@ rotation() {
     say "two checkpoints by two keys, one after the other, and the log verifies"
 }
 
+# log WORD..: the command whose keys are on the token.
 log() {
-    wasmtime run --dir . --env SECURE_LOG --env SECURE_LOG_PKCS11_TOKEN_DIR --env SECURE_LOG_PKCS11_PIN \
-        ${SECURE_LOG_PKCS11_SO_PIN:+--env SECURE_LOG_PKCS11_SO_PIN} "$root/dist/secure-log-command-pkcs11.wasm" "$@"
+    if [ -n "${SECURE_LOG_PKCS11_TOKEN_DIR:-}" ]; then
+        wasmtime run --allow-precompiled --dir . --env SECURE_LOG --env SECURE_LOG_PKCS11_TOKEN_DIR \
+            --env SECURE_LOG_PKCS11_PIN ${SECURE_LOG_PKCS11_SO_PIN:+--env SECURE_LOG_PKCS11_SO_PIN} command.cwasm "$@"
+    else
+        "$verify" --pkcs11-module "$module" --run "$root/dist/secure-log-command-hsm.wasm" "$@"
+    fi
 }
 
 softhsm() {
@@ -85,38 +141,53 @@ softhsm() {
     fi
     mkdir tokens
     printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$work/tokens" >softhsm2.conf
-    export SOFTHSM2_CONF=$work/softhsm2.conf SECURE_LOG_PKCS11_LABEL=audit
+    export SOFTHSM2_CONF=$work/softhsm2.conf
     build_suite
-    local number checks
-    checks=$(verify --pkcs11-module "$module" --run "$suite")
-    for ((number = 0; number < checks; number++)); do
-        verify --pkcs11-module "$module" --run "$suite" "$number" softhsm
-    done
+    build_verify
+    doing="the suite over SoftHSM2"
+    "$verify" --pkcs11-module "$module" --run "$suite" all softhsm
+
+    doing="from nothing to a signed checkpoint on SoftHSM2"
     softhsm2-util --init-token --free --label audit --so-pin the-officers-pin --pin "$SECURE_LOG_PKCS11_PIN" >/dev/null
-    # The keys are made by the crate's example, through the same module, so that nothing else need be installed.
-    (cd "$root" && cargo run --quiet --locked -p secure-log-pkcs11 --features cryptoki --example generate -- \
-        "$module" checkpoint-ed25519 segment-signer)
+    export SECURE_LOG_PKCS11_LABEL=audit
+    log key generate checkpoint-ed25519 >/dev/null
+    from_nothing_to_rotation
+
+    doing="the harness over SoftHSM2"
     harness "$root/dist/secure-log-sqlite-hsm.wasm" "$work/harness.db" --pkcs11-module "$module"
 }
 
-# The suite of every token as a component that imports one.
+# The suite of every token as a component that imports one. With the packages of build-components.sh, so that cargo finds
+# their dependencies compiled with the same features.
 build_suite() {
-    (cd "$root" && cargo build --quiet --release --locked --target "$wasm_target" -p secure-log-soft-token &&
+    doing="building the suite"
+    # shellcheck disable=SC2046 # several arguments are meant
+    (cd "$root" && cargo build --quiet --release --locked --target "$wasm_target" $(component_packages) &&
         cargo build --quiet --release --locked --target "$wasm_target" -p secure-log-guest --example token-conformance)
 }
 built=$target/$wasm_target/release
 suite=$built/examples/token-conformance.wasm
 
-verify() { (cd "$root/verify" && cargo run --release --locked --quiet --features pkcs11 -- "$@"); }
+build_verify() {
+    local from=$doing
+    doing="building the host"
+    verify=$(verify_target)/release/secure-log-verify
+    (cd "$root/verify" && cargo build --release --locked --quiet --features pkcs11)
+    doing=$from
+}
+verify_target() { realpath -m -- "${CARGO_TARGET_DIR:-$root/verify/target}"; }
 
 # harness <stack> <log> [options]
 harness() {
     local stack=$1 database=$2
     shift 2
-    verify "$@" "$stack" "$database"
+    build_verify
+    "$verify" "$@" "$stack" "$database"
     if have sqlite3; then
         [ "$(sqlite3 "$database" 'PRAGMA integrity_check')" = ok ] || fail "sqlite3 finds the database damaged"
     fi
 }
 
+# The seed of the templates, which a failing check prints.
+export SECURE_LOG_SEED=${SECURE_LOG_SEED:-$RANDOM$RANDOM}
 main "$@"
