@@ -111,6 +111,19 @@ const GOALS: [Goal; 25] = [
     Goal { of: ("append-to", "streams", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },
 ];
 
+impl Goal {
+    /// What sets another figure apart from this one.
+    fn called(&self, other: &Figure) -> &'static str {
+        if other.0 != self.of.0 {
+            other.0
+        } else if other.1 != self.of.1 {
+            other.1
+        } else {
+            other.2.name()
+        }
+    }
+}
+
 impl Table {
     /// Takes in what a round measured.
     pub fn add(&mut self, mode: Mode, sample: Sample) {
@@ -172,7 +185,8 @@ impl Table {
         let (is, reached, aim) = match goal.is {
             TimesAsLong(most, against) => {
                 let ratio = self.times_as_long(goal.of, &[against])?;
-                (format!("{ratio:.2}x the time of {}", against.0), ratio <= most, format!("at most {most}x"))
+                let whose = goal.called(&against);
+                (format!("{ratio:.2}x the time of {whose}"), ratio <= most, format!("at most {most}x"))
             }
             TimesAsLongAsBoth(most, one, other) => {
                 let ratio = self.times_as_long(goal.of, &[one, other])?;
@@ -184,8 +198,7 @@ impl Table {
             }
             TimesAsMany(least, against) => {
                 let ratio = 1.0 / self.times_as_long(goal.of, &[against])?;
-                let whose = if against.0 == goal.of.0 { against.2.name() } else { against.0 };
-                let whose = if against.1 != goal.of.1 { against.1 } else { whose };
+                let whose = goal.called(&against);
                 (format!("{ratio:.2}x the rate of {whose}"), ratio >= least, format!("at least {least}x"))
             }
             Millis(most) => {

@@ -65,6 +65,18 @@ impl SharedModule {
             Err(rv) => Err(rv),
         }
     }
+
+    /// Whoever is logged in is known by the new PIN from here on.
+    fn set_pin(&self, opened: &GuestSession, old: &Pin, new: &Pin) -> Result<(), wire::Rv> {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.session.set_pin(old, new)?;
+        for (slot, _, pin) in accepted.iter_mut() {
+            if *slot == opened.slot {
+                *pin = sha256(new.expose().as_bytes());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Gives a stack what it imports.
@@ -102,21 +114,6 @@ pub fn run_command(command: &Path, module: &Path, arguments: &[String]) -> Resul
 impl Guest {
     fn module(&self) -> Result<&Module, wire::Rv> {
         Ok(&self.module.as_ref().ok_or(wire::Rv::TokenNotPresent)?.module)
-    }
-
-    /// After a change nobody is known by an earlier PIN: who comes next is asked by the module, or has to wait until the
-    /// login is over.
-    fn change_pin(
-        &self,
-        session: &Resource<GuestSession>,
-        change: impl FnOnce(&ModuleSession) -> Result<(), secure_log_pkcs11::Rv>,
-    ) -> Result<(), wire::Rv> {
-        let shared = self.module.as_ref().ok_or(wire::Rv::TokenNotPresent)?;
-        let opened = self.table.get(session).map_err(|_| wire::Rv::SessionHandleInvalid)?;
-        change(&opened.session)?;
-        let mut accepted = shared.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        accepted.retain(|(slot, ..)| *slot != opened.slot);
-        Ok(())
     }
 
     fn session(&self, session: &Resource<GuestSession>) -> Result<&ModuleSession, wire::Rv> {
@@ -163,11 +160,13 @@ impl wire::HostSession for Guest {
     }
 
     fn init_pin(&mut self, this: Resource<GuestSession>, pin: String) -> Result<(), wire::Rv> {
-        self.change_pin(&this, |session| session.init_pin(&Pin::new(pin)))
+        Ok(self.session(&this)?.init_pin(&Pin::new(pin))?)
     }
 
     fn set_pin(&mut self, this: Resource<GuestSession>, old: String, new: String) -> Result<(), wire::Rv> {
-        self.change_pin(&this, |session| session.set_pin(&Pin::new(old), &Pin::new(new)))
+        let module = self.module.as_ref().ok_or(wire::Rv::TokenNotPresent)?;
+        let opened = self.table.get(&this).map_err(|_| wire::Rv::SessionHandleInvalid)?;
+        module.set_pin(opened, &Pin::new(old), &Pin::new(new))
     }
 
     fn find_objects(

@@ -179,9 +179,12 @@ pub(super) fn pins<C: Cryptoki<Session: Send> + Clone + Send + 'static>(token: &
     }
     assert_eq!(signs(&keystore), Ok(signature.clone()), "what was refused changed nothing");
 
+    let running = token.keystore(USER_PIN);
+    let key = running.signing_key("k").expect("the key is there");
     keystore.change_pin(pin(NEW_PIN)).expect("the user changes the PIN");
     assert_eq!(signs(&keystore), Ok(signature.clone()), "the keystore goes on with the new one");
-    drop(keystore);
+    assert_eq!(key.sign_message(b"m"), Ok(signature.clone()), "and another one with its session");
+    drop((keystore, key, running));
     assert_eq!(signs(&token.keystore(USER_PIN)), Err(TokenError::WrongPin));
     assert_eq!(signs(&token.keystore(NEW_PIN)), Ok(signature.clone()));
     let stale = token.keystore(USER_PIN);
