@@ -103,7 +103,12 @@ pub fn run_command(command: &Path, module: &Path, arguments: &[String]) -> Resul
     let mut store = Store::new(&engine, guest);
     let command = Command::instantiate(&mut store, &component, &linker)?;
     match command.wasi_cli_run().call_run(&mut store) {
-        Ok(succeeded) => Ok(i32::from(succeeded.is_err())),
+        Ok(Ok(())) => Ok(0),
+        Ok(Err(())) => {
+            // It has said no exit code, and perhaps nothing else either.
+            eprintln!("the command failed");
+            Ok(1)
+        }
         Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => Ok(exit.0),
             None => Err(error),

@@ -49,6 +49,9 @@ pub struct Habits {
     pub no_curve: Rv,
     /// What logging out without a login comes to. The standard: `CKR_USER_NOT_LOGGED_IN`.
     pub logout_without_login: Result<(), Rv>,
+    /// Whether `C_CreateObject` leaves in the session what it refused as incomplete. The standard: a call that fails makes
+    /// nothing.
+    pub leaves_incomplete_objects: bool,
     /// Whether it has `CKM_AES_KEY_WRAP_KWP`. The standard leaves it to the token.
     pub wraps_by_kwp: bool,
 }
@@ -63,17 +66,19 @@ impl Habits {
         changed_ciphertext: Rv::EncryptedDataInvalid,
         no_curve: Rv::TemplateIncomplete,
         logout_without_login: Err(Rv::UserNotLoggedIn),
+        leaves_incomplete_objects: false,
         wraps_by_kwp: true,
     };
 
     /// SoftHSM 2.6.1: wrong PINs lock nothing, private keys can be made to leave and RFC 5649 is missing, all of which the
-    /// standard leaves to the token; a changed ciphertext has a general error and logging out twice is fine, both of which
-    /// it does not.
+    /// standard leaves to the token; a changed ciphertext has a general error, logging out twice is fine and an incomplete
+    /// object is refused and there all the same, none of which it does.
     pub const SOFTHSM: Habits = Habits {
         tries: None,
         makes_extractable_private_keys: true,
         changed_ciphertext: Rv::GeneralError,
         logout_without_login: Ok(()),
+        leaves_incomplete_objects: true,
         wraps_by_kwp: false,
         ..Habits::STANDARD
     };

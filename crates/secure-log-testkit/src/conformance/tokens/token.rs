@@ -229,6 +229,14 @@ pub(super) fn permissions<C: Cryptoki>(token: &Token<C>) {
         public_template("x", true).into_iter().filter(|known| known.kind() != AttributeType::EcParams).collect();
     let made = session.generate_key_pair(&Mechanism::EcKeyPairGen, &no_curve, &private_template("x", true));
     assert_eq!(made, Err(token.habits.no_curve));
+    let no_value = [
+        Attribute::Class(ObjectClass::SecretKey),
+        Attribute::KeyType(KeyType::GenericSecret),
+        Attribute::Label("no value".into()),
+    ];
+    assert_eq!(session.create_object(&no_value), Err(Rv::TemplateIncomplete));
+    let left = session.find_objects(&no_value).expect("objects are found").len();
+    assert_eq!(left, usize::from(token.habits.leaves_incomplete_objects), "what was refused is not there");
     drop(session);
 
     let session = token.session(false);
