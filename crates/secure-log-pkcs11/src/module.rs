@@ -170,7 +170,7 @@ impl Session for ModuleSession {
     }
 
     fn create_object(&self, template: &[Attribute]) -> Result<ObjectHandle, Rv> {
-        Ok(self.answered(self.session.create_object(&to_native(template)?).map_err(failed)?))
+        Ok(self.answered(self.session.create_object(&new_object(template)?).map_err(failed)?))
     }
 
     fn destroy_object(&self, object: ObjectHandle) -> Result<(), Rv> {
@@ -178,7 +178,7 @@ impl Session for ModuleSession {
     }
 
     fn generate_key(&self, mechanism: &Mechanism, template: &[Attribute]) -> Result<ObjectHandle, Rv> {
-        let template = to_native(template)?;
+        let template = new_object(template)?;
         with_mechanism(mechanism, |mechanism| self.session.generate_key(mechanism, &template))
             .map(|object| self.answered(object))
     }
@@ -189,7 +189,7 @@ impl Session for ModuleSession {
         public: &[Attribute],
         private: &[Attribute],
     ) -> Result<(ObjectHandle, ObjectHandle), Rv> {
-        let (public, private) = (to_native(public)?, to_native(private)?);
+        let (public, private) = (new_object(public)?, new_object(private)?);
         with_mechanism(mechanism, |mechanism| self.session.generate_key_pair(mechanism, &public, &private))
             .map(|(public, private)| (self.answered(public), self.answered(private)))
     }
@@ -223,7 +223,7 @@ impl Session for ModuleSession {
         template: &[Attribute],
     ) -> Result<ObjectHandle, Rv> {
         let unwrapping = self.object(unwrapping, Rv::UnwrappingKeyHandleInvalid)?;
-        let template = to_native(template)?;
+        let template = new_object(template)?;
         with_mechanism(mechanism, |mechanism| self.session.unwrap_key(mechanism, unwrapping, wrapped, &template))
             .map(|object| self.answered(object))
     }
@@ -284,6 +284,29 @@ fn with_mechanism<T>(
         Mechanism::AesKeyWrapKwp => return Err(Rv::MechanismInvalid),
     };
     call(&simple).map_err(failed)
+}
+
+/// The template of an object that is to be made. A module takes the parameters of a curve apart, in C: SoftHSM 2.6.1 reads
+/// as far as the length in them says, beyond their end, and takes the process with it.
+fn new_object(template: &[Attribute]) -> Result<Vec<native::Attribute>, Rv> {
+    for attribute in template {
+        if let Attribute::EcParams(params) = attribute
+            && !is_der_element(params)
+        {
+            return Err(Rv::DomainParamsInvalid);
+        }
+    }
+    to_native(template)
+}
+
+/// Whether these are a tag, a length and as many bytes.
+fn is_der_element(bytes: &[u8]) -> bool {
+    match bytes {
+        [_, length @ 0..=0x7f, rest @ ..] => rest.len() == usize::from(*length),
+        [_, 0x81, length @ 0x80..=0xff, rest @ ..] => rest.len() == usize::from(*length),
+        [_, 0x82, high @ 1..=0xff, low, rest @ ..] => rest.len() == usize::from(u16::from_be_bytes([*high, *low])),
+        _ => false,
+    }
 }
 
 fn ulong(number: u64) -> Result<Ulong, Rv> {
@@ -360,3 +383,27 @@ conversions!(
     EcPoint,
     Value
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ED25519_PARAMS, P256_PARAMS};
+
+    #[test]
+    fn parameters_are_whole_or_never_reach_a_module() {
+        let long = [&[0x30, 0x82, 1, 0], &[0; 256][..]].concat();
+        let middle = [&[0x30, 0x81, 0x80], &[0; 128][..]].concat();
+        for whole in [ED25519_PARAMS, P256_PARAMS, b"\x13\x0cedwards25519", &[5, 0], &middle, &long] {
+            assert!(is_der_element(whole));
+            for length in 0..whole.len() {
+                let cut = new_object(&[Attribute::EcParams(whole[..length].into())]);
+                assert_eq!(cut.map(drop), Err(Rv::DomainParamsInvalid), "{whole:?} cut to {length}");
+            }
+            assert!(!is_der_element(&[whole, &[0]].concat()));
+        }
+        // Lengths have one spelling.
+        assert!(
+            !is_der_element(&[5, 0x81, 1, 0]) && !is_der_element(&[5, 0x82, 0, 1, 0]) && !is_der_element(&[5, 0x80])
+        );
+    }
+}

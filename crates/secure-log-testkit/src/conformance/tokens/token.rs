@@ -229,6 +229,12 @@ pub(super) fn permissions<C: Cryptoki>(token: &Token<C>) {
         public_template("x", true).into_iter().filter(|known| known.kind() != AttributeType::EcParams).collect();
     let made = session.generate_key_pair(&Mechanism::EcKeyPairGen, &no_curve, &private_template("x", true));
     assert_eq!(made, Err(token.habits.no_curve));
+    // The length in these parameters goes beyond them.
+    let mut beyond = no_curve;
+    beyond.push(Attribute::EcParams(vec![0x13, 0x15, 0x90, 0x09]));
+    for mechanism in [Mechanism::EcKeyPairGen, Mechanism::EcEdwardsKeyPairGen] {
+        assert!(session.generate_key_pair(&mechanism, &beyond, &private_template("x", true)).is_err());
+    }
     let no_value = [
         Attribute::Class(ObjectClass::SecretKey),
         Attribute::KeyType(KeyType::GenericSecret),
