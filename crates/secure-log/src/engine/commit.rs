@@ -40,6 +40,8 @@ pub(super) struct Pen<'a> {
     mac: Option<&'a LoadedMac>,
     key: Option<&'a HeadKey>,
     settings: &'a Settings,
+    /// Of the commit, among those that this engine tried to make.
+    number: u64,
     /// Time of everything in this commit.
     pub(super) time: &'a str,
 }
@@ -69,6 +71,7 @@ impl Pen<'_> {
     /// Appends an entry to a stream, with a signature where the stream's rules call for one.
     pub(super) fn entry(&mut self, tip: &mut Tip, say: &Say<'_>) -> Result<Appended, LogError> {
         let seqno = self.next.tree.size() + 1;
+        tip.move_by(self.number);
         let entry = EntryRef {
             version: tip.suite.version(),
             stream: &tip.row.name,
@@ -114,15 +117,7 @@ impl Pen<'_> {
     pub(super) fn stream(&mut self, row: StreamRow) -> Result<Tip, LogError> {
         let policy = row.policy_hash(self.log);
         self.commit.push(Record::Stream(&row));
-        let mut tip = Tip {
-            suite: row.rules.suite,
-            prev: policy,
-            policy,
-            last: None,
-            deprecated: false,
-            open: OpenSegment::Written(Written::default()),
-            row,
-        };
+        let mut tip = Tip::new(row, policy, self.number);
         if !tip.row.rules.is_default() {
             self.entry(&mut tip, &Say::control(control::CREATED, ""))?;
         }
@@ -182,6 +177,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         for lost in 0..ATTEMPTS {
             // Whatever panics on the way, in a store or in a key, leaves a state that is read again.
             self.stale = true;
+            self.tried += 1;
             let now = self.entry_time();
             let time = now.to_string();
             let mut commit = Commit::new(Some(self.accepted.expected()));
@@ -221,10 +217,15 @@ impl<S: SecureLogStore> SecureLog<S> {
                     return Ok((built, self.info()));
                 }
                 Err(StoreError::Conflict { heads }) => {
-                    self.abandon(&commit);
+                    self.next = self.accepted.clone();
+                    self.streams.take_back(self.tried);
                     self.check_conflict(&heads)?;
                     self.give_way(lost)?;
-                    self.reload()?;
+                    // After a pause there is a newer one.
+                    let newest = if lost == 0 { heads.into_iter().next() } else { Some(self.newest_head()?.head) };
+                    if !newest.is_some_and(|newest| self.follow(&newest)) {
+                        self.reload()?;
+                    }
                 }
                 Err(error) => {
                     self.abandon(&commit);
@@ -263,6 +264,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             mac: self.mac.as_ref(),
             key: self.key.as_ref().ok(),
             settings: &self.settings,
+            number: self.tried,
             time,
         };
         (pen, &mut self.streams)

@@ -14,6 +14,7 @@
 
 mod anchoring;
 mod commit;
+mod following;
 mod open;
 mod options;
 mod proof;
@@ -61,6 +62,8 @@ pub struct SecureLog<S> {
     streams: StreamCache,
     /// A write had an unknown outcome, or was never finished: read the state again before anything else.
     stale: bool,
+    /// How many commits were tried, of which each has its number.
+    tried: u64,
     /// Entries that were adopted and that no `recovered` entry names yet: it is written before anything else.
     unrecorded: Option<(u64, u64)>,
     anchor: AnchorState,

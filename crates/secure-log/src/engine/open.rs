@@ -73,6 +73,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             accepted: start,
             streams: StreamCache::default(),
             stale: false,
+            tried: 0,
             unrecorded: None,
             anchor: AnchorState { configured: view != AnchorView::NotConfigured, ..AnchorState::default() },
             set_aside: None,
@@ -272,7 +273,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
     }
 
-    fn newest_head(&mut self) -> Result<NumberedHead, LogError> {
+    pub(super) fn newest_head(&mut self) -> Result<NumberedHead, LogError> {
         self.store.heads(None, 1)?.into_iter().next().ok_or_else(|| {
             let detail = "a log has at least the head of size 0 that it was made with";
             StoreError::Corrupt { at: "the last head".into(), detail: detail.into() }.into()

@@ -7,7 +7,7 @@ use crate::engine::SecureLog;
 use crate::engine::proof::{Checked, check_row};
 use crate::entry::EntryRef;
 use crate::error::LogError;
-use crate::hash::{Hash, Suite};
+use crate::hash::{Hash, KeyId, Suite};
 use crate::record::{Record, SegmentRow, StreamRow};
 use crate::store::{EntryRange, SecureLogStore, StreamState};
 use crate::tree::{CompactTree, Subtree};
@@ -26,6 +26,67 @@ pub(super) struct Tip {
     pub(super) last: Option<u64>,
     pub(super) deprecated: bool,
     pub(super) open: OpenSegment,
+    /// The number of the commit that moved it last, 0 before any.
+    moved_by: u64,
+    /// Where it stood before that; `None` where that commit made it.
+    before: Option<StreamEnd>,
+}
+
+/// Where a stream ends: what decides its next entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StreamEnd {
+    last: Option<u64>,
+    prev: Hash,
+    suite: Suite,
+    deprecated: bool,
+}
+
+impl StreamEnd {
+    /// After this entry; `None` where that has a suite that is not known here. `mac` is the key of the keyed suite.
+    pub(super) fn after(seqno: u64, hash: Hash, entry: &EntryRef<'_>, mac: Option<KeyId>) -> Option<StreamEnd> {
+        let suite = match entry.version {
+            1 => Some(Suite::Sha256),
+            2 => Some(Suite::Blake3),
+            _ => mac.map(Suite::HmacSha256),
+        };
+        let changed = (entry.event == control::SUITE_CHANGED).then(|| control::decode_suite(entry.payload));
+        let suite = changed.unwrap_or(suite)?;
+        Some(StreamEnd { last: Some(seqno), prev: hash, suite, deprecated: entry.event == control::DEPRECATED })
+    }
+}
+
+impl Tip {
+    /// A stream without entries. `moved_by` is the number of the commit that makes it, or 0 for one that is there.
+    pub(super) fn new(row: StreamRow, policy: Hash, moved_by: u64) -> Tip {
+        Tip {
+            suite: row.rules.suite,
+            prev: policy,
+            policy,
+            last: None,
+            deprecated: row.deprecated.is_some(),
+            open: OpenSegment::Written(Written::default()),
+            row,
+            moved_by,
+            before: None,
+        }
+    }
+
+    /// Remembers where it stands, before the commit with this number moves it.
+    pub(super) fn move_by(&mut self, commit: u64) {
+        if self.moved_by != commit {
+            self.before = Some(self.end());
+            self.moved_by = commit;
+        }
+    }
+
+    fn end(&self) -> StreamEnd {
+        StreamEnd { last: self.last, prev: self.prev, suite: self.suite, deprecated: self.deprecated }
+    }
+
+    fn stand_at(&mut self, end: StreamEnd) {
+        StreamEnd { last: self.last, prev: self.prev, suite: self.suite, deprecated: self.deprecated } = end;
+        self.open = OpenSegment::Unread;
+    }
 }
 
 /// What is known of the entries since the last close.
@@ -75,6 +136,32 @@ impl StreamCache {
     pub(super) fn clear(&mut self) {
         self.young.clear();
         self.old.clear();
+    }
+
+    /// Puts back what the commit with this number has moved, which was not stored.
+    pub(super) fn take_back(&mut self, commit: u64) {
+        for tips in [&mut self.young, &mut self.old] {
+            tips.retain(|_, tip| {
+                if tip.moved_by != commit {
+                    return true;
+                }
+                let Some(before) = tip.before else { return false };
+                tip.stand_at(before);
+                if !before.deprecated {
+                    tip.row.deprecated = None;
+                }
+                tip.moved_by = 0;
+                true
+            });
+        }
+    }
+
+    /// Moves a stream that is known here to where another writer's entry left it.
+    pub(super) fn go_on(&mut self, stream: &str, end: StreamEnd) {
+        if let Some(tip) = self.young.get_mut(stream).or_else(|| self.old.get_mut(stream)) {
+            let deprecated = tip.deprecated || end.deprecated;
+            tip.stand_at(StreamEnd { deprecated, ..end });
+        }
     }
 
     /// Drops what was not used for long. Only between commits: a tip that a commit in the making has moved is found
@@ -131,15 +218,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             return Err(mismatch("the name"));
         }
         let policy = row.policy_hash(&self.log);
-        let mut tip = Tip {
-            deprecated: row.deprecated.is_some(),
-            suite: row.rules.suite,
-            prev: policy,
-            last: None,
-            open: OpenSegment::Written(Written::default()),
-            policy,
-            row,
-        };
+        let mut tip = Tip::new(row, policy, 0);
         let (Some(first), Some(last)) = (state.first, state.last) else {
             // Rules other than the defaults come with a first entry, in the same commit.
             return if tip.row.rules.is_default() && state.last.is_none() {
@@ -162,22 +241,11 @@ impl<S: SecureLogStore> SecureLog<S> {
             }
         }
         let mac = self.mac.as_ref().map(|mac| mac.id);
-        let (hash, end) = self.proven_entry(name, last, |entry| {
-            let suite = match entry.version {
-                1 => Some(Suite::Sha256),
-                2 => Some(Suite::Blake3),
-                _ => mac.map(Suite::HmacSha256),
-            };
-            let changed = (entry.event == control::SUITE_CHANGED).then(|| control::decode_suite(entry.payload));
-            (changed.unwrap_or(suite), entry.event == control::DEPRECATED)
-        })?;
+        let (hash, end) = self.proven_entry(name, last, |entry| StreamEnd::after(last, Hash::ZERO, entry, mac))?;
         let broken = |reason| LogError::ChainBroken { seqno: last, reason };
-        let (suite, deprecated) = end.ok_or_else(|| broken("the last entry of a stream cannot be pruned"))?;
-        tip.suite = suite.ok_or_else(|| broken("its hash suite is not known here"))?;
-        tip.prev = hash;
-        tip.last = Some(last);
-        tip.deprecated |= deprecated;
-        tip.open = OpenSegment::Unread;
+        let end = end.ok_or_else(|| broken("the last entry of a stream cannot be pruned"))?;
+        let end = end.ok_or_else(|| broken("its hash suite is not known here"))?;
+        tip.stand_at(StreamEnd { prev: hash, deprecated: tip.deprecated || end.deprecated, ..end });
         Ok(tip)
     }
 
