@@ -41,6 +41,24 @@ pub enum LogError {
     },
     /// No segment has this id; 0 for the open segment of a stream.
     SegmentNotFound(u64),
+    /// No commit ended with a head of this size, so that nobody can have signed one.
+    HeadNotFound(u64),
+    /// The head of this size carries no signature of a key of the log.
+    HeadUnsigned(u64),
+    /// The entry came after the log had this size.
+    NotCovered {
+        /// The entry.
+        seqno: u64,
+        /// The size.
+        size: u64,
+    },
+    /// Nothing can be proven from the one size to the other: the first is 0, or larger.
+    UnprovableSizes {
+        /// The size that should be the smaller one.
+        old: u64,
+        /// The size that should be the larger one.
+        new: u64,
+    },
     /// Nothing was appended to this stream since its last close.
     EmptySegment(String),
     /// This version cannot do that; nothing was written.
@@ -116,6 +134,14 @@ impl fmt::Display for LogError {
             }
             LogError::SegmentNotFound(0) => f.write_str("the entry's segment is not closed yet: close it first"),
             LogError::SegmentNotFound(id) => write!(f, "there is no segment {id}"),
+            LogError::HeadNotFound(size) => write!(f, "there is no head of size {size}"),
+            LogError::HeadUnsigned(size) => {
+                write!(f, "the head of size {size} is not signed by a key of the log: sign the head as it stands now")
+            }
+            LogError::NotCovered { seqno, size } => write!(f, "a head of size {size} does not cover entry {seqno}"),
+            LogError::UnprovableSizes { old, new } => {
+                write!(f, "nothing can be proven from size {old} to size {new}: 0 < old <= new")
+            }
             LogError::EmptySegment(name) => write!(f, "nothing was appended to {name:?} since its last close"),
             LogError::NotImplemented(what) => write!(f, "this version cannot {what}"),
             LogError::Invalid(invalid) => invalid.fmt(f),

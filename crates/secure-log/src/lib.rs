@@ -5,8 +5,8 @@
 //! Merkle tree over the whole log, segments of streams are sealed by Merkle roots, and every commit ends with a signed
 //! head.
 //!
-//! **In scope**: the format (docs/format.md), the engine that writes it ([`engine`], [`shared`]), and the verifier that
-//! re-hashes it ([`verify`]). The same code is the core component of the WebAssembly stacks and this native library.
+//! **In scope**: the format (docs/format.md), the engine that writes it ([`engine`], [`shared`]), the verifier that
+//! re-hashes it ([`verify`]), and proofs that others check ([`proof`]). The same code is the core component of the WebAssembly stacks and this native library.
 //!
 //! **Out of scope**, and who does it instead: keeping the rows is a store's work ([`store`]; crate `secure-log-file`,
 //! or [`memory`] for tests and short-lived logs); keeping keys is a keystore's (crate `secure-log-keystore`);
@@ -53,6 +53,7 @@ pub mod jsonl;
 pub mod limits;
 pub mod memory;
 pub mod note;
+pub mod proof;
 pub mod providers;
 pub mod record;
 pub mod shared;

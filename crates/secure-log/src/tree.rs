@@ -62,6 +62,15 @@ impl CompactTree {
         self.size
     }
 
+    /// The root of one of its largest complete subtrees, those that [`frontier`] names; `None` for any other.
+    pub fn frontier_root(&self, subtree: Subtree) -> Option<Hash> {
+        let level = u32::from(subtree.level);
+        let on_frontier = level < 64 && self.size >> level & 1 == 1 && subtree.index == (self.size >> level) - 1;
+        // Those to its left are larger: one for each higher bit of the size.
+        let left = if level < 63 { (self.size >> (level + 1)).count_ones() } else { 0 };
+        on_frontier.then(|| self.frontier[left as usize])
+    }
+
     /// Appends the hash of a leaf.
     pub fn push(&mut self, leaf: Hash) {
         self.push_with(leaf, |_, _| {});
@@ -415,6 +424,13 @@ mod tests {
             let subtrees = frontier(size);
             let roots = subtrees.iter().map(|s| naive_subtree(*s, some)).collect();
             assert_eq!(CompactTree::from_frontier(size, roots), Some(tree.clone()));
+            for level in 0..9 {
+                for index in 0..=size >> level {
+                    let subtree = Subtree { level, index };
+                    let root = subtrees.contains(&subtree).then(|| naive_subtree(subtree, some));
+                    assert_eq!(tree.frontier_root(subtree), root, "{subtree:?} of {size}");
+                }
+            }
             if size < ALL_SIZES {
                 tree.push_with(all[size as usize], |s, hash| assert_eq!(*hash, naive_subtree(s, &all)));
             }

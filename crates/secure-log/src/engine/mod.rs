@@ -11,6 +11,7 @@
 //! | `segment` | closing and proving segments, and their signatures |
 //! | `proof` | proving against the log tree |
 //! | `read` | reading and verifying |
+//! | `tree` | proofs of the log tree for others |
 
 mod anchoring;
 mod commit;
@@ -21,6 +22,7 @@ mod proof;
 mod read;
 mod segment;
 mod stream;
+mod tree;
 mod write;
 
 use crate::error::LogError;

@@ -281,7 +281,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     /// The newest head that a trusted key of the log signed.
-    fn attested_head(&mut self, newest: &NumberedHead) -> Result<Option<NumberedHead>, LogError> {
+    pub(super) fn attested_head(&mut self, newest: &NumberedHead) -> Result<Option<NumberedHead>, LogError> {
         let keys = self.log_keys();
         if keys.is_empty() {
             return Ok(None);

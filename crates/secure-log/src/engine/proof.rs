@@ -43,39 +43,65 @@ impl SegmentProof {
     }
 }
 
-/// The roots of complete subtrees of a tree that a store keeps, in the order asked for: one read of stored nodes and
-/// at most two of entry hashes for a proof.
+/// The roots of complete subtrees of a tree that a store keeps, in the order asked for.
 pub(super) fn subtree_roots<S: SecureLogStore>(
     store: &mut S,
     tree: TreeId,
     wanted: &[Subtree],
 ) -> Result<Vec<Hash>, LogError> {
-    let ids: Vec<NodeId> = wanted
-        .iter()
-        .filter(|s| s.level >= STORED_LEVEL)
-        .map(|s| NodeId { tree, level: s.level, index: s.index })
-        .collect();
-    let mut stored = if ids.is_empty() { Vec::new() } else { store.nodes(&ids)? }.into_iter();
-    let mut group: Option<(u64, Vec<Hash>)> = None;
-    let mut roots = Vec::with_capacity(wanted.len());
-    for subtree in wanted {
-        if subtree.level >= STORED_LEVEL {
-            roots.push(stored.next().flatten().ok_or_else(|| missing(tree, *subtree))?);
-            continue;
+    TreeReader::new(store, tree).roots(wanted)
+}
+
+/// Reads hashes of a tree: all stored nodes at once, and each group of entry hashes below one stored node once.
+pub(super) struct TreeReader<'s, S> {
+    store: &'s mut S,
+    tree: TreeId,
+    /// Groups that were read, by their first leaf. A proof needs few.
+    groups: Vec<(u64, Vec<Hash>)>,
+}
+
+impl<'s, S: SecureLogStore> TreeReader<'s, S> {
+    pub(super) fn new(store: &'s mut S, tree: TreeId) -> TreeReader<'s, S> {
+        TreeReader { store, tree, groups: Vec::new() }
+    }
+
+    /// The roots of complete subtrees, in the order asked for.
+    pub(super) fn roots(&mut self, wanted: &[Subtree]) -> Result<Vec<Hash>, LogError> {
+        let tree = self.tree;
+        let ids: Vec<NodeId> = wanted
+            .iter()
+            .filter(|s| s.level >= STORED_LEVEL)
+            .map(|s| NodeId { tree, level: s.level, index: s.index })
+            .collect();
+        let mut stored = if ids.is_empty() { Vec::new() } else { self.store.nodes(&ids)? }.into_iter();
+        let mut roots = Vec::with_capacity(wanted.len());
+        for subtree in wanted {
+            if subtree.level >= STORED_LEVEL {
+                roots.push(stored.next().flatten().ok_or_else(|| missing(tree, *subtree))?);
+            } else {
+                let mut compact = CompactTree::new();
+                self.leaves(*subtree)?.iter().for_each(|hash| compact.push(leaf_hash(hash)));
+                roots.push(compact.root());
+            }
         }
+        Ok(roots)
+    }
+
+    /// The entry-hashes of the leaves of a subtree below the stored nodes.
+    pub(super) fn leaves(&mut self, subtree: Subtree) -> Result<&[Hash], LogError> {
         let first = subtree.index << subtree.level;
         let start = first / GROUP * GROUP;
-        if group.as_ref().is_none_or(|(at, _)| *at != start) {
-            group = Some((start, store.hashes(tree, start, GROUP as u32)?));
-        }
-        let (_, hashes) = group.as_ref().expect("the group was read just now");
+        let known = self.groups.iter().position(|(at, _)| *at == start);
+        let group = match known {
+            Some(group) => group,
+            None => {
+                self.groups.push((start, self.store.hashes(self.tree, start, GROUP as u32)?));
+                self.groups.len() - 1
+            }
+        };
         let from = (first - start) as usize;
-        let leaves = hashes.get(from..from + (1 << subtree.level)).ok_or_else(|| missing(tree, *subtree))?;
-        let mut tree = CompactTree::new();
-        leaves.iter().for_each(|hash| tree.push(leaf_hash(hash)));
-        roots.push(tree.root());
+        self.groups[group].1.get(from..from + (1 << subtree.level)).ok_or_else(|| missing(self.tree, subtree))
     }
-    Ok(roots)
 }
 
 fn missing(tree: TreeId, subtree: Subtree) -> LogError {
@@ -135,7 +161,7 @@ pub(super) fn segment_path<S: SecureLogStore>(
 }
 
 /// Tries again after the store has rebuilt what it derives: a wrong index is no damage to the log.
-fn with_reindex<S: SecureLogStore, T>(
+pub(super) fn with_reindex<S: SecureLogStore, T>(
     store: &mut S,
     mut attempt: impl FnMut(&mut S) -> Result<T, LogError>,
 ) -> Result<T, LogError> {

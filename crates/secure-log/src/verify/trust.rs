@@ -91,6 +91,14 @@ impl Trust {
         Some(key.lock().unwrap_or_else(PoisonError::into_inner).mac(message))
     }
 
+    /// HMAC-SHA-256 under each key of the keyed suite.
+    pub(crate) fn keyed_hashes<'a>(
+        &'a self,
+        message: &'a [u8],
+    ) -> impl Iterator<Item = Result<[u8; 32], KeyError>> + 'a {
+        self.macs.keys().filter_map(move |id| self.mac(*id, message))
+    }
+
     /// Says whether the keys make sense together. Who verifies by hand calls it first; [`crate::verify::verify_jsonl`]
     /// does by itself.
     pub fn check(&self) -> Result<(), TrustError> {

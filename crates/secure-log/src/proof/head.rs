@@ -1,0 +1,67 @@
+//! Heads that the log's key signed.
+
+use crate::hash::Hash;
+use crate::note::{Checkpoint, Note, VerifierKey, check_signatures};
+use crate::proof::Refused;
+use crate::tree::empty_root;
+use crate::verify::Trust;
+
+/// What a known key of the log says of it. Only [`verify_head`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedHead(Checkpoint);
+
+impl VerifiedHead {
+    /// The log.
+    pub fn origin(&self) -> &str {
+        &self.0.origin
+    }
+
+    /// How many entries it covers.
+    pub fn size(&self) -> u64 {
+        self.0.size
+    }
+
+    /// Root of the log tree of that size.
+    pub fn root(&self) -> &Hash {
+        &self.0.root
+    }
+
+    /// A tree without leaves has one root: a head that says another is signed, and is that of no log.
+    pub(super) fn is_impossible(&self) -> bool {
+        self.0.size == 0 && self.0.root != empty_root()
+    }
+}
+
+/// Checks that a signed note is a head, and that a log key of `trust` signed it which has the log's name. Lines by unknown
+/// keys are passed over; one that names a known key, be it a witness's, and is not by it spoils the note.
+///
+/// ```
+/// # use secure_log::proof::{Refused, verify_head};
+/// # use secure_log::verify::Trust;
+/// # fn check(note: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut trust = Trust::new();
+/// trust.add_log_key("log.example+2b4f7a05+Aekyeg..".parse()?);
+/// let head = verify_head(note, &trust)?;
+/// println!("{} has {} entries under {}", head.origin(), head.size(), head.root());
+/// # Ok(())
+/// # }
+/// # assert!(matches!(verify_head("", &Trust::new()), Err(Refused::Note(_))));
+/// ```
+pub fn verify_head(note: &str, trust: &Trust) -> Result<VerifiedHead, Refused> {
+    verify_note(&Note::parse(note)?, trust)
+}
+
+pub(super) fn verify_note(note: &Note, trust: &Trust) -> Result<VerifiedHead, Refused> {
+    let head = note.checkpoint()?;
+    if let Some(expected) = trust.origin().filter(|origin| *origin != head.origin) {
+        return Err(Refused::AnotherLog { expected: expected.into(), found: head.origin });
+    }
+    check_signatures(&note.text, &note.sigs, trust.witnesses())?;
+    let keys: Vec<VerifierKey> = trust.log_keys().iter().filter(|key| !key.is_witness()).cloned().collect();
+    let signers = check_signatures(&note.text, &note.sigs, &keys)?;
+    if signers.iter().any(|key| key.name() == head.origin) {
+        Ok(VerifiedHead(head))
+    } else {
+        Err(Refused::UnknownKey { origin: head.origin })
+    }
+}
