@@ -29,6 +29,68 @@ fn consistency_proofs_of_others() {
     });
 }
 
+/// A complete subtree that begins at leaf 0 or at a multiple of its size is a tree of its own, and a proof in it an ordinary
+/// one. That this is asked of where it begins is a rule of subtrees, and no concern of ours.
+#[test]
+fn inclusion_proofs_in_subtrees_of_others() {
+    let not_applied = check_subtrees("merkle/testdata/subtreeinclusion", 204, |case, number| {
+        let (start, end) = (number("start"), number("end"));
+        let (Some(size), Some(index)) = (end.checked_sub(start), number("leafIdx").checked_sub(start)) else {
+            return Some(false);
+        };
+        if size > 0 && start % size.next_power_of_two() != 0 {
+            return None;
+        }
+        let empty = [&case["leafHash"], &case["root"]].into_iter().any(|hash| text(hash).is_empty());
+        let (leaf, root) = (hash(&case["leafHash"]), hash(&case["root"]));
+        Some(!empty && verify_inclusion(&leaf, index, size, &proof(case), &root).is_ok())
+    });
+    let Some(not_applied) = not_applied else { return };
+    assert_eq!(not_applied, 11);
+    not_run("merkle/testdata/subtreeinclusion: 11 of 204 DO NOT APPLY: they are about where a subtree may begin");
+}
+
+/// A subtree that begins at leaf 0 is the tree of an older head. Of any other the log proves nothing, and an empty one
+/// proves nothing to us.
+#[test]
+fn consistency_proofs_of_subtrees_of_others() {
+    let not_applied = check_subtrees("merkle/testdata/subtreeconsistency", 118, |case, number| {
+        if number("start") != 0 || (number("end") == 0 && case["wantErr"] == false) {
+            return None;
+        }
+        let (old, new) = (hash(&case["root1"]), hash(&case["root2"]));
+        Some(verify_consistency(number("end"), &old, number("size"), &new, &proof(case)).is_ok())
+    });
+    let Some(not_applied) = not_applied else { return };
+    assert_eq!(not_applied, 18);
+    not_run(
+        "merkle/testdata/subtreeconsistency: 18 of 118 DO NOT APPLY: 16 are about subtrees that do not begin at the first \
+         leaf, of which the log makes no proofs, and 2 accept an empty subtree, which proves nothing here",
+    );
+}
+
+/// Checks what applies, and answers how many cases do not.
+fn check_subtrees(
+    folder: &str,
+    expected: u32,
+    verifies: impl Fn(&Value, &dyn Fn(&str) -> u64) -> Option<bool>,
+) -> Option<u32> {
+    let (mut not_applied, mut good, mut all) = (0, 0, 0);
+    for path in files_under(&public(folder)?) {
+        let case = json(&path);
+        all += 1;
+        let Some(ok) = verifies(&case, &|field| case[field].as_u64().unwrap()) else {
+            not_applied += 1;
+            continue;
+        };
+        assert_eq!(ok, case["wantErr"] == false, "{}", path.display());
+        good += u32::from(ok);
+    }
+    assert_eq!(all, expected);
+    assert!(good >= 6, "only {good} are right");
+    Some(not_applied)
+}
+
 fn check_proofs(folder: &str, verifies: impl Fn(&Value, &dyn Fn(&str) -> u64) -> bool) {
     let Some(folder) = public(folder) else { return };
     let (mut good, mut all) = (0, 0);
