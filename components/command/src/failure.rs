@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 
 use crate::bindings::keys::keystore::manage::ManageError;
+use crate::bindings::secure_log::log::tree::ProofError;
 use crate::bindings::secure_log::log::types::{LogError, SizeMismatch};
+use crate::text::hex;
 
 /// The exit codes. docs/command.md explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +99,16 @@ impl From<LogError> for Failure {
             LogError::EmptySegment(name) => {
                 refused("empty-segment", format!("nothing was appended to stream \"{name}\" since its last close"))
             }
+            LogError::HeadNotFound(size) => refused("head-not-found", format!("there is no head of size {size}"))
+                .advised("sizes that can be asked for are those that a commit ended with"),
+            LogError::HeadUnsigned(size) => {
+                refused("head-unsigned", format!("the head of size {size} is not signed by a key of the log"))
+                    .advised("`sign --head` signs the head as it stands now, if there is a key")
+            }
+            LogError::NotCovered(found) => {
+                refused("not-covered", format!("a head of size {} does not cover entry {}", found.size, found.seqno))
+            }
+            LogError::UnprovableSizes(sizes) => refused("unprovable-sizes", unprovable(sizes.old, sizes.new)),
             LogError::NotImplemented => refused("not-implemented", "this version cannot do that"),
             LogError::Invalid(detail) => refused("invalid", detail),
             LogError::NotOpen => refused("not-open", "the log is not open"),
@@ -160,6 +172,46 @@ impl From<LogError> for Failure {
     }
 }
 
+impl From<ProofError> for Failure {
+    fn from(error: ProofError) -> Failure {
+        let incomplete = |code, what: String| Failure::new(Exit::Incomplete, code, what);
+        match error {
+            ProofError::Malformed(what) => invalid("malformed", what),
+            ProofError::SignatureInvalid(what) => invalid("signature-invalid", what),
+            ProofError::UnknownKey(origin) => {
+                incomplete("unknown-key", format!("the head of \"{origin}\" is not signed by the key that is trusted"))
+                    .advised("`key show LABEL --name ORIGIN` prints the key of a log; take it from who keeps the log")
+            }
+            ProofError::AnotherLog(logs) => {
+                invalid("another-log", format!("it is of \"{}\" and not of \"{}\"", logs.found, logs.expected))
+            }
+            ProofError::AnotherSeqno(seqnos) => invalid(
+                "another-seqno",
+                format!("it is entry {} that is offered as entry {}", seqnos.found, seqnos.expected),
+            ),
+            ProofError::IndexOutOfRange(leaf) => {
+                invalid("index-out-of-range", format!("there is no leaf {} in a tree of {}", leaf.index, leaf.size))
+            }
+            ProofError::UnprovableSizes(sizes) => invalid("unprovable-sizes", unprovable(sizes.old, sizes.new)),
+            ProofError::TooLong => invalid("too-long", "the proof has more hashes than it needs"),
+            ProofError::TooShort => invalid("too-short", "the proof has too few hashes"),
+            ProofError::RootMismatch(roots) => invalid(
+                "root-mismatch",
+                format!("the proof leads to {} and not to {}", hex(&roots.found), hex(&roots.expected)),
+            ),
+            ProofError::UnknownSuite(version) => {
+                incomplete("unknown-suite", format!("entries of version {version} are not known here"))
+                    .advised("a later version knows them")
+            }
+            ProofError::MacKeyMissing => {
+                incomplete("mac-key-missing", "the entry is hashed under a key, and no such key is here".into())
+                    .advised("who holds the key can check it with the library")
+            }
+            ProofError::NoContradiction => invalid("no-contradiction", "the two heads do not contradict each other"),
+        }
+    }
+}
+
 impl From<ManageError> for Failure {
     fn from(error: ManageError) -> Failure {
         match error {
@@ -185,6 +237,10 @@ const LATER_VERSION: &str =
 const STORE: &str = "is the folder there, opened with `wasmtime run --dir`, writable, and the disk not full?";
 const KEYS: &str = "hand variables over with `wasmtime run --env NAME`, and open the folder that they name with --dir";
 const CHOOSE: &str = "check that the key is the log's; then `recover --adopt` keeps these entries, and `recover --set-aside` moves them out";
+
+fn unprovable(old: u64, new: u64) -> String {
+    format!("nothing can be proven from size {old} to size {new}")
+}
 
 fn refused(code: &'static str, what: impl Into<String>) -> Failure {
     Failure::new(Exit::Refused, code, what)

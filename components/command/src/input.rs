@@ -18,6 +18,12 @@ pub(crate) fn read_all(what: &str, limit: usize) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// The same as text.
+pub(crate) fn read_text(what: &str, limit: usize) -> Result<String, Failure> {
+    String::from_utf8(read_all(what, limit)?)
+        .map_err(|_| Failure::new(Exit::Refused, "invalid", format!("{what}: it is not UTF-8")))
+}
+
 /// Standard input, line by line.
 pub(crate) fn lines(limit: usize) -> Lines<BufReader<StdinLock<'static>>> {
     Lines::new(BufReader::with_capacity(BUFFER, io::stdin().lock()), limit)

@@ -52,6 +52,11 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// The 32 bytes that a text in base64 says.
+pub(crate) fn hash_from_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok().filter(|bytes| bytes.len() == 32)
+}
+
 /// Control characters, line separators, marks that change the direction, and what has no width. The two joiners (U+200C,
 /// U+200D) are left as they are: several scripts are not written without them.
 fn is_deceptive(c: char) -> bool {

@@ -35,6 +35,10 @@ pub(crate) fn error(error: LogError) -> types::LogError {
         }
         LogError::SegmentNotFound(id) => Wire::SegmentNotFound(id),
         LogError::EmptySegment(name) => Wire::EmptySegment(name),
+        LogError::HeadNotFound(size) => Wire::HeadNotFound(size),
+        LogError::HeadUnsigned(size) => Wire::HeadUnsigned(size),
+        LogError::NotCovered { seqno, size } => Wire::NotCovered(types::UncoveredEntry { seqno, size }),
+        LogError::UnprovableSizes { old, new } => Wire::UnprovableSizes(types::SizePair { old, new }),
         LogError::NotImplemented(_) => Wire::NotImplemented,
         LogError::Invalid(invalid) => Wire::Invalid(invalid.to_string()),
         LogError::Conflict => Wire::Conflict,

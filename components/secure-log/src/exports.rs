@@ -19,7 +19,7 @@ const PLAIN_BYTES: &str = "application/octet-stream";
 /// The exports.
 pub(crate) struct Component;
 
-type Log = SecureLog<ImportedStore>;
+pub(crate) type Log = SecureLog<ImportedStore>;
 
 thread_local! {
     /// The open log. A component has one, and one thread.
@@ -45,7 +45,7 @@ fn open_log(config: &str, absent: Absent, unattested: Unattested) -> Result<Log,
     SecureLog::open(store, providers::imported(), options)
 }
 
-fn with<T>(work: impl FnOnce(&mut Log) -> Result<T, LogError>) -> Result<T, types::LogError> {
+pub(crate) fn with<T>(work: impl FnOnce(&mut Log) -> Result<T, LogError>) -> Result<T, types::LogError> {
     LOG.with_borrow_mut(|slot| match slot {
         Some(log) => work(log).map_err(convert::error),
         None => Err(types::LogError::NotOpen),

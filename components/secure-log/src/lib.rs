@@ -7,9 +7,11 @@
 //! | `providers` | the imported keystore and anchor as the engine's |
 //! | `convert` | types and errors, one function a direction |
 //! | `exports` | the exported functions: convert and forward |
+//! | `tree` | those of the interface `tree` |
 
 mod bindings;
 mod config;
 mod convert;
 mod exports;
 mod providers;
+mod tree;

@@ -4,6 +4,7 @@ mod append;
 mod change_suite;
 mod checkpoints;
 mod close;
+mod compare;
 mod create_stream;
 mod deprecate;
 mod head;
@@ -12,16 +13,20 @@ mod key;
 mod list;
 mod open;
 mod prove;
+mod prove_consistency;
+mod prove_entry;
 mod read;
 mod recover;
 mod sign;
 mod status;
 mod verify;
+mod verify_entry;
 
 use crate::arguments::{Flag, Given, Syntax};
 use crate::bindings::secure_log::log::{log, writer};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+use crate::text::shown;
 
 /// What one can tell the log to do.
 pub(crate) struct Verb {
@@ -48,7 +53,11 @@ pub(crate) const VERBS: &[Verb] = &[
     sign::VERB,
     checkpoints::VERB,
     prove::VERB,
+    prove_entry::VERB,
+    prove_consistency::VERB,
     verify::VERB,
+    verify_entry::VERB,
+    compare::VERB,
     recover::VERB,
     key::VERB,
     help::VERB,
@@ -72,6 +81,9 @@ impl Verb {
 /// Options of more than one verb.
 const LOG: Flag =
     Flag { name: "log", value: Some("PATH"), help: "the log; otherwise the variable SECURE_LOG names it" };
+const SIZE: Flag =
+    Flag { name: "size", value: Some("SIZE"), help: "under the head of this size; otherwise the newest" };
+const KEY: Flag = Flag { name: "key", value: Some("KEY"), help: "the log's verifier key, as `key show` prints it" };
 const JSON: Flag = Flag { name: "json", value: None, help: "print JSON, one object a line" };
 
 /// Opens the log, to write to it. Where there is none it is made.
@@ -94,6 +106,21 @@ fn config(given: &Given) -> Result<String, Failure> {
         Failure::usage("no log is named")
             .advised("write --log PATH, or set SECURE_LOG (`wasmtime run --env SECURE_LOG=PATH`)")
     })
+}
+
+/// The keys that who checks something trusts. They are never taken from what is checked.
+fn trusted(given: &Given) -> Result<Vec<String>, Failure> {
+    let key = given.value(&KEY).ok_or_else(|| Failure::usage("--key is missing: whose signature counts"))?;
+    Ok(vec![key.to_owned()])
+}
+
+/// Prints a text that other tools read: as it is, or as the only field of an object.
+fn print_text(given: &Given, out: &mut Output, field: &str, text: &str) {
+    if given.has(&JSON) {
+        out.show(&serde_json::json!({ field: text }));
+    } else {
+        text.lines().for_each(|line| out.line(&shown(line)));
+    }
 }
 
 /// What was found unfinished is told by the call that found it: after a write, the next one finds nothing.

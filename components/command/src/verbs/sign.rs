@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::{JSON, LOG, Verb, open_to_write};
+use super::{JSON, LOG, Verb, open_to_write, print_text};
 use crate::arguments::{Flag, Given, Syntax, number};
 use crate::bindings::secure_log::log::{checkpoint, writer};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::text::{base64, shown};
+use crate::text::base64;
 
 pub(super) const VERB: Verb = Verb {
     name: "sign",
@@ -33,12 +33,7 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
 
 fn sign_head(given: &Given, out: &mut Output) -> Result<(), Failure> {
     open_to_write(given, out)?;
-    let note = writer::sign_head()?;
-    if given.has(&JSON) {
-        out.show(&json!({ "note": note }));
-    } else {
-        note.lines().for_each(|line| out.line(&shown(line)));
-    }
+    print_text(given, out, "note", &writer::sign_head()?);
     Ok(())
 }
 

@@ -1,0 +1,165 @@
+//! The exported interface `tree`: convert, forward, convert back. What verifies needs no log.
+
+use secure_log::hash::Hash;
+use secure_log::note::{NoteError, VerifierKey};
+use secure_log::proof::{
+    Comparison, Equivocation, MAX_PROOF_HASHES, Refused, TlogProof, VerifiedHead, compare_entries, compare_heads,
+    verify_consistency, verify_head, verify_inclusion,
+};
+use secure_log::tree::ProofError;
+use secure_log::verify::Trust;
+
+use crate::bindings::exports::secure_log::log::{tree, types};
+use crate::convert;
+use crate::exports::{Component, with};
+
+impl tree::Guest for Component {
+    fn head() -> Result<String, types::LogError> {
+        with(|log| log.signed_head()).map(|note| note.to_string())
+    }
+
+    fn prove_inclusion(seqno: u64, size: Option<u64>) -> Result<tree::EntryInclusion, types::LogError> {
+        let proof = with(|log| log.prove_inclusion(seqno, size))?;
+        Ok(tree::EntryInclusion {
+            seqno: proof.seqno,
+            entry_hash: bytes(&proof.entry_hash),
+            size: proof.size,
+            root: bytes(&proof.root),
+            hashes: proof.hashes.iter().map(bytes).collect(),
+        })
+    }
+
+    fn prove_consistency(old_size: u64, new_size: Option<u64>) -> Result<tree::Consistency, types::LogError> {
+        let proof = with(|log| log.prove_consistency(old_size, new_size))?;
+        Ok(tree::Consistency {
+            old_size: proof.old_size,
+            old_root: bytes(&proof.old_root),
+            new_size: proof.new_size,
+            new_root: bytes(&proof.new_root),
+            hashes: proof.hashes.iter().map(bytes).collect(),
+        })
+    }
+
+    fn prove_entry(seqno: u64, size: Option<u64>) -> Result<String, types::LogError> {
+        with(|log| log.tlog_proof(seqno, size)).map(|proof| proof.to_string())
+    }
+
+    fn verify_head(note: String, keys: Vec<String>) -> Result<tree::VerifiedHead, tree::ProofError> {
+        trust(&keys).and_then(|trust| verify_head(&note, &trust)).map(|verified| head(&verified)).map_err(error)
+    }
+
+    fn verify_inclusion(
+        hashes: Vec<Vec<u8>>,
+        entry_hash: Vec<u8>,
+        seqno: u64,
+        size: u64,
+        root: Vec<u8>,
+    ) -> Result<(), tree::ProofError> {
+        verify_inclusion(&proof(&hashes)?, &hash(&entry_hash)?, seqno, size, &hash(&root)?).map_err(error)
+    }
+
+    fn verify_consistency(
+        hashes: Vec<Vec<u8>>,
+        old_size: u64,
+        old_root: Vec<u8>,
+        new_size: u64,
+        new_root: Vec<u8>,
+    ) -> Result<(), tree::ProofError> {
+        let (old_root, new_root) = (hash(&old_root)?, hash(&new_root)?);
+        verify_consistency(&proof(&hashes)?, (old_size, &old_root), (new_size, &new_root)).map_err(error)
+    }
+
+    fn verify_entry(proof: String, keys: Vec<String>) -> Result<tree::VerifiedEntry, tree::ProofError> {
+        let verified = TlogProof::parse(&proof).and_then(|proof| proof.verify(&trust(&keys)?)).map_err(error)?;
+        let entry = convert::entry(verified.entry().clone())
+            .map_err(|_| tree::ProofError::Malformed("the entry has an unknown severity".into()))?;
+        Ok(tree::VerifiedEntry { head: head(verified.head()), entry_hash: bytes(verified.hash()), entry })
+    }
+
+    fn compare_heads(
+        one: String,
+        other: String,
+        hashes: Option<Vec<Vec<u8>>>,
+        keys: Vec<String>,
+    ) -> Result<tree::Comparison, tree::ProofError> {
+        let hashes = hashes.as_deref().map(proof).transpose()?;
+        let compared = trust(&keys).and_then(|trust| compare_heads(&one, &other, hashes.as_deref(), &trust));
+        compared.map(comparison).map_err(error)
+    }
+
+    fn compare_entries(one: String, other: String, keys: Vec<String>) -> Result<tree::Comparison, tree::ProofError> {
+        let compared = trust(&keys).and_then(|trust| compare_entries(&one, &other, &trust));
+        compared.map(comparison).map_err(error)
+    }
+
+    fn verify_equivocation(
+        evidence: String,
+        keys: Vec<String>,
+    ) -> Result<tree::VerifiedEquivocation, tree::ProofError> {
+        let verified = Equivocation::parse(&evidence).and_then(|found| found.verify(&trust(&keys)?)).map_err(error)?;
+        let [one, other] = verified.heads();
+        Ok(tree::VerifiedEquivocation { one: head(one), other: head(other), seqno: verified.seqno() })
+    }
+}
+
+/// The keys that the caller trusts.
+fn trust(keys: &[String]) -> Result<Trust, Refused> {
+    let mut trust = Trust::new();
+    for key in keys {
+        let key: VerifierKey = key.parse()?;
+        if key.is_witness() { trust.add_witness(key) } else { trust.add_log_key(key) }
+    }
+    Ok(trust)
+}
+
+fn comparison(comparison: Comparison) -> tree::Comparison {
+    match comparison {
+        Comparison::Consistent => tree::Comparison::Consistent,
+        Comparison::NotComparable(why) => tree::Comparison::NotComparable(why.map(error)),
+        Comparison::Equivocation(evidence) => tree::Comparison::Equivocation(evidence.to_string()),
+    }
+}
+
+fn head(head: &VerifiedHead) -> tree::VerifiedHead {
+    tree::VerifiedHead { origin: head.origin().into(), size: head.size(), root: bytes(head.root()) }
+}
+
+fn error(refused: Refused) -> tree::ProofError {
+    use tree::ProofError as Wire;
+    match refused {
+        Refused::UnknownKey { origin } => Wire::UnknownKey(origin),
+        Refused::AnotherLog { expected, found } => Wire::AnotherLog(tree::TextMismatch { expected, found }),
+        Refused::AnotherSeqno { expected, found } => Wire::AnotherSeqno(tree::SeqnoMismatch { expected, found }),
+        Refused::UnknownSuite(version) => Wire::UnknownSuite(version),
+        Refused::MacKeyMissing => Wire::MacKeyMissing,
+        Refused::NoContradiction => Wire::NoContradiction,
+        Refused::Note(NoteError::Signature(error)) => Wire::SignatureInvalid(error.to_string()),
+        Refused::Tree(ProofError::IndexOutOfRange { index, size }) => {
+            Wire::IndexOutOfRange(tree::MissingLeaf { index, size })
+        }
+        Refused::Tree(ProofError::Sizes { old, new }) => Wire::UnprovableSizes(types::SizePair { old, new }),
+        Refused::Tree(ProofError::TooLong) => Wire::TooLong,
+        Refused::Tree(ProofError::TooShort) => Wire::TooShort,
+        Refused::Tree(ProofError::RootMismatch { expected, actual }) => {
+            Wire::RootMismatch(tree::RootMismatch { expected: bytes(&expected), found: bytes(&actual) })
+        }
+        // What is left, and what is added later, is not in its form.
+        other => Wire::Malformed(other.to_string()),
+    }
+}
+
+fn proof(hashes: &[Vec<u8>]) -> Result<Vec<Hash>, tree::ProofError> {
+    if hashes.len() > MAX_PROOF_HASHES {
+        return Err(tree::ProofError::TooLong);
+    }
+    hashes.iter().map(|bytes| hash(bytes)).collect()
+}
+
+fn hash(bytes: &[u8]) -> Result<Hash, tree::ProofError> {
+    let found = bytes.len();
+    Hash::try_from(bytes).map_err(|_| tree::ProofError::Malformed(format!("a hash has 32 bytes, found {found}")))
+}
+
+fn bytes(hash: &Hash) -> Vec<u8> {
+    hash.0.to_vec()
+}
