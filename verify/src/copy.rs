@@ -6,6 +6,7 @@ use serde_json::Value;
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure};
 
+use crate::host::tree::ProofError;
 use crate::host::writer::{Report, Verdict};
 use crate::host::{Instance, LogError};
 use crate::jsonl::Lines;
@@ -160,15 +161,39 @@ pub fn error_name(error: &LogError) -> String {
         LogError::Conflict => "conflict".into(),
         LogError::Corrupt(_) => "corrupt".into(),
         LogError::EmptySegment(_) => "empty-segment".into(),
+        LogError::EntryNotFound(_) => "entry-not-found".into(),
         LogError::Fork(_) => "fork".into(),
+        LogError::HeadNotFound(_) => "head-not-found".into(),
+        LogError::HeadUnsigned(_) => "head-unsigned".into(),
         LogError::KeyNotFound(_) => "key-not-found".into(),
         LogError::LaterVersion(_) => "later-version".into(),
         LogError::Locked(_) => "locked".into(),
+        LogError::NotCovered(_) => "not-covered".into(),
         LogError::PolicyMismatch(_) => "policy-mismatch".into(),
         LogError::Rollback(_) => "rollback".into(),
         LogError::Storage(_) => "storage".into(),
         LogError::StreamNotFound(_) => "stream-not-found".into(),
         LogError::Unattested(_) => "unattested".into(),
+        LogError::UnprovableSizes(_) => "unprovable-sizes".into(),
         other => format!("{other:?}"),
+    }
+}
+
+/// The word that it has in the contract that something proves nothing.
+pub fn proof_error_name(error: &ProofError) -> &'static str {
+    match error {
+        ProofError::Malformed(_) => "malformed",
+        ProofError::SignatureInvalid(_) => "signature-invalid",
+        ProofError::UnknownKey(_) => "unknown-key",
+        ProofError::AnotherLog(_) => "another-log",
+        ProofError::AnotherSeqno(_) => "another-seqno",
+        ProofError::IndexOutOfRange(_) => "index-out-of-range",
+        ProofError::UnprovableSizes(_) => "unprovable-sizes",
+        ProofError::TooLong => "too-long",
+        ProofError::TooShort => "too-short",
+        ProofError::RootMismatch(_) => "root-mismatch",
+        ProofError::UnknownSuite(_) => "unknown-suite",
+        ProofError::MacKeyMissing => "mac-key-missing",
+        ProofError::NoContradiction => "no-contradiction",
     }
 }

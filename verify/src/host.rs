@@ -21,7 +21,7 @@ mod bindings {
 }
 
 /// The interfaces of the contract, by the names that they have in `wit/log.wit`.
-pub use bindings::exports::secure_log::log::{checkpoint, encoder, log, types, writer};
+pub use bindings::exports::secure_log::log::{checkpoint, encoder, log, tree, types, writer};
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
 /// Where what a guest says can be collected.
@@ -29,6 +29,9 @@ pub use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 /// What a function of the log answers.
 pub type Answer<T> = std::result::Result<T, LogError>;
+
+/// What a function answers that checks a proof.
+pub type Checked<T> = std::result::Result<T, tree::ProofError>;
 
 const TRANSPORT: &str = "secure-log:log/transport@0.1.0";
 const CALLING_OUT: &str = "wasi:http/outgoing-handler";
@@ -276,5 +279,22 @@ functions! {
         open_existing = call_open_existing(config: &str) -> Answer<()>;
         recover = call_recover(config: &str, choice: writer::UnattestedChoice) -> Answer<()>;
         status = call_status() -> Answer<writer::LogStatus>;
+    }
+    secure_log_log_tree {
+        signed_head = call_head() -> Answer<String>;
+        prove_inclusion = call_prove_inclusion(seqno: u64, size: Option<u64>) -> Answer<tree::EntryInclusion>;
+        prove_consistency = call_prove_consistency(old: u64, new: Option<u64>) -> Answer<tree::Consistency>;
+        prove_entry = call_prove_entry(seqno: u64, size: Option<u64>) -> Answer<String>;
+        verify_head = call_verify_head(note: &str, keys: &[String]) -> Checked<tree::VerifiedHead>;
+        verify_inclusion = call_verify_inclusion(hashes: &[Vec<u8>], entry_hash: &[u8], seqno: u64, size: u64,
+            root: &[u8]) -> Checked<()>;
+        verify_consistency = call_verify_consistency(hashes: &[Vec<u8>], old: u64, old_root: &[u8], new: u64,
+            new_root: &[u8]) -> Checked<()>;
+        verify_entry = call_verify_entry(proof: &str, keys: &[String]) -> Checked<tree::VerifiedEntry>;
+        compare_heads = call_compare_heads(one: &str, other: &str, hashes: Option<&[Vec<u8>]>, keys: &[String])
+            -> Checked<tree::Comparison>;
+        compare_entries = call_compare_entries(one: &str, other: &str, keys: &[String]) -> Checked<tree::Comparison>;
+        verify_equivocation = call_verify_equivocation(evidence: &str, keys: &[String])
+            -> Checked<tree::VerifiedEquivocation>;
     }
 }

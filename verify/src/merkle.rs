@@ -28,6 +28,46 @@ pub fn fold(entry_hash: &[u8], path: &[ProofStep]) -> Vec<u8> {
     })
 }
 
+/// The root that the proof of a leaf leads to in the tree of a size, by the definition: which half it is in, at each level.
+/// None when the proof has another length.
+pub fn is_in(entry_hash: &[u8], seqno: u64, size: u64, hashes: &[Vec<u8>]) -> Option<Vec<u8>> {
+    fn follow(hash: Vec<u8>, index: u64, size: u64, hashes: &[Vec<u8>]) -> Option<Vec<u8>> {
+        if size == 1 {
+            return hashes.is_empty().then_some(hash);
+        }
+        let (half, (sibling, below)) = (size.next_power_of_two() / 2, hashes.split_last()?);
+        if index < half {
+            Some(node(&follow(hash, index, half, below)?, sibling))
+        } else {
+            Some(node(sibling, &follow(hash, index - half, size - half, below)?))
+        }
+    }
+    follow(leaf(entry_hash), seqno - 1, size, hashes)
+}
+
+/// Whether a proof shows that the tree of a size begins with that of a smaller one, by the definition.
+pub fn extends(old: u64, old_root: &[u8], new: u64, new_root: &[u8], hashes: &[Vec<u8>]) -> bool {
+    /// Roots of the old and of the new tree, both within a subtree; `whole` while the old tree is all of it on the left.
+    fn follow(old: u64, new: u64, whole: Option<&[u8]>, hashes: &[Vec<u8>]) -> Option<(Vec<u8>, Vec<u8>)> {
+        if old == new {
+            return match (whole, hashes) {
+                (Some(root), []) => Some((root.to_vec(), root.to_vec())),
+                (None, [root]) => Some((root.clone(), root.clone())),
+                _ => None,
+            };
+        }
+        let (half, (sibling, below)) = (new.next_power_of_two() / 2, hashes.split_last()?);
+        if old <= half {
+            let (old_root, new_root) = follow(old, half, whole, below)?;
+            Some((old_root, node(&new_root, sibling)))
+        } else {
+            let (old_root, new_root) = follow(old - half, new - half, None, below)?;
+            Some((node(sibling, &old_root), node(sibling, &new_root)))
+        }
+    }
+    follow(old, new, Some(old_root), hashes).is_some_and(|(o, n)| o == old_root && n == new_root)
+}
+
 /// A tree that grows by one leaf at a time: the roots of its complete subtrees with their sizes, largest first.
 #[derive(Default)]
 pub struct Growing {

@@ -23,6 +23,7 @@ mod streams;
 mod tampering;
 mod token;
 mod torn;
+mod tree;
 mod writing;
 
 /// All groups.
@@ -35,6 +36,7 @@ pub const GROUPS: &[Group] = &[
     segments::GROUP,
     signatures::GROUP,
     writing::GROUP,
+    tree::GROUP,
     keystore::GROUP,
     token::GROUP,
     tampering::GROUP,
