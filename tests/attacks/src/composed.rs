@@ -4,14 +4,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use secure_log::entry::{SigningRule, StreamRules, Tier};
-use secure_log::hash::Suite;
+use secure_log::hash::{Hash, Suite};
 use secure_log::jsonl::export;
+use secure_log::proof::{ConsistencyProof, InclusionProof};
 use secure_log_sqlite::{Native, SqliteStore};
-use secure_log_testkit::attacks::{Answered, Said, Subject, to_jsonl};
+use secure_log_testkit::attacks::{Answered, Compared, ORIGIN, Prover, Said, Subject, log_key, to_jsonl};
 use secure_log_testkit::{Effect, Fault, Lie, OwnedRecord, flip_stored_bit, from_jsonl};
-use secure_log_verify::copy::error_name;
+use secure_log_verify::copy::{error_name, proof_error_name};
 use secure_log_verify::host::encoder::Severity;
-use secure_log_verify::host::{Answer, Instance, LogError, Stack, Surroundings, types, writer};
+use secure_log_verify::host::{Answer, Checked, Instance, LogError, Stack, Surroundings, tree, types, writer};
 use wasmtime::Result;
 
 use crate::stacks::{Kept, Transcript};
@@ -112,6 +113,13 @@ impl<'s> Composed<'s> {
         self.call(call).map_err(|error| refusal(&error))
     }
 
+    /// The same of a function that needs no log.
+    fn checked<T: std::fmt::Debug>(&mut self, call: impl FnOnce(&mut Instance) -> Result<Checked<T>>) -> Answered<T> {
+        let answer = call(&mut self.running.log).unwrap_or_else(|trap| panic!("the stack trapped: {trap:?}"));
+        self.transcript.note(&answer);
+        answer.map_err(|error| proof_error_name(&error).into())
+    }
+
     /// The database as the host sees it.
     fn database(&self) -> SqliteStore<Native> {
         SqliteStore::open(self.file()).expect("the database can be opened")
@@ -136,6 +144,88 @@ fn start(stack: &Stack, kept: Kept, config: &str, surroundings: &Surroundings) -
         hand
     });
     Running { log, hand, tried_to_open: false }
+}
+
+impl Prover for Composed<'_> {
+    fn signed_head(&mut self) -> Answered<String> {
+        self.answered(|log| log.signed_head())
+    }
+
+    fn prove_inclusion(&mut self, seqno: u64, size: Option<u64>) -> Answered<InclusionProof> {
+        let proof = self.answered(|log| log.prove_inclusion(seqno, size))?;
+        Ok(InclusionProof {
+            seqno: proof.seqno,
+            entry_hash: hash(&proof.entry_hash),
+            size: proof.size,
+            root: hash(&proof.root),
+            hashes: proof.hashes.iter().map(|bytes| hash(bytes)).collect(),
+        })
+    }
+
+    fn prove_consistency(&mut self, old: u64, new: Option<u64>) -> Answered<ConsistencyProof> {
+        let proof = self.answered(|log| log.prove_consistency(old, new))?;
+        Ok(ConsistencyProof {
+            old_size: proof.old_size,
+            old_root: hash(&proof.old_root),
+            new_size: proof.new_size,
+            new_root: hash(&proof.new_root),
+            hashes: proof.hashes.iter().map(|bytes| hash(bytes)).collect(),
+        })
+    }
+
+    fn prove_entry(&mut self, seqno: u64, size: Option<u64>) -> Answered<String> {
+        self.answered(|log| log.prove_entry(seqno, size))
+    }
+
+    fn verify_inclusion(&mut self, proof: &InclusionProof) -> Answered<()> {
+        let InclusionProof { seqno, entry_hash, size, root, hashes } = proof;
+        let hashes = to_wire(hashes);
+        self.checked(|log| log.verify_inclusion(&hashes, &entry_hash.0, *seqno, *size, &root.0))
+    }
+
+    fn verify_consistency(&mut self, proof: &ConsistencyProof) -> Answered<()> {
+        let ConsistencyProof { old_size, old_root, new_size, new_root, hashes } = proof;
+        let hashes = to_wire(hashes);
+        self.checked(|log| log.verify_consistency(&hashes, *old_size, &old_root.0, *new_size, &new_root.0))
+    }
+
+    fn verify_entry(&mut self, proof: &str) -> Answered<u64> {
+        self.checked(|log| log.verify_entry(proof, &keys())).map(|verified| verified.entry.seqno)
+    }
+
+    fn compare_heads(&mut self, one: &str, other: &str, hashes: Option<&[Hash]>) -> Answered<Compared> {
+        let hashes = hashes.map(to_wire);
+        self.checked(|log| log.compare_heads(one, other, hashes.as_deref(), &keys())).map(compared)
+    }
+
+    fn compare_entries(&mut self, one: &str, other: &str) -> Answered<Compared> {
+        self.checked(|log| log.compare_entries(one, other, &keys())).map(compared)
+    }
+
+    fn verify_equivocation(&mut self, evidence: &str) -> Answered<Option<u64>> {
+        self.checked(|log| log.verify_equivocation(evidence, &keys())).map(|verified| verified.seqno)
+    }
+}
+
+/// All that a stranger knows.
+fn keys() -> Vec<String> {
+    vec![log_key(ORIGIN).to_string()]
+}
+
+fn compared(comparison: tree::Comparison) -> Compared {
+    match comparison {
+        tree::Comparison::Consistent => Compared::Consistent,
+        tree::Comparison::NotComparable(_) => Compared::NotComparable,
+        tree::Comparison::Equivocation(evidence) => Compared::Equivocation(evidence),
+    }
+}
+
+fn to_wire(hashes: &[Hash]) -> Vec<Vec<u8>> {
+    hashes.iter().map(|hash| hash.0.to_vec()).collect()
+}
+
+fn hash(bytes: &[u8]) -> Hash {
+    Hash::try_from(bytes).expect("a hash has 32 bytes")
 }
 
 impl Subject for Composed<'_> {

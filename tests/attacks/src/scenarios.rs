@@ -1,4 +1,4 @@
-//! Rows 21 to 23 and 27: the testkit's scenarios.
+//! Rows 10 to 14, 21 to 23 and 27: the testkit's scenarios.
 
 use secure_log_testkit::attacks::scenarios;
 
@@ -11,6 +11,11 @@ pub fn checks() -> Vec<Check> {
     for kept in [Kept::InMemory, Kept::InFile, Kept::InMemoryOfSqlite, Kept::InDatabase] {
         for (at, scenario) in scenarios::<crate::composed::Composed<'_>>().into_iter().enumerate() {
             let rows = match scenario.row {
+                10 => "10",
+                11 => "11",
+                12 => "12",
+                13 => "13",
+                14 => "14",
                 21 => "21",
                 22 => "22",
                 23 => "23",

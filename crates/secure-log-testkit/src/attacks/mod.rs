@@ -9,6 +9,7 @@ mod edits;
 mod flips;
 mod hostile_files;
 mod native;
+mod proofs;
 mod reference;
 mod said;
 mod sample;
@@ -19,6 +20,7 @@ pub use edits::{Answer, Edit, edits, no_edit_passes, no_edit_passes_with, open_a
 pub use flips::{Flip, flips, no_flip_passes, no_flip_passes_with, no_stored_bit_passes, no_stored_bit_passes_with};
 pub use hostile_files::{file_with_line, hostile_files, is_harmless, marked_logs};
 pub use native::Native;
+pub use proofs::{Compared, Prover, refused};
 pub use reference::reference_verdict;
 pub use said::{Said, refusal};
 pub use sample::{

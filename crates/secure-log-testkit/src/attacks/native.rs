@@ -3,10 +3,17 @@
 use secure_log::engine::{NewEntry, SecureLog};
 use secure_log::entry::{Severity, StreamRules};
 use secure_log::error::LogError;
+use secure_log::hash::Hash;
+use secure_log::proof::{
+    Comparison, ConsistencyProof, Equivocation, InclusionProof, Refused, TlogProof, compare_entries, compare_heads,
+    verify_consistency, verify_inclusion,
+};
 use secure_log::store::StoreError;
+use secure_log::verify::Trust;
 
+use super::proofs::{Compared, Prover, refused};
 use super::said::{Said, refusal};
-use super::sample::{options, providers};
+use super::sample::{ORIGIN, log_key, options, providers};
 use super::scenarios::{Answered, Subject};
 use crate::fault::Fault;
 use crate::hand::{Hand, HeldStore, Lie};
@@ -39,6 +46,68 @@ impl Native {
 
     fn call<T>(&mut self, call: impl FnOnce(&mut SecureLog<AnyStore>) -> Result<T, LogError>) -> Answered<T> {
         call(self.log.as_mut().expect("the scenario opened the log")).map_err(|error| refusal(&error))
+    }
+}
+
+impl Prover for Native {
+    fn signed_head(&mut self) -> Answered<String> {
+        self.call(|log| log.signed_head().map(|note| note.to_string()))
+    }
+
+    fn prove_inclusion(&mut self, seqno: u64, size: Option<u64>) -> Answered<InclusionProof> {
+        self.call(|log| log.prove_inclusion(seqno, size))
+    }
+
+    fn prove_consistency(&mut self, old: u64, new: Option<u64>) -> Answered<ConsistencyProof> {
+        self.call(|log| log.prove_consistency(old, new))
+    }
+
+    fn prove_entry(&mut self, seqno: u64, size: Option<u64>) -> Answered<String> {
+        self.call(|log| log.tlog_proof(seqno, size).map(|proof| proof.to_string()))
+    }
+
+    fn verify_inclusion(&mut self, proof: &InclusionProof) -> Answered<()> {
+        let InclusionProof { seqno, entry_hash, size, root, hashes } = proof;
+        verify_inclusion(hashes, entry_hash, *seqno, *size, root).map_err(|error| refused(&error))
+    }
+
+    fn verify_consistency(&mut self, proof: &ConsistencyProof) -> Answered<()> {
+        let ConsistencyProof { old_size, old_root, new_size, new_root, hashes } = proof;
+        verify_consistency(hashes, (*old_size, old_root), (*new_size, new_root)).map_err(|error| refused(&error))
+    }
+
+    fn verify_entry(&mut self, proof: &str) -> Answered<u64> {
+        let verified = TlogProof::parse(proof).and_then(|proof| proof.verify(&key_of_the_log()));
+        verified.map(|verified| verified.entry().seqno).map_err(|error| refused(&error))
+    }
+
+    fn compare_heads(&mut self, one: &str, other: &str, hashes: Option<&[Hash]>) -> Answered<Compared> {
+        compared(compare_heads(one, other, hashes, &key_of_the_log()))
+    }
+
+    fn compare_entries(&mut self, one: &str, other: &str) -> Answered<Compared> {
+        compared(compare_entries(one, other, &key_of_the_log()))
+    }
+
+    fn verify_equivocation(&mut self, evidence: &str) -> Answered<Option<u64>> {
+        let verified = Equivocation::parse(evidence).and_then(|evidence| evidence.verify(&key_of_the_log()));
+        verified.map(|verified| verified.seqno()).map_err(|error| refused(&error))
+    }
+}
+
+/// All that a stranger knows.
+fn key_of_the_log() -> Trust {
+    let mut trust = Trust::new();
+    trust.add_log_key(log_key(ORIGIN));
+    trust
+}
+
+fn compared(comparison: Result<Comparison, Refused>) -> Answered<Compared> {
+    match comparison {
+        Ok(Comparison::Consistent) => Ok(Compared::Consistent),
+        Ok(Comparison::NotComparable(_)) => Ok(Compared::NotComparable),
+        Ok(Comparison::Equivocation(evidence)) => Ok(Compared::Equivocation(evidence.to_string())),
+        Err(error) => Err(refused(&error)),
     }
 }
 

@@ -1,9 +1,10 @@
-//! Rows 21 to 23 and 27: what is done to a store while a log uses it.
+//! Rows 21 to 23 and 27: what is done to a store while a log uses it; and, from `proofs`, rows 10 to 14.
 
 use secure_log::entry::{SigningRule, StreamRules, Tier};
 use secure_log::hash::Suite;
 use secure_log::record::{HeadRow, LogRow, StreamRow};
 
+use super::proofs::{self, Prover};
 use super::said::Said;
 use crate::fault::{Effect, Fault};
 use crate::forge::append_unattested;
@@ -17,7 +18,7 @@ pub type Answered<T> = Result<T, String>;
 /// components.
 ///
 /// The second half is what the store's owner does, and panics where that cannot be done.
-pub trait Subject: Sized {
+pub trait Subject: Prover + Sized {
     /// The process starts anew: an open log is let go of, the store works and is honest again, and the log is opened.
     fn open(&mut self) -> Answered<()>;
     /// Somebody else who can open the same store, and did not yet.
@@ -67,7 +68,8 @@ pub struct Scenario<S> {
 /// Every scenario.
 pub fn scenarios<S: Subject>() -> Vec<Scenario<S>> {
     let scenario = |row, name, run| Scenario { row, name, run };
-    vec![
+    let mut all = proofs::scenarios();
+    all.extend([
         scenario(21, "two writers in turn never fork and lose nothing", two_writers),
         scenario(22, "a commit without its head is no part of the log", torn),
         scenario(22, "a crash at any write loses nothing that was acknowledged", crash),
@@ -79,7 +81,8 @@ pub fn scenarios<S: Subject>() -> Vec<Scenario<S>> {
         scenario(27, "an entry slipped into an open segment is never sealed", open_segment),
         scenario(27, "other rules for a stream are refused", other_rules),
         scenario(27, "another log under an open one is refused", other_log),
-    ]
+    ]);
+    all
 }
 
 // ---- row 21
