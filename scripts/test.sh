@@ -53,7 +53,7 @@ main() {
     step "attacks: composed, on the memory, the file and the SQLite store" scripts/test-attacks.sh
     step "second host: Node with jco" check_jco
     step "command: as in the transcripts" scripts/test-command.sh
-    step "README: what is shown is what happens" check_readme
+    step "README and docs/proofs.md: what is shown is what happens" check_readme
     step "fuzz" check_fuzz
     close
 }
@@ -215,7 +215,7 @@ check_jco() {
 }
 
 check_readme() {
-    scripts/check-readme.py README.md
+    scripts/check-readme.py README.md docs/proofs.md
 }
 
 check_fuzz() {

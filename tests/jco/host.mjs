@@ -26,6 +26,7 @@ try {
   const file = await prepare(FILE_STACK);
   await write(await file(), "/logs/audit.jsonl");
   await goOn(await file(), "/logs/audit.jsonl");
+  await prove(await file(), await file(), "/logs/audit.jsonl");
   await tamper(join(work, "logs", "audit.jsonl"), join(work, "logs", "tampered.jsonl"));
   await findOut(await file());
   const sqlite = await prepare(SQLITE_STACK);
@@ -65,6 +66,23 @@ async function write({ log, checkpoint, writer }, config) {
   writer.signHead();
   verifiesWith(writer, 3n);
   say("verified");
+}
+
+// A proof leaves one instance and is checked in another, which has no log.
+async function prove({ log, tree, writer }, stranger, config) {
+  log.open(config);
+  const [key, size] = [writer.status().headKey, writer.status().size];
+  const proof = tree.proveEntry(2n, undefined);
+  const verified = stranger.tree.verifyEntry(proof, [key]);
+  assert.deepEqual([verified.entry.seqno, verified.head.size], [2n, size]);
+  assert.deepEqual(verified.entry.payload, bytes("by Bob"));
+  assert.equal(errorOf(() => stranger.tree.verifyEntry(proof, [])).tag, "unknown-key");
+  const head = tree.head();
+  assert.equal(stranger.tree.compareHeads(head, head, undefined, [key]).tag, "consistent");
+  const { hashes, oldRoot, newRoot } = tree.proveConsistency(3n, undefined);
+  stranger.tree.verifyConsistency(hashes, 3n, oldRoot, size, newRoot);
+  assert.equal(errorOf(() => stranger.tree.verifyConsistency([], 3n, oldRoot, size, newRoot)).tag, "too-short");
+  say("proved an entry and a head to a stranger");
 }
 
 async function goOn({ log, writer }, config) {

@@ -182,6 +182,7 @@ pub fn error_name(error: &LogError) -> String {
 /// The word that it has in the contract that something proves nothing.
 pub fn proof_error_name(error: &ProofError) -> &'static str {
     match error {
+        ProofError::BadKey(_) => "bad-key",
         ProofError::Malformed(_) => "malformed",
         ProofError::SignatureInvalid(_) => "signature-invalid",
         ProofError::UnknownKey(_) => "unknown-key",

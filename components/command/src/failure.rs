@@ -176,6 +176,7 @@ impl From<ProofError> for Failure {
     fn from(error: ProofError) -> Failure {
         let incomplete = |code, what: String| Failure::new(Exit::Incomplete, code, what);
         match error {
+            ProofError::BadKey(what) => Failure::usage(format!("--key: {what}")),
             ProofError::Malformed(what) => invalid("malformed", what),
             ProofError::SignatureInvalid(what) => invalid("signature-invalid", what),
             ProofError::UnknownKey(origin) => {

@@ -45,7 +45,7 @@ impl tree::Guest for Component {
     }
 
     fn verify_head(note: String, keys: Vec<String>) -> Result<tree::VerifiedHead, tree::ProofError> {
-        trust(&keys).and_then(|trust| verify_head(&note, &trust)).map(|verified| head(&verified)).map_err(error)
+        verify_head(&note, &trust(&keys)?).map(|verified| head(&verified)).map_err(error)
     }
 
     fn verify_inclusion(
@@ -70,7 +70,8 @@ impl tree::Guest for Component {
     }
 
     fn verify_entry(proof: String, keys: Vec<String>) -> Result<tree::VerifiedEntry, tree::ProofError> {
-        let verified = TlogProof::parse(&proof).and_then(|proof| proof.verify(&trust(&keys)?)).map_err(error)?;
+        let trust = trust(&keys)?;
+        let verified = TlogProof::parse(&proof).and_then(|proof| proof.verify(&trust)).map_err(error)?;
         let entry = convert::entry(verified.entry().clone())
             .map_err(|_| tree::ProofError::Malformed("the entry has an unknown severity".into()))?;
         Ok(tree::VerifiedEntry { head: head(verified.head()), entry_hash: bytes(verified.hash()), entry })
@@ -83,30 +84,29 @@ impl tree::Guest for Component {
         keys: Vec<String>,
     ) -> Result<tree::Comparison, tree::ProofError> {
         let hashes = hashes.as_deref().map(proof).transpose()?;
-        let compared = trust(&keys).and_then(|trust| compare_heads(&one, &other, hashes.as_deref(), &trust));
-        compared.map(comparison).map_err(error)
+        compare_heads(&one, &other, hashes.as_deref(), &trust(&keys)?).map(comparison).map_err(error)
     }
 
     fn compare_entries(one: String, other: String, keys: Vec<String>) -> Result<tree::Comparison, tree::ProofError> {
-        let compared = trust(&keys).and_then(|trust| compare_entries(&one, &other, &trust));
-        compared.map(comparison).map_err(error)
+        compare_entries(&one, &other, &trust(&keys)?).map(comparison).map_err(error)
     }
 
     fn verify_equivocation(
         evidence: String,
         keys: Vec<String>,
     ) -> Result<tree::VerifiedEquivocation, tree::ProofError> {
-        let verified = Equivocation::parse(&evidence).and_then(|found| found.verify(&trust(&keys)?)).map_err(error)?;
+        let trust = trust(&keys)?;
+        let verified = Equivocation::parse(&evidence).and_then(|found| found.verify(&trust)).map_err(error)?;
         let [one, other] = verified.heads();
         Ok(tree::VerifiedEquivocation { one: head(one), other: head(other), seqno: verified.seqno() })
     }
 }
 
 /// The keys that the caller trusts.
-fn trust(keys: &[String]) -> Result<Trust, Refused> {
+fn trust(keys: &[String]) -> Result<Trust, tree::ProofError> {
     let mut trust = Trust::new();
     for key in keys {
-        let key: VerifierKey = key.parse()?;
+        let key: VerifierKey = key.parse().map_err(|why: NoteError| tree::ProofError::BadKey(why.to_string()))?;
         if key.is_witness() { trust.add_witness(key) } else { trust.add_log_key(key) }
     }
     Ok(trust)

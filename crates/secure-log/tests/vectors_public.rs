@@ -38,7 +38,9 @@ fn inclusion_proofs_in_subtrees_of_others() {
         let (Some(size), Some(index)) = (end.checked_sub(start), number("leafIdx").checked_sub(start)) else {
             return Some(false);
         };
-        if size > 0 && start % size.next_power_of_two() != 0 {
+        // Of a subtree of more than 2^63 leaves only the first is aligned.
+        let begins_at = size.checked_next_power_of_two().map_or(start, |aligned| start % aligned);
+        if size > 0 && begins_at != 0 {
             return None;
         }
         let empty = [&case["leafHash"], &case["root"]].into_iter().any(|hash| text(hash).is_empty());
@@ -46,8 +48,8 @@ fn inclusion_proofs_in_subtrees_of_others() {
         Some(!empty && verify_inclusion(&leaf, index, size, &proof(case), &root).is_ok())
     });
     let Some(not_applied) = not_applied else { return };
-    assert_eq!(not_applied, 11);
-    not_run("merkle/testdata/subtreeinclusion: 11 of 204 DO NOT APPLY: they are about where a subtree may begin");
+    assert_eq!(not_applied, 2);
+    not_run("merkle/testdata/subtreeinclusion: 2 of 204 DO NOT APPLY: they are about where a subtree may begin");
 }
 
 /// A subtree that begins at leaf 0 is the tree of an older head. Of any other the log proves nothing, and an empty one

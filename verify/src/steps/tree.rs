@@ -10,7 +10,7 @@ use crate::copy::proof_error_name;
 use crate::expect::{equal, refused};
 use crate::host::tree::{Comparison, ProofError};
 use crate::host::{Instance, LogError};
-use crate::merkle::{Growing, extends, is_in, sha256};
+use crate::merkle::{extends, is_in, sha256};
 use crate::session::Session;
 
 pub const GROUP: Group = Group {
@@ -43,6 +43,7 @@ fn head(session: &mut Session) -> Result<Done> {
     let verified = log.verify_head(&note, &keys)??;
     equal("size and root", (verified.size, &verified.root), (status.size, &status.root))?;
     refused!("a head that nobody is known to have signed", log.verify_head(&note, &[])?, ProofError::UnknownKey(_))?;
+    refused!("a key that is none", log.verify_head(&note, &["none".into()])?, ProofError::BadKey(_))?;
     let edited = note.replacen(&format!("\n{}\n", status.size), &format!("\n{}\n", status.size + 1), 1);
     refused!("an edited head", log.verify_head(&edited, &keys)?, ProofError::SignatureInvalid(_))?;
     checked(format!("a head of size {}", status.size))
@@ -150,7 +151,7 @@ fn tampered(session: &mut Session) -> Result<Done> {
     inclusion(log, "a hash less", &|proof| drop(proof.hashes.pop()), "too-short")?;
     inclusion(log, "a hash more", &|proof| proof.hashes.push(vec![0; 32]), "too-long")?;
     inclusion(log, "a thousand hashes", &|proof| proof.hashes = vec![vec![0; 32]; 1000], "too-long")?;
-    inclusion(log, "a hash of 31 bytes", &|proof| drop(proof.hashes[0].pop()), "malformed")?;
+    inclusion(log, "a hash of 31 bytes", &|proof| _ = proof.hashes[0].pop(), "malformed")?;
     inclusion(log, "another place", &|proof| proof.seqno += 1, "root-mismatch")?;
     inclusion(log, "no place", &|proof| proof.seqno = 0, "index-out-of-range")?;
     inclusion(log, "an empty tree", &|proof| proof.size = 0, "index-out-of-range")?;

@@ -38,14 +38,12 @@ impl VerifiedHead {
 /// ```
 /// # use secure_log::proof::{Refused, verify_head};
 /// # use secure_log::verify::Trust;
-/// # fn check(note: &str) -> Result<(), Box<dyn std::error::Error>> {
 /// let mut trust = Trust::new();
-/// trust.add_log_key("log.example+2b4f7a05+Aekyeg..".parse()?);
-/// let head = verify_head(note, &trust)?;
-/// println!("{} has {} entries under {}", head.origin(), head.size(), head.root());
-/// # Ok(())
-/// # }
-/// # assert!(matches!(verify_head("", &Trust::new()), Err(Refused::Note(_))));
+/// trust.add_log_key("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k".parse()?);
+/// // A head of another log, however it is signed, is not one of that log.
+/// let note = "example.com/bar\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— example.com/bar AAAAAQAA\n";
+/// assert_eq!(verify_head(note, &trust), Err(Refused::UnknownKey { origin: "example.com/bar".into() }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn verify_head(note: &str, trust: &Trust) -> Result<VerifiedHead, Refused> {
     verify_note(&Note::parse(note)?, trust)
