@@ -8,6 +8,7 @@ mod signing;
 mod slow;
 mod sqlite;
 mod table;
+mod tree;
 
 use std::env;
 use std::fs;
@@ -34,12 +35,14 @@ struct Counts {
     durable: u64,
     open: u64,
     verified: u64,
+    tree: u64,
 }
 
 /// Many short rounds: a short sample has a chance not to be disturbed, and the best one counts.
-const NORMAL: Counts = Counts { rounds: 20, batches: 20_000, durable: 100, open: 1_000_000, verified: 1_000_000 };
-const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10_000, verified: 10_000 };
-const FULL: Counts = Counts { verified: 5_000_000, ..NORMAL };
+const NORMAL: Counts =
+    Counts { rounds: 20, batches: 20_000, durable: 100, open: 1_000_000, verified: 1_000_000, tree: 1_000_000 };
+const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10_000, verified: 10_000, tree: 10_000 };
+const FULL: Counts = Counts { verified: 5_000_000, tree: 10_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
 fn cases(counts: &Counts) -> [(&'static str, u64); 14] {
@@ -113,12 +116,16 @@ fn run() -> Result<(), Failure> {
             fs::remove_file(file)?;
         }
     }
-    // Large databases are made once.
-    for (case, entries) in [("grow-sqlite", asked.counts.verified), ("streams-sqlite", asked.counts.open)] {
+    // Long logs are made once.
+    let Counts { open, verified, tree, .. } = asked.counts;
+    for (case, entries) in [("grow-sqlite", verified), ("streams-sqlite", open), ("tree", tree)] {
         if asked.only.as_deref().is_none_or(|only| only == case) {
             eprintln!("{case}, {entries}");
-            let samples =
-                if case == "grow-sqlite" { native.grow_sqlite(entries) } else { native.streams_sqlite(entries) };
+            let samples = match case {
+                "grow-sqlite" => native.grow_sqlite(entries),
+                "streams-sqlite" => native.streams_sqlite(entries),
+                _ => native.tree(entries),
+            };
             samples?.into_iter().for_each(|sample| table.add(Mode::Native, sample));
         }
     }

@@ -26,8 +26,8 @@ const BARE: &str = "
     CREATE INDEX entry_producer ON entry (producer);
     CREATE INDEX entry_session ON entry (session);
 ";
-/// Places of a large database at which a call is timed.
-const PLACES: u64 = 200;
+/// Places of a long log at which a call is timed.
+pub const PLACES: u64 = 200;
 
 const INSERT: &str = "INSERT INTO entry VALUES (?, 1, ?, ?, ?, 6, 1, 2, 3)";
 
@@ -174,7 +174,7 @@ impl Native {
 
 /// How many seconds a call takes at the worst of these places. Each place counts with the best of three visits, between which
 /// all others are visited, so that a disturbance does not count and a cache does not help.
-fn worst<E>(places: &[u64], mut call: impl FnMut(u64) -> Result<(), E>) -> Result<f64, E> {
+pub fn worst<E>(places: &[u64], mut call: impl FnMut(u64) -> Result<(), E>) -> Result<f64, E> {
     let mut best = vec![f64::INFINITY; places.len()];
     for _ in 0..3 {
         for (place, best) in places.iter().zip(&mut best) {

@@ -104,6 +104,11 @@ const GOALS: [Goal; 25] = [
     Goal { of: ("append-last", "sqlite", Native), is: TimesAsMany(0.8, ("append-first", "sqlite", Native)) },
     Goal { of: ("worst-proof", "sqlite", Native), is: Millis(2.0) },
     Goal { of: ("worst-page", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("tree-append", "", Native), is: TimesAsLong(1.5, ("tree-hashes", "", Native)) },
+    Goal { of: ("worst-inclusion", "memory", Native), is: Millis(0.1) },
+    Goal { of: ("worst-consistency", "memory", Native), is: Millis(0.1) },
+    Goal { of: ("worst-inclusion", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("worst-consistency", "sqlite", Native), is: Millis(2.0) },
     Goal { of: ("open", "entries", Native), is: Millis(50.0) },
     Goal { of: ("open", "streams", Native), is: Millis(50.0) },
     // What is equal differs by the noise of the disk.
@@ -202,8 +207,8 @@ impl Table {
                 (format!("{ratio:.2}x the rate of {whose}"), ratio >= least, format!("at least {least}x"))
             }
             Millis(most) => {
-                let millis = self.row(goal.of)?.best().seconds * 1e3;
-                (format!("{millis:.1} ms"), millis < most, format!("less than {most} ms"))
+                let seconds = self.row(goal.of)?.best().seconds;
+                (time(seconds), seconds * 1e3 < most, format!("less than {most} ms"))
             }
         };
         let reached = yes_or_no(reached);
@@ -241,11 +246,15 @@ fn each(sample: &Sample) -> f64 {
     sample.seconds / sample.entries.max(1) as f64
 }
 
+fn time(seconds: f64) -> String {
+    format!("{:.*} ms", if seconds < 1e-3 { 3 } else { 2 }, seconds * 1e3)
+}
+
 /// A time where the whole counts, a rate otherwise.
 fn shown(sample: &Sample) -> String {
     let rate = 1.0 / each(sample);
     if sample.name == "open" || sample.entries == 1 {
-        format!("{:.2} ms", sample.seconds * 1e3)
+        time(sample.seconds)
     } else if rate >= 1e6 {
         format!("{:.2} M/s", rate / 1e6)
     } else if rate >= 1e4 {
