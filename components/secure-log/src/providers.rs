@@ -76,6 +76,7 @@ impl Anchor for ImportedAnchor {
             anchor::View::NotConfigured => AnchorView::NotConfigured,
             anchor::View::Unknown => AnchorView::Unknown,
             anchor::View::Head(note) => AnchorView::Head(note),
+            anchor::View::WhenPublished => AnchorView::WhenPublished,
         })
     }
 
@@ -107,5 +108,7 @@ fn anchor_error(error: anchor::AnchorError) -> AnchorError {
     match error {
         anchor::AnchorError::Refused(note) => AnchorError::Refused(note),
         anchor::AnchorError::Unavailable(detail) => AnchorError::Unavailable(detail),
+        anchor::AnchorError::Conflict(size) => AnchorError::Conflict(size),
+        anchor::AnchorError::Inconsistent(size) => AnchorError::Inconsistent(size),
     }
 }

@@ -17,6 +17,8 @@ struct State {
     /// The last head of each log; the one that was published last stands last.
     heads: Vec<(Checkpoint, String)>,
     published: u64,
+    /// It shows no head.
+    silent: bool,
     outage: Option<Outage>,
 }
 
@@ -33,6 +35,13 @@ impl MemoryAnchor {
     /// An anchor that knows no log.
     pub fn new() -> MemoryAnchor {
         MemoryAnchor::default()
+    }
+
+    /// An anchor that knows no log and shows no head, as a witness does: it answers to heads that are published.
+    pub fn silent() -> MemoryAnchor {
+        let anchor = MemoryAnchor::default();
+        anchor.state().silent = true;
+        anchor
     }
 
     /// Puts it out of order, or in order again.
@@ -66,6 +75,9 @@ impl Anchor for MemoryAnchor {
         if state.outage.is_some() {
             return Err(unavailable("the test has put it out of order"));
         }
+        if state.silent {
+            return Ok(AnchorView::WhenPublished);
+        }
         let known = state.heads.iter().rev().find(|(head, _)| origin.is_none_or(|origin| head.origin == origin));
         Ok(known.map_or(AnchorView::Unknown, |(_, note)| AnchorView::Head(note.clone())))
     }
@@ -77,16 +89,12 @@ impl Anchor for MemoryAnchor {
         }
         let head = Note::parse(note).and_then(|note| note.checkpoint()).map_err(|e| unavailable(&e.to_string()))?;
         let known = state.heads.iter().position(|(known, _)| known.origin == head.origin);
-        if let Some((last, last_note)) = known.map(|index| &state.heads[index]) {
-            if last.size > head.size || (last.size == head.size && last.root != head.root) {
-                return Err(AnchorError::Refused(last_note.clone()));
-            }
-            // A proof from another size is for somebody who was faster: there is nothing to check it against.
-            if last.size == old_size && old_size > 0 {
-                tree::verify_consistency(old_size, &last.root, head.size, &head.root, proof)
-                    .map_err(|e| unavailable(&format!("the consistency proof proves nothing: {e}")))?;
-            }
-        }
+        let last = known.map(|index| &state.heads[index]);
+        if state.silent {
+            compare_silently(last, &head, old_size, proof)
+        } else {
+            compare(last, &head, old_size, proof)
+        }?;
         known.map(|index| state.heads.remove(index));
         state.heads.push((head, note.into()));
         state.published += 1;
@@ -95,6 +103,45 @@ impl Anchor for MemoryAnchor {
             None => Ok(Vec::new()),
         }
     }
+}
+
+/// Whether a head may follow the last one, for who shows that one.
+fn compare(
+    last: Option<&(Checkpoint, String)>,
+    head: &Checkpoint,
+    old_size: u64,
+    proof: &[Hash],
+) -> Result<(), AnchorError> {
+    let Some((last, note)) = last else { return Ok(()) };
+    if last.size > head.size || (last.size == head.size && last.root != head.root) {
+        return Err(AnchorError::Refused(note.clone()));
+    }
+    // A proof from another size is for somebody who was faster: there is nothing to check it against.
+    if last.size == old_size && old_size > 0 {
+        tree::verify_consistency(old_size, &last.root, head.size, &head.root, proof)
+            .map_err(|e| unavailable(&format!("the consistency proof proves nothing: {e}")))?;
+    }
+    Ok(())
+}
+
+/// The same, for who shows no head and takes only what is proven from that one.
+fn compare_silently(
+    last: Option<&(Checkpoint, String)>,
+    head: &Checkpoint,
+    old_size: u64,
+    proof: &[Hash],
+) -> Result<(), AnchorError> {
+    let (size, root) = last.map_or((0, tree::empty_root()), |(last, _)| (last.size, last.root));
+    if old_size > head.size {
+        return Err(unavailable("the old size is larger than the head"));
+    }
+    if size != old_size || (size == head.size && root != head.root) {
+        return Err(AnchorError::Conflict(size));
+    }
+    if size == 0 {
+        return Ok(());
+    }
+    tree::verify_consistency(size, &root, head.size, &head.root, proof).map_err(|_| AnchorError::Inconsistent(size))
 }
 
 fn unavailable(detail: &str) -> AnchorError {
@@ -111,6 +158,15 @@ mod tests {
         let anchor = MemoryAnchor::new();
         move || anchor.clone()
     });
+
+    mod silent {
+        use super::MemoryAnchor;
+
+        crate::silent_anchor_conformance!(|| {
+            let anchor = MemoryAnchor::silent();
+            move || anchor.clone()
+        });
+    }
 
     fn note(size: u64) -> String {
         Note::of_head("log", &HeadRow { size, root: Hash([size as u8; 32]), sigs: Vec::new() }).to_string()

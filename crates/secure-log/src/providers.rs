@@ -67,6 +67,9 @@ pub enum AnchorView {
     Unknown,
     /// The last head that it was given, as a whole signed note.
     Head(String),
+    /// It remembers heads and shows none, as a witness does: what it knows of a log it answers to a head of it that is
+    /// published.
+    WhenPublished,
 }
 
 /// A place outside the store that remembers the last head.
@@ -87,6 +90,11 @@ pub enum AnchorError {
     Refused(String),
     /// It did not answer, or could not store; the head may or may not have been taken.
     Unavailable(String),
+    /// It has a head of this size (0 where it has none) and shows it to nobody; the head was published from another old
+    /// size, or is smaller. The same size as the old one means that the head of this size that it has is another one.
+    Conflict(u64),
+    /// It has a head of this size, from which the proof does not lead to the published one.
+    Inconsistent(u64),
 }
 
 impl fmt::Display for AnchorError {
@@ -94,6 +102,10 @@ impl fmt::Display for AnchorError {
         match self {
             AnchorError::Refused(_) => f.write_str("the anchor has a larger or another head"),
             AnchorError::Unavailable(detail) => write!(f, "the anchor cannot be used: {detail}"),
+            AnchorError::Conflict(size) => write!(f, "the anchor has a head of size {size}, which it does not show"),
+            AnchorError::Inconsistent(size) => {
+                write!(f, "the anchor has a head of size {size}, and the published one does not continue it")
+            }
         }
     }
 }

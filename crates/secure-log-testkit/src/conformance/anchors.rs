@@ -30,6 +30,21 @@ macro_rules! anchor_conformance {
     };
 }
 
+/// The same for an anchor that shows no head: its view is [`AnchorView::WhenPublished`].
+#[macro_export]
+macro_rules! silent_anchor_conformance {
+    ($fresh:expr) => {
+        $crate::anchor_conformance!(@tests $fresh;
+            a_silent_anchor_shows_nothing,
+            a_silent_anchor_takes_what_continues_its_head,
+            a_silent_anchor_answers_another_size_with_its_own,
+            a_silent_anchor_refuses_another_head_of_its_size,
+            a_silent_anchor_refuses_what_does_not_continue_its_head,
+            a_silent_anchor_keeps_logs_apart,
+        );
+    };
+}
+
 /// It works, and says that it knows nothing.
 pub fn a_fresh_anchor_knows_nothing<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let mut anchor = open();
@@ -105,6 +120,70 @@ pub fn logs_are_kept_apart<A: Anchor, O: FnMut() -> A>(open: &mut O) {
         Ok(AnchorView::Head(note)) => assert!([one.note(5), two.note(3)].contains(&note)),
         other => panic!("some head was expected, and not {other:?}"),
     }
+}
+
+/// Whatever it has.
+pub fn a_silent_anchor_shows_nothing<A: Anchor, O: FnMut() -> A>(open: &mut O) {
+    let log = Log::new("log");
+    let mut anchor = open();
+    assert_eq!(anchor.latest(None), Ok(AnchorView::WhenPublished));
+    anchor.publish(&log.note(3), 0, &[]).expect("a first head is taken");
+    for origin in [None, Some("log"), Some("another log")] {
+        assert_eq!(anchor.latest(origin), Ok(AnchorView::WhenPublished));
+    }
+}
+
+/// From size 0 on, the same head again and again, also after it was opened anew.
+pub fn a_silent_anchor_takes_what_continues_its_head<A: Anchor, O: FnMut() -> A>(open: &mut O) {
+    let log = Log::new("log");
+    let mut last = 0;
+    for size in [0, 0, 1, 2, 2, 7, 8, 20, 20] {
+        open().publish(&log.note(size), last, &log.proof(last, size)).expect("a continuation is taken");
+        last = size;
+    }
+}
+
+/// Smaller heads and those that are published from another size are not taken; it says which size it has.
+pub fn a_silent_anchor_answers_another_size_with_its_own<A: Anchor, O: FnMut() -> A>(open: &mut O) {
+    let log = Log::new("log");
+    assert_eq!(open().publish(&log.note(5), 3, &log.proof(3, 5)), Err(AnchorError::Conflict(0)));
+    open().publish(&log.note(9), 0, &[]).expect("the first head is taken");
+    for (old, size) in [(0, 9), (0, 12), (3, 8), (8, 9), (8, 12), (10, 12), (0, 0)] {
+        let answer = open().publish(&log.note(size), old, &log.proof(old, size));
+        assert_eq!(answer, Err(AnchorError::Conflict(9)), "from {old} to {size}");
+    }
+    open().publish(&log.note(12), 9, &log.proof(9, 12)).expect("from there it is taken");
+}
+
+/// That would be a fork.
+pub fn a_silent_anchor_refuses_another_head_of_its_size<A: Anchor, O: FnMut() -> A>(open: &mut O) {
+    let log = Log::new("log");
+    open().publish(&log.note(9), 0, &[]).expect("the first head is taken");
+    let fork = note("log", 9, Hash([7; 32]));
+    assert_eq!(open().publish(&fork, 9, &[]), Err(AnchorError::Conflict(9)));
+    open().publish(&log.note(9), 9, &[]).expect("it still has the first one");
+}
+
+/// So would this.
+pub fn a_silent_anchor_refuses_what_does_not_continue_its_head<A: Anchor, O: FnMut() -> A>(open: &mut O) {
+    let log = Log::new("log");
+    open().publish(&log.note(9), 0, &[]).expect("the first head is taken");
+    let fork = note("log", 12, Hash([7; 32]));
+    assert_eq!(open().publish(&fork, 9, &log.proof(9, 12)), Err(AnchorError::Inconsistent(9)));
+    assert_eq!(open().publish(&log.note(12), 9, &log.proof(8, 12)), Err(AnchorError::Inconsistent(9)));
+    open().publish(&log.note(12), 9, &log.proof(9, 12)).expect("it still has the first one");
+}
+
+/// What it knows of one log it does not say of another.
+pub fn a_silent_anchor_keeps_logs_apart<A: Anchor, O: FnMut() -> A>(open: &mut O) {
+    let (one, two) = (Log::new("log-one"), Log::new("log-two"));
+    open().publish(&one.note(5), 0, &[]).expect("a first head is taken");
+    match open().publish(&two.note(3), 0, &[]) {
+        Ok(_) => assert_eq!(open().publish(&two.note(4), 0, &[]), Err(AnchorError::Conflict(3))),
+        // A witness takes heads of the logs that it was given, and of no others.
+        Err(refusal) => assert!(matches!(refusal, AnchorError::Unavailable(_)), "{refusal:?}"),
+    }
+    assert_eq!(open().publish(&one.note(6), 0, &[]), Err(AnchorError::Conflict(5)));
 }
 
 /// A log of up to 20 entries, with real roots and proofs.

@@ -3,15 +3,14 @@
 use crate::engine::SecureLog;
 use crate::engine::commit::{Signing, is_due};
 use crate::engine::options::{AnchorEvery, Every};
-use crate::engine::proof::prove_consistency;
+use crate::engine::proof::{prove_consistency, prove_from_size};
 use crate::error::LogError;
 use crate::hash::Hash;
 use crate::note::{Checkpoint, Note};
 use crate::providers::{AnchorError, AnchorView};
-use crate::record::HeadRow;
+use crate::record::{HeadRow, WitnessResult};
 use crate::store::SecureLogStore;
 use crate::time::Timestamp;
-use crate::tree::empty_root;
 
 impl<S: SecureLogStore> SecureLog<S> {
     /// Compares what was opened with what the anchor said before the store was read, and brings the anchor up to it.
@@ -20,13 +19,20 @@ impl<S: SecureLogStore> SecureLog<S> {
         match view {
             AnchorView::NotConfigured => return Ok(()),
             AnchorView::Unknown if size > 0 => return Err(LogError::AnchorMissing { size }),
-            AnchorView::Unknown => {}
+            AnchorView::Unknown | AnchorView::WhenPublished => {}
             AnchorView::Head(note) => self.anchor.last = Some(self.meet_head(&note)?),
         }
         self.check_anchored_key()?;
         // The head of size 0 is there before the first entry is accepted.
         let now = self.providers.clock.now();
-        if !self.publish(now)? && size == 0 {
+        let covered = if self.anchor.silent {
+            // Until it has answered, it has vouched for nothing.
+            let old = self.last_cosigned()?;
+            self.offer(old, now)?
+        } else {
+            self.publish(now)?
+        };
+        if !covered && size == 0 {
             return Err(AnchorError::Unavailable("it did not take the first head of a new log".into()).into());
         }
         Ok(())
@@ -60,27 +66,90 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(())
     }
 
-    /// Gives the anchor the last head, if it is signed. Answers whether it has it now.
+    /// Gives the anchor the last signed head, unless it has that or a later one. Answers whether what it has covers all
+    /// that was accepted; an anchor that does not answer has not taken it.
     fn publish(&mut self, now: Timestamp) -> Result<bool, LogError> {
-        let head = self.accepted.head.clone();
-        if head.sigs.is_empty() {
-            return Ok(false);
+        let (last, signed) = (self.anchor.last, self.accepted.signed.as_ref());
+        if last.is_some_and(|(size, _)| signed.is_some_and(|head| size >= head.size)) {
+            return Ok(self.is_anchored());
         }
-        let (old, old_root) = self.anchor.last.unwrap_or((0, empty_root()));
-        if (old, old_root) == (head.size, head.root) && self.anchor.last.is_some() {
-            return Ok(true);
+        match self.offer(last.map_or(0, |(size, _)| size), now) {
+            Err(LogError::Anchor(AnchorError::Unavailable(_) | AnchorError::Conflict(_))) => Ok(false),
+            offered => offered,
         }
-        let proof = prove_consistency(&mut self.store, (old, &old_root), (head.size, &head.root))?;
-        let note = Note::of_head(&self.log.origin, &head).to_string();
-        match self.providers.anchor.publish(&note, old, &proof) {
-            Ok(_cosignatures) => {
-                self.anchor.last = Some((head.size, head.root));
-                self.anchor.published_at = Some(now);
-                Ok(true)
+    }
+
+    /// Publishes the last signed head, from the size that the anchor is thought to have. Where it has another one and does
+    /// not show which, its word is followed, so often.
+    fn offer(&mut self, old: u64, now: Timestamp) -> Result<bool, LogError> {
+        const FOLLOWED: usize = 8;
+        let mut known = old;
+        for _ in 0..FOLLOWED {
+            let Some(head) = self.accepted.signed.clone() else { return Ok(false) };
+            let old = known.min(head.size);
+            let proof = match self.anchor.last {
+                Some((size, root)) if size == old => {
+                    prove_consistency(&mut self.store, (old, &root), (head.size, &head.root))?
+                }
+                _ => prove_from_size(&mut self.store, old, (head.size, &head.root))?,
+            };
+            let note = Note::of_head(&self.log.origin, &head).to_string();
+            match self.providers.anchor.publish(&note, old, &proof) {
+                Ok(_cosignatures) => {
+                    self.anchor.last = Some((head.size, head.root));
+                    self.anchor.published_at = Some(now);
+                    return Ok(self.is_anchored());
+                }
+                Err(AnchorError::Refused(theirs)) => return self.meet_larger(&head, &theirs).map(|()| true),
+                Err(AnchorError::Conflict(theirs)) => known = self.meet_size(old, theirs)?,
+                Err(AnchorError::Inconsistent(theirs)) => {
+                    return Err(LogError::Fork { expected: theirs, found: head.size });
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(AnchorError::Refused(theirs)) => self.meet_larger(&head, &theirs).map(|()| true),
-            Err(AnchorError::Unavailable(_)) => Ok(false),
         }
+        Err(AnchorError::Conflict(known).into())
+    }
+
+    /// Whether the anchor has a head that covers all that was accepted.
+    pub(super) fn is_anchored(&self) -> bool {
+        self.anchor.configured && self.anchor.last.is_some_and(|(size, _)| size >= self.accepted.head.size)
+    }
+
+    /// The anchor has a head of another size than the one that was named, and shows it to nobody. Answers from which size to
+    /// publish again.
+    fn meet_size(&mut self, named: u64, theirs: u64) -> Result<u64, LogError> {
+        if theirs == named {
+            return Err(LogError::Fork { expected: theirs, found: self.accepted.head.size });
+        }
+        if theirs == 0 {
+            return Err(LogError::AnchorMissing { size: self.accepted.head.size });
+        }
+        if theirs > self.accepted.head.size && self.is_behind() {
+            // Somebody else wrote on and published.
+            self.reload()?;
+        }
+        if theirs > self.accepted.signed_size() {
+            return Err(LogError::Rollback { expected: theirs, found: self.accepted.signed_size() });
+        }
+        Ok(theirs)
+    }
+
+    /// Size of the last head that the store says a witness has cosigned. Nothing is believed for it: with a wrong one the
+    /// anchor is asked once more, or refuses.
+    fn last_cosigned(&mut self) -> Result<u64, LogError> {
+        const PAGE: u32 = 64;
+        let (mut known, mut end) = (0, self.accepted.head.size.saturating_add(1));
+        while end - known > 1 {
+            let middle = known + (end - known) / 2;
+            let rows = self.store.witnesses(middle, PAGE)?;
+            let cosigned = rows.iter().filter(|row| row.result == WitnessResult::Cosigned).map(|row| row.size);
+            match cosigned.filter(|size| (middle..end).contains(size)).max() {
+                Some(size) => known = size,
+                None => end = middle,
+            }
+        }
+        Ok(known)
     }
 
     /// A head that the anchor had before ours: it must be ours or one that ours extends.

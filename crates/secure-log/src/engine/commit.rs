@@ -273,12 +273,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// The state after the last commit.
     pub(super) fn info(&self) -> CommitInfo {
         let head = &self.accepted.head;
-        CommitInfo {
-            size: head.size,
-            root: head.root,
-            signed: !head.sigs.is_empty(),
-            anchored: self.anchor.configured && self.anchor.last.is_some_and(|(size, _)| size >= head.size),
-        }
+        CommitInfo { size: head.size, root: head.root, signed: !head.sigs.is_empty(), anchored: self.is_anchored() }
     }
 
     /// A log with signed heads is not continued without its key.
@@ -295,17 +290,19 @@ impl<S: SecureLogStore> SecureLog<S> {
         let mut sigs = Vec::new();
         if let Ok(key) = &mut self.key {
             let due = signing == Signing::Now || {
-                let entries = size - self.next.signed_size;
+                let entries = size - self.next.signed_size();
                 is_due(self.settings.head_every, entries, self.next.signed_at, now)
             };
             if due {
                 sigs.push(key.sign_head(&note::text(&self.log.origin, size, &root))?);
                 self.next.attested = true;
-                self.next.signed_size = size;
                 self.next.signed_at = Some(now);
             }
         }
         let head = HeadRow { size, root, sigs };
+        if !head.sigs.is_empty() {
+            self.next.signed = Some(head.clone());
+        }
         commit.push(Record::Head(&head));
         self.next.head = head;
         Ok(())

@@ -108,8 +108,8 @@ struct State {
     segments: u64,
     /// A trusted key signed a head: whatever a store shows later, this is no keyless log.
     attested: bool,
-    /// Size of the last head that was signed; entries after it are attested by nobody yet.
-    signed_size: u64,
+    /// The last head that was signed; entries after it are attested by nobody yet.
+    signed: Option<HeadRow>,
     /// When that was.
     signed_at: Option<Timestamp>,
     /// Time of the last entry, which the next one does not precede by little.
@@ -121,6 +121,10 @@ impl State {
         Expected { size: self.head.size, root: self.head.root, segments: self.segments }
     }
 
+    fn signed_size(&self) -> u64 {
+        self.signed.as_ref().map_or(0, |head| head.size)
+    }
+
     fn is_at(&self, head: &HeadRow) -> bool {
         (self.head.size, self.head.root) == (head.size, head.root)
     }
@@ -130,6 +134,8 @@ impl State {
 #[derive(Clone, Debug, Default)]
 struct AnchorState {
     configured: bool,
+    /// It shows no head, and answers only to one that is published.
+    silent: bool,
     /// Size and root of the last head that it has.
     last: Option<(u64, Hash)>,
     published_at: Option<Timestamp>,

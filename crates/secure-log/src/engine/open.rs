@@ -48,7 +48,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             head,
             segments: 0,
             attested: false,
-            signed_size: 0,
+            signed: None,
             signed_at: None,
             last_time: None,
         };
@@ -75,7 +75,11 @@ impl<S: SecureLogStore> SecureLog<S> {
             stale: false,
             tried: 0,
             unrecorded: None,
-            anchor: AnchorState { configured: view != AnchorView::NotConfigured, ..AnchorState::default() },
+            anchor: AnchorState {
+                configured: view != AnchorView::NotConfigured,
+                silent: view == AnchorView::WhenPublished,
+                ..AnchorState::default()
+            },
             set_aside: None,
             clock_jumps: 0,
             providers,
@@ -194,7 +198,8 @@ impl<S: SecureLogStore> SecureLog<S> {
             return Ok(());
         }
         let attested = self.attested_head(&newest)?;
-        let signed_size = attested.as_ref().map_or(self.accepted.signed_size, |base| base.head.size);
+        let signed = attested.as_ref().map(|base| base.head.clone()).or_else(|| self.accepted.signed.clone());
+        let signed_size = signed.as_ref().map_or(0, |head| head.size);
         let is_attested = self.accepted.attested || attested.is_some();
         let (base, keyless_entries) = match attested {
             Some(base) => (base, false),
@@ -236,8 +241,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         let known = self.accepted.head.clone();
         prove_consistency(&mut self.store, (known.size, &known.root), (head.size, &head.root))?;
         let segments = self.store.segment_count()?;
-        self.accepted =
-            State { tree, segments, attested: is_attested, signed_size, signed_at: None, last_time: None, head };
+        self.accepted = State { tree, segments, attested: is_attested, signed, signed_at: None, last_time: None, head };
         self.next = self.accepted.clone();
         if let Some(range) = adopted {
             self.note_adopted(range);
@@ -253,12 +257,16 @@ impl<S: SecureLogStore> SecureLog<S> {
         self.unrecorded = Some((first.min(known_first), last.max(known_last)));
     }
 
-    /// A log without a signed head, of which the anchor has one, is no keyless log: somebody took the signatures away.
+    /// A log without a signed head, of which the anchor has one, is no keyless log: somebody took the signatures away. Of
+    /// an anchor that shows nothing that cannot be known before there is a head to publish.
     fn check_keyless(&self, choice: Unattested) -> Result<(), LogError> {
-        match (self.anchor.last, self.unrecorded) {
-            (Some((anchored, _)), Some((_, last)))
-                if !self.accepted.attested && last > anchored && choice != Unattested::Adopt =>
-            {
+        let anchored = match self.anchor.last {
+            Some((size, _)) => size,
+            None if self.anchor.silent => 0,
+            None => return Ok(()),
+        };
+        match self.unrecorded {
+            Some((_, last)) if !self.accepted.attested && last > anchored && choice != Unattested::Adopt => {
                 Err(LogError::Unattested { first: anchored + 1, last })
             }
             _ => Ok(()),

@@ -142,6 +142,20 @@ pub(super) fn prove_consistency<S: SecureLogStore>(
     })
 }
 
+/// The root of the first `old` leaves, and the proof that the tree of `new` leaves begins with them. Nobody else says
+/// which root that is, so it is what the store has, and the proof holds it against the root that is known.
+pub(super) fn prove_from_size<S: SecureLogStore>(
+    store: &mut S,
+    old: u64,
+    (new, new_root): (u64, &Hash),
+) -> Result<Vec<Hash>, LogError> {
+    with_reindex(store, |store| {
+        let roots = subtree_roots(store, TreeId::Log, &frontier(old))?;
+        let old_root = CompactTree::from_frontier(old, roots).expect("one root was read for each subtree").root();
+        prove_consistency(store, (old, &old_root), (new, new_root))
+    })
+}
+
 /// The path from an entry to the root of its closed segment.
 pub(super) fn segment_path<S: SecureLogStore>(
     store: &mut S,

@@ -138,7 +138,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     pub fn sign_head(&mut self) -> Result<HeadRow, LogError> {
         self.refresh()?;
         self.signing_key("a log without a key has no signed head")?;
-        let signed = self.accepted.signed_size == self.accepted.head.size && !self.accepted.head.sigs.is_empty();
+        let signed = self.accepted.signed_size() == self.accepted.head.size && !self.accepted.head.sigs.is_empty();
         if signed {
             let now = self.providers.clock.now();
             self.publish_when_due(Signing::Now, now)?;

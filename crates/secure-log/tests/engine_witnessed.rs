@@ -1,0 +1,228 @@
+//! Opening and writing under an anchor that shows no head and answers only to one that is published, as a witness does.
+
+mod world;
+
+use secure_log::SecureLog;
+use secure_log::engine::{Every, LogOptions, Unattested};
+use secure_log::error::LogError;
+use secure_log::hash::Hash;
+use secure_log::note::Note;
+use secure_log::providers::{Anchor, AnchorError, AnchorView};
+use secure_log::record::{Record, WitnessResult, WitnessRow};
+use secure_log::store::{Commit, Expected, SecureLogStore};
+use secure_log_testkit::{MemoryAnchor, Outage, OwnedRecord, TestKeystore};
+use world::{Log, World, append, entry};
+
+/// A log under a silent anchor.
+fn witnessed() -> World {
+    World { anchor: Some(MemoryAnchor::silent()), ..World::new() }
+}
+
+fn anchor(world: &World) -> MemoryAnchor {
+    world.anchor.clone().expect("it has one")
+}
+
+fn known_size(world: &World) -> Option<u64> {
+    anchor(world).last_note().map(|note| Note::parse(&note).unwrap().checkpoint().unwrap().size)
+}
+
+fn append_anchored(log: &mut Log) -> bool {
+    log.append(&entry("a", b"x")).unwrap().1.anchored
+}
+
+fn refusal(world: &World) -> LogError {
+    world.open().map(|_| ()).expect_err("it is refused")
+}
+
+/// Writes down that heads were cosigned, as the store of a log under a witness has it.
+fn note_cosigned(world: &World, sizes: &[u64]) {
+    let head = world.heads().pop().unwrap();
+    let segments = world.store.clone().segment_count().unwrap();
+    let mut commit = Commit::new(Some(Expected { size: head.size, root: head.root, segments }));
+    for size in sizes {
+        let row = WitnessRow {
+            size: *size,
+            name: "witness.example".into(),
+            at: "2026-11-20T04:07:11.000000000Z".into(),
+            result: WitnessResult::Cosigned,
+            detail: String::new(),
+        };
+        commit.push(Record::Witness(&row));
+    }
+    commit.push(Record::Head(&head));
+    world.store.clone().insert(&commit).unwrap();
+}
+
+#[test]
+fn the_head_that_is_found_is_published_before_anything_is_accepted() {
+    let world = witnessed();
+    let mut log = world.open().unwrap();
+    assert_eq!(known_size(&world), Some(0), "that of a new log too");
+    assert!(append_anchored(&mut log) && log.status().anchor);
+    assert_eq!(known_size(&world), Some(1));
+    drop(log);
+    let before = world.records();
+    anchor(&world).set_outage(Some(Outage::AnswersLost));
+    assert!(matches!(refusal(&world), LogError::Anchor(AnchorError::Unavailable(_))));
+    anchor(&world).set_outage(None);
+    let published = anchor(&world).published();
+    let mut log = world.open().unwrap();
+    assert_eq!(anchor(&world).published(), published + 1, "it has that head and was shown it all the same");
+    assert_eq!(world.records(), before);
+    assert!(append_anchored(&mut log));
+    world.assert_valid(2);
+}
+
+#[test]
+fn a_size_that_it_answers_is_followed() {
+    let world = witnessed();
+    let mut log = world.open().unwrap();
+    for n in 0..40 {
+        append(&mut log, "a", &[n]);
+    }
+    drop(log);
+    let alone = World { anchor: None, ..world.clone() };
+    for n in 0..3 {
+        append(&mut alone.open().unwrap(), "a", &[n]);
+    }
+    world.open().unwrap();
+    assert_eq!(known_size(&world), Some(43), "a store ahead of it brings it up");
+    // What the store says of cosignatures only saves a question; what it says too much of is not believed.
+    for sizes in [&[7, 20][..], &[43], &[0]] {
+        note_cosigned(&world, sizes);
+        assert!(append_anchored(&mut world.open().unwrap()), "{sizes:?}");
+    }
+    world.assert_valid(46);
+}
+
+#[test]
+fn the_last_cosigned_size_is_found_among_many() {
+    let world = witnessed();
+    let mut log = world.open().unwrap();
+    for n in 0..30 {
+        append(&mut log, "a", &[n]);
+    }
+    drop(log);
+    for sizes in [&[0][..], &[1], &[3, 9], &[29]] {
+        note_cosigned(&world, sizes);
+        let asked = Recorder::default();
+        let old_sizes = asked.0.clone();
+        open_with_anchor(&world, asked).unwrap();
+        assert_eq!(*old_sizes.lock().unwrap(), [*sizes.last().unwrap()], "{sizes:?}");
+    }
+}
+
+/// Takes every head, and keeps the old sizes that it was told.
+#[derive(Default)]
+struct Recorder(std::sync::Arc<std::sync::Mutex<Vec<u64>>>);
+
+impl Anchor for Recorder {
+    fn latest(&mut self, _: Option<&str>) -> Result<AnchorView, AnchorError> {
+        Ok(AnchorView::WhenPublished)
+    }
+
+    fn publish(&mut self, _: &str, old_size: u64, _: &[Hash]) -> Result<Vec<String>, AnchorError> {
+        self.0.lock().unwrap().push(old_size);
+        Ok(Vec::new())
+    }
+}
+
+fn open_with_anchor(world: &World, anchor: impl Anchor + Send + 'static) -> Result<Log, LogError> {
+    let mut providers = world.providers();
+    providers.anchor = Box::new(anchor);
+    SecureLog::open(world.store.clone(), providers, world.options())
+}
+
+#[test]
+fn a_store_behind_it_is_refused_and_nothing_is_written() {
+    let world = witnessed();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"1");
+    let early = world.records();
+    append(&mut log, "a", b"2");
+    drop(log);
+    world.put(&early);
+    assert_eq!(refusal(&world), LogError::Rollback { expected: 2, found: 1 });
+    assert_eq!(world.records(), early, "nothing was written");
+    // Also where what follows the last signed head would be adopted.
+    let mut stripped = early.clone();
+    let Some(OwnedRecord::Head(head)) = stripped.last_mut() else { panic!("a head stands last") };
+    head.sigs.clear();
+    world.put(&stripped);
+    let refused = world.open_with(|options| options.unattested = Unattested::Adopt).map(|_| ());
+    assert_eq!(refused, Err(LogError::Rollback { expected: 2, found: 0 }));
+    assert_eq!(world.records(), stripped, "nothing was written");
+}
+
+#[test]
+fn another_history_is_a_fork() {
+    let world = witnessed();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"1");
+    let early = world.records();
+    append(&mut log, "a", b"2");
+    drop(log);
+    world.put(&early);
+    let alone = World { anchor: None, ..world.clone() };
+    let mut log = alone.open().unwrap();
+    append(&mut log, "a", b"other");
+    note_cosigned(&world, &[2]);
+    assert_eq!(refusal(&world), LogError::Fork { expected: 2, found: 2 });
+    drop(log);
+    append(&mut alone.open().unwrap(), "a", b"more");
+    assert_eq!(refusal(&world), LogError::Fork { expected: 2, found: 3 });
+    assert_eq!(known_size(&world), Some(2));
+}
+
+#[test]
+fn one_that_lost_its_memory_is_missed_where_the_store_says_that_it_cosigned() {
+    let world = witnessed();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"1");
+    drop(log);
+    note_cosigned(&world, &[0, 1]);
+    anchor(&world).forget();
+    let before = world.records();
+    assert_eq!(refusal(&world), LogError::AnchorMissing { size: 1 });
+    assert_eq!((world.records(), known_size(&world)), (before, None), "nothing was written, neither here nor there");
+}
+
+#[test]
+fn one_that_loses_its_memory_under_way_is_missed() {
+    let world = witnessed();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"1");
+    anchor(&world).forget();
+    assert_eq!(log.append(&entry("a", b"2")).unwrap_err(), LogError::AnchorMissing { size: 2 });
+}
+
+#[test]
+fn two_writers_meet_under_it() {
+    let world = witnessed();
+    let (mut a, mut b) = (world.open().unwrap(), world.open().unwrap());
+    for _ in 0..5 {
+        assert!(append_anchored(&mut a) && append_anchored(&mut b) && append_anchored(&mut b));
+    }
+    world.assert_valid(15);
+}
+
+#[test]
+fn a_log_whose_signatures_are_gone_is_not_adopted_as_keyless() {
+    let world = World { keys: TestKeystore::new(), ..World::new() };
+    append(&mut world.open().unwrap(), "a", b"1");
+    let keyed = World { anchor: Some(MemoryAnchor::silent()), store: world.store.clone(), ..World::new() };
+    assert_eq!(refusal(&keyed), LogError::Unattested { first: 1, last: 1 });
+    let chosen = |options: &mut LogOptions| options.unattested = Unattested::Adopt;
+    assert!(append_anchored(&mut keyed.open_with(chosen).unwrap()));
+}
+
+#[test]
+fn the_last_signed_head_is_published_where_later_ones_are_not_signed() {
+    let world = witnessed();
+    let seldom = |options: &mut LogOptions| options.head_every = Every::Entries(4);
+    let mut log = world.open_with(seldom).unwrap();
+    let anchored: Vec<bool> = (0..5).map(|_| append_anchored(&mut log)).collect();
+    assert_eq!((anchored, known_size(&world)), (vec![false, false, false, true, false], Some(4)));
+    log.sign_head().unwrap();
+    assert_eq!(known_size(&world), Some(5));
+}
