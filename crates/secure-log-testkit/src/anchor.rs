@@ -112,7 +112,10 @@ fn compare(
     old_size: u64,
     proof: &[Hash],
 ) -> Result<(), AnchorError> {
-    let Some((last, note)) = last else { return Ok(()) };
+    let Some((last, note)) = last else {
+        // It had one, and somebody took it away.
+        return if old_size > 0 { Err(AnchorError::Conflict(0)) } else { Ok(()) };
+    };
     if last.size > head.size || (last.size == head.size && last.root != head.root) {
         return Err(AnchorError::Refused(note.clone()));
     }

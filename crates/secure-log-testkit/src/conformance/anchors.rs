@@ -17,6 +17,7 @@ macro_rules! anchor_conformance {
             another_head_of_one_size_is_refused,
             the_same_head_is_taken_again,
             logs_are_kept_apart,
+            a_log_that_is_not_known_has_no_old_size,
         );
     };
     (@tests $fresh:expr; $($check:ident),+ $(,)?) => {
@@ -102,6 +103,13 @@ pub fn the_same_head_is_taken_again<A: Anchor, O: FnMut() -> A>(open: &mut O) {
         anchor.publish(&log.note(size), size, &[]).or_else(|_| anchor.publish(&log.note(size), 0, &[])).expect("taken");
     }
     assert_eq!(anchor.latest(Some("log")), Ok(AnchorView::Head(log.note(4))));
+}
+
+/// An anchor that was emptied under a writer says so, and does not begin anew.
+pub fn a_log_that_is_not_known_has_no_old_size<A: Anchor, O: FnMut() -> A>(open: &mut O) {
+    let log = Log::new("log");
+    assert_eq!(open().publish(&log.note(5), 3, &log.proof(3, 5)), Err(AnchorError::Conflict(0)));
+    assert_eq!(open().latest(None), Ok(AnchorView::Unknown));
 }
 
 /// An anchor of one log is not one of another; without an origin it answers any that it knows.
