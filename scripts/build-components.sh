@@ -20,21 +20,21 @@ main() {
     # What the core imports and a stack does not provide, it leaves open; the lists say so.
     compose secure-log-core secure-log-component anchor-none keystore-none
     compose secure-log-memory secure-log-component anchor-none store-memory keystore-software
-    compose secure-log-file secure-log-component anchor-none store-file keystore-software
+    compose secure-log-file secure-log-component anchor-file store-file keystore-software
     # `wac plug` gives a plug's exports to the socket only, so that the store gets its engine first.
     compose_store_sqlite
-    compose secure-log-sqlite secure-log-component anchor-none "$store_sqlite" keystore-software
+    compose secure-log-sqlite secure-log-component anchor-file "$store_sqlite" keystore-software
     compose_store_remote
-    compose secure-log-remote secure-log-component anchor-none "$store_remote" keystore-software
+    compose secure-log-remote secure-log-component anchor-file "$store_remote" keystore-software
     compose secure-log-rpc-server rpc-server "$store_sqlite"
     # With the keys on a token: one in software, or whatever the host has.
-    compose secure-log-sqlite-hsm secure-log-component anchor-none "$store_sqlite" keystore-pkcs11
+    compose secure-log-sqlite-hsm secure-log-component anchor-file "$store_sqlite" keystore-pkcs11
     compose secure-log-command-hsm command "$dist/secure-log-sqlite-hsm.wasm" keystore-pkcs11
     if [ -n "${KEYSTORE_SOFTHSM:-}" ]; then
         compose_with_other_keystore
     else
         compose_keystore_on_token
-        compose secure-log-sqlite-pkcs11 secure-log-component anchor-none "$store_sqlite" "$keystore_on_token"
+        compose secure-log-sqlite-pkcs11 secure-log-component anchor-file "$store_sqlite" "$keystore_on_token"
         compose secure-log-command-pkcs11 command "$dist/secure-log-sqlite-pkcs11.wasm" "$keystore_on_token"
     fi
     # The command manages keys through a keystore of its own, configured by the same variables as the log's.
@@ -82,7 +82,7 @@ compose_with_other_keystore() {
         fail "KEYSTORE_SOFTHSM: $keystore is no component with the interface keys:keystore/signer of wit/keys"
     plugs=("$keystore")
     exports "$keystore" keys:keystore/mac || plugs+=(keystore-none)
-    compose secure-log-sqlite-pkcs11 secure-log-component anchor-none "$store_sqlite" "${plugs[@]}"
+    compose secure-log-sqlite-pkcs11 secure-log-component anchor-file "$store_sqlite" "${plugs[@]}"
     unset 'stacks[-1]'
     say "secure-log-sqlite-pkcs11 has the keystore of KEYSTORE_SOFTHSM, so that its imports were compared with no list"
 }

@@ -35,6 +35,7 @@ main() {
     step "components: built, composed, imports as listed" scripts/build-components.sh
     step "components: cargo-component builds them" check_cargo_component
     step "store components: the suite of every store" scripts/test-stores.sh
+    step "anchor components: the suite of every anchor" scripts/test-anchors.sh
     step "harness: file stack" harness_file_stack
     step "harness: memory stack" harness dist/secure-log-memory.wasm :memory:
     step "harness: SQLite stack" harness_sqlite_stack

@@ -8,7 +8,10 @@
 wit_bindgen::generate!({
     world: "secure-log:log/secure-log-core",
     path: ["../../wit/keys", "../../wit"],
-    with: { "secure-log:log/store@0.1.0": secure_log_guest::imported::bindings::secure_log::log::store },
+    with: {
+        "secure-log:log/store@0.1.0": secure_log_guest::imported::bindings::secure_log::log::store,
+        "secure-log:log/anchor@0.1.0": secure_log_guest::anchor::imported_bindings::secure_log::log::anchor,
+    },
     generate_all,
 });
 

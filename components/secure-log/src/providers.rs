@@ -1,13 +1,12 @@
-//! The imported keystore and anchor, as the engine sees them.
+//! The imported keystore, as the engine sees it, and what else the engine is given.
 
 use secure_log::engine::Providers;
-use secure_log::hash::Hash;
-use secure_log::providers::{Anchor, AnchorError, AnchorView, CheckpointSigner, KeyError, Keystore, MacKey};
+use secure_log::providers::{CheckpointSigner, KeyError, Keystore, MacKey};
 use secure_log::sign::Algorithm;
 use secure_log::system::{SystemClock, SystemRandom};
+use secure_log_guest::ImportedAnchor;
 
 use crate::bindings::keys::keystore::{mac, signer};
-use crate::bindings::secure_log::log::anchor;
 
 /// What the composition gives the engine.
 pub(crate) fn imported() -> Providers {
@@ -68,24 +67,6 @@ impl MacKey for ImportedMac {
     }
 }
 
-struct ImportedAnchor;
-
-impl Anchor for ImportedAnchor {
-    fn latest(&mut self, origin: Option<&str>) -> Result<AnchorView, AnchorError> {
-        Ok(match anchor::latest(origin).map_err(anchor_error)? {
-            anchor::View::NotConfigured => AnchorView::NotConfigured,
-            anchor::View::Unknown => AnchorView::Unknown,
-            anchor::View::Head(note) => AnchorView::Head(note),
-            anchor::View::WhenPublished => AnchorView::WhenPublished,
-        })
-    }
-
-    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
-        let proof: Vec<Vec<u8>> = proof.iter().map(|hash| hash.0.to_vec()).collect();
-        anchor::publish(note, old_size, &proof).map_err(anchor_error)
-    }
-}
-
 fn key_error(error: signer::Error) -> KeyError {
     match error {
         signer::Error::KeyNotFound(detail) => KeyError::NotFound(detail),
@@ -101,14 +82,5 @@ fn mac_error(error: mac::MacError) -> KeyError {
         mac::MacError::Unsupported => KeyError::UnsupportedAlgorithm("this keystore has no keyed hashing".into()),
         mac::MacError::AccessDenied(detail) => KeyError::AccessDenied(detail),
         mac::MacError::Backend(detail) => KeyError::Backend(detail),
-    }
-}
-
-fn anchor_error(error: anchor::AnchorError) -> AnchorError {
-    match error {
-        anchor::AnchorError::Refused(note) => AnchorError::Refused(note),
-        anchor::AnchorError::Unavailable(detail) => AnchorError::Unavailable(detail),
-        anchor::AnchorError::Conflict(size) => AnchorError::Conflict(size),
-        anchor::AnchorError::Inconsistent(size) => AnchorError::Inconsistent(size),
     }
 }

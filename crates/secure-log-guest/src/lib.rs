@@ -1,9 +1,9 @@
-//! What the components around the log's `store` interface share: bindings, conversions, and nothing else.
+//! What the components around the log's `store` and `anchor` interfaces share: bindings, conversions, and nothing else.
 //!
 //! **In scope**: [`StoreProvider`] and [`export_store!`], with which a store of any crate becomes a component in a few
-//! lines; [`ImportedStore`], with which a component uses whatever store it was composed with; [`packed`], bytes as they
-//! cross fastest.
-//! **Out of scope**: logic. A store's is in its own crate, the log's in `secure_log`.
+//! lines; [`ImportedStore`], with which a component uses whatever store it was composed with; the same for anchors,
+//! [`AnchorProvider`], [`export_anchor!`] and [`ImportedAnchor`]; [`packed`], bytes as they cross fastest.
+//! **Out of scope**: logic. A store's is in its own crate, and so is an anchor's; the log's is in `secure_log`.
 //!
 //! `wit/store.wit` is the contract that both sides follow.
 //!
@@ -25,10 +25,12 @@
 
 #[macro_use]
 mod convert;
+pub mod anchor;
 pub mod imported;
 pub mod packed;
 pub mod provided;
 
+pub use anchor::{AnchorProvider, ImportedAnchor, ServedAnchor};
 pub use imported::ImportedStore;
 pub use provided::{Served, StoreProvider};
 
@@ -39,5 +41,15 @@ macro_rules! export_store {
         #[doc(hidden)]
         type ServedStore = $crate::Served<$provider>;
         $crate::provided::bindings::export!(ServedStore with_types_in $crate::provided::bindings);
+    };
+}
+
+/// Makes a component's exports of the anchor that this [`AnchorProvider`] configures.
+#[macro_export]
+macro_rules! export_anchor {
+    ($provider:ty) => {
+        #[doc(hidden)]
+        type ServedAnchor = $crate::ServedAnchor<$provider>;
+        $crate::anchor::provided_bindings::export!(ServedAnchor with_types_in $crate::anchor::provided_bindings);
     };
 }

@@ -9,16 +9,8 @@ use secure_log::tree::{CompactTree, ProofPlan, leaf_hash};
 /// Makes a test of each check. The argument makes a fresh place, which is a function that opens it, again and again.
 #[macro_export]
 macro_rules! anchor_conformance {
-    ($fresh:expr) => {
-        $crate::anchor_conformance!(@tests $fresh;
-            a_fresh_anchor_knows_nothing,
-            the_last_head_is_remembered,
-            a_smaller_head_is_refused,
-            another_head_of_one_size_is_refused,
-            the_same_head_is_taken_again,
-            logs_are_kept_apart,
-            a_log_that_is_not_known_has_no_old_size,
-        );
+    (@all; $($check:ident),+ $(,)?) => {
+        vec![$((stringify!($check), $crate::conformance::anchors::$check::<A, O> as fn(&mut O))),+]
     };
     (@tests $fresh:expr; $($check:ident),+ $(,)?) => {
         $(
@@ -29,6 +21,27 @@ macro_rules! anchor_conformance {
             }
         )+
     };
+    (@names $($use:tt)+) => {
+        $crate::anchor_conformance! {
+            $($use)+;
+            a_fresh_anchor_knows_nothing,
+            the_last_head_is_remembered,
+            a_smaller_head_is_refused,
+            another_head_of_one_size_is_refused,
+            the_same_head_is_taken_again,
+            logs_are_kept_apart,
+            a_log_that_is_not_known_has_no_old_size,
+        }
+    };
+    ($fresh:expr) => {
+        $crate::anchor_conformance!(@names @tests $fresh);
+    };
+}
+
+/// Every check with its name, for a harness without tests. Each wants a fresh place.
+#[allow(clippy::type_complexity, reason = "a name and a function, in a list")]
+pub fn all<A: Anchor, O: FnMut() -> A>() -> Vec<(&'static str, fn(&mut O))> {
+    crate::anchor_conformance!(@names @all)
 }
 
 /// The same for an anchor that shows no head: its view is [`AnchorView::WhenPublished`].
