@@ -161,7 +161,7 @@ impl From<LogError> for Failure {
                 "anchor-missing",
                 format!("the anchor knows of no such log, and the store has {size} entries"),
             )
-            .advised("the anchor was emptied, or it is another log's: find out which before you go on"),
+            .advised("the anchor was emptied, or it is another log's: find out which; after that, 'recover --reanchor' begins anew there"),
             LogError::Anchor(detail) => environment("anchor", detail),
             LogError::KeyNotFound(detail) => environment("key-not-found", detail).advised(KEYS),
             // These say themselves what to set.

@@ -6,19 +6,20 @@ use std::str::FromStr;
 use secure_log::engine::LogOptions;
 use secure_log::error::LogError;
 use secure_log::limits::{Invalid, Problem};
+use secure_log::verify::{PolicyError, Trust};
 
-/// The options that the environment names; what it does not name keeps its default.
-pub(crate) fn options() -> Result<LogOptions, LogError> {
-    let defaults = LogOptions::default();
+/// The options that the environment names; what it does not name stays as it was chosen.
+pub(crate) fn options(chosen: LogOptions) -> Result<LogOptions, LogError> {
     Ok(LogOptions {
         origin: text("SECURE_LOG_ORIGIN")?,
-        identity: text("SECURE_LOG_HEAD_IDENTITY")?.unwrap_or(defaults.identity),
+        identity: text("SECURE_LOG_HEAD_IDENTITY")?.unwrap_or(chosen.identity),
         mac_label: text("SECURE_LOG_MAC_LABEL")?,
         session: text("SECURE_LOG_SESSION")?,
         boot: text("SECURE_LOG_BOOT")?,
-        head_every: parsed("SECURE_LOG_HEAD_EVERY")?.unwrap_or(defaults.head_every),
-        anchor_every: parsed("SECURE_LOG_ANCHOR_EVERY")?.unwrap_or(defaults.anchor_every),
-        ..defaults
+        head_every: parsed("SECURE_LOG_HEAD_EVERY")?.unwrap_or(chosen.head_every),
+        anchor_every: parsed("SECURE_LOG_ANCHOR_EVERY")?.unwrap_or(chosen.anchor_every),
+        trust: trust()?.unwrap_or_default(),
+        ..chosen
     })
 }
 
@@ -29,6 +30,13 @@ fn text(name: &'static str) -> Result<Option<String>, LogError> {
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(unusable(name, "it is not UTF-8")),
     }
+}
+
+/// The trust policy as text (docs/anchors.md); the core reads no file.
+fn trust() -> Result<Option<Trust>, LogError> {
+    const NAME: &str = "SECURE_LOG_TRUST";
+    let parse = |text: String| text.parse().map_err(|error: PolicyError| unusable(NAME, &error.to_string()));
+    text(NAME)?.map(parse).transpose()
 }
 
 fn parsed<T: FromStr<Err = Invalid>>(name: &'static str) -> Result<Option<T>, LogError> {

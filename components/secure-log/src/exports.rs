@@ -26,21 +26,26 @@ thread_local! {
     static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
-fn open(config: &str, absent: Absent, unattested: Unattested) -> Result<(), types::LogError> {
+/// What the caller chooses, before the environment is asked.
+fn chosen(absent: Absent) -> LogOptions {
+    LogOptions { absent, ..LogOptions::default() }
+}
+
+fn open(config: &str, chosen: LogOptions) -> Result<(), types::LogError> {
     LOG.with_borrow_mut(|slot| {
         if slot.is_some() {
             return Err(types::LogError::AlreadyOpen);
         }
-        *slot = Some(open_log(config, absent, unattested).map_err(|error| convert::open_error(error, config))?);
+        *slot = Some(open_log(config, chosen).map_err(|error| convert::open_error(error, config))?);
         Ok(())
     })
 }
 
-fn open_log(config: &str, absent: Absent, unattested: Unattested) -> Result<Log, LogError> {
+fn open_log(config: &str, chosen: LogOptions) -> Result<Log, LogError> {
     if config.is_empty() {
         return Err(Invalid { field: "config", problem: Problem::Empty }.into());
     }
-    let options = LogOptions { absent, unattested, ..config::options()? };
+    let options = config::options(chosen)?;
     let store = ImportedStore::open(config)?;
     SecureLog::open(store, providers::imported(), options)
 }
@@ -68,7 +73,7 @@ impl encoder::Guest for Component {
 
 impl log::Guest for Component {
     fn open(config: String) -> Result<(), types::LogError> {
-        open(&config, Absent::Make, Unattested::Refuse)
+        open(&config, chosen(Absent::Make))
     }
 
     fn append(
@@ -258,15 +263,17 @@ impl writer::Guest for Component {
     }
 
     fn open_existing(config: String) -> Result<(), types::LogError> {
-        open(&config, Absent::Refuse, Unattested::Refuse)
+        open(&config, chosen(Absent::Refuse))
     }
 
     fn recover(config: String, choice: writer::UnattestedChoice) -> Result<(), types::LogError> {
-        let choice = match choice {
-            writer::UnattestedChoice::Adopt => Unattested::Adopt,
-            writer::UnattestedChoice::SetAside => Unattested::SetAside,
-        };
-        open(&config, Absent::Refuse, choice)
+        let mut chosen = chosen(Absent::Refuse);
+        match choice {
+            writer::UnattestedChoice::Adopt => chosen.unattested = Unattested::Adopt,
+            writer::UnattestedChoice::SetAside => chosen.unattested = Unattested::SetAside,
+            writer::UnattestedChoice::Reanchor => chosen.reanchor = true,
+        }
+        open(&config, chosen)
     }
 
     fn status() -> Result<writer::LogStatus, types::LogError> {

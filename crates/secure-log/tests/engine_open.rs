@@ -322,6 +322,69 @@ fn an_anchor_that_knows_nothing_of_a_log_with_entries_is_refused() {
 }
 
 #[test]
+fn an_operator_begins_anew_at_an_anchor_on_record() {
+    let world = World::anchored();
+    let anchor = world.anchor.clone().unwrap();
+    append(&mut world.open().unwrap(), "a", b"1");
+    append(&mut world.open().unwrap(), "a", b"2");
+    let backup = world.records();
+    append(&mut world.open().unwrap(), "a", b"3");
+    let chosen = |options: &mut LogOptions| options.reanchor = true;
+    // Where the anchor knows the log there is nothing to choose: what it knows counts.
+    assert_eq!(world.open_with(chosen).unwrap().size(), 3);
+    world.put(&backup);
+    assert_eq!(world.open_with(chosen).map(|_| ()), Err(LogError::Rollback { expected: 3, found: 2 }));
+    assert_eq!(world.records(), backup);
+    // Whoever restores a backup takes the anchor's memory away, and is then asked.
+    anchor.forget();
+    assert_eq!(world.open().map(|_| ()), Err(LogError::AnchorMissing { size: 2 }));
+    anchor.set_outage(Some(Outage::AnswersLost));
+    assert!(world.open_with(chosen).is_err(), "the anchor is asked first");
+    anchor.set_outage(None);
+    assert_eq!((world.records(), anchor.last_note()), (backup, None));
+    let mut log = world.open_with(chosen).unwrap();
+    assert_eq!(log.read(3).unwrap().event, "secure-log.recovered");
+    assert_eq!(log.read(3).unwrap().payload, b"1 2");
+    assert!(log.append(&entry("a", b"goes on")).unwrap().1.anchored);
+    drop(log);
+    let report = world.report();
+    assert_eq!((&report.verdict, report.complete_to), (&Verdict::Incomplete, 4));
+    assert!(report.missing[0].contains("1 to 2"), "{report:?}");
+    assert_eq!(world.open().unwrap().size(), 4, "once");
+    assert_eq!(world.open_with(chosen).unwrap().size(), 4, "and not again unless it is needed");
+}
+
+#[test]
+fn an_anchor_that_was_emptied_under_a_writer_is_missed() {
+    let world = World::anchored();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"1");
+    world.anchor.clone().unwrap().forget();
+    assert_eq!(log.append(&entry("a", b"2")).unwrap_err(), LogError::AnchorMissing { size: 2 });
+    assert_eq!(world.anchor.clone().unwrap().last_note(), None, "nothing begins anew unasked");
+}
+
+#[test]
+fn an_anchor_that_was_recorded_and_not_reached_is_told() {
+    /// Knows nothing, and takes nothing.
+    struct Full;
+    impl Anchor for Full {
+        fn latest(&mut self, _: Option<&str>) -> Result<AnchorView, AnchorError> {
+            Ok(AnchorView::Unknown)
+        }
+        fn publish(&mut self, _: &str, _: u64, _: &[secure_log::hash::Hash]) -> Result<Vec<String>, AnchorError> {
+            Err(AnchorError::Unavailable("it is full".into()))
+        }
+    }
+    let world = World::new();
+    append(&mut world.open().unwrap(), "a", b"1");
+    let providers = secure_log::engine::Providers { anchor: Box::new(Full), ..world.providers() };
+    let options = LogOptions { reanchor: true, ..world.options() };
+    let refused = secure_log::SecureLog::open(world.store.clone(), providers, options).map(|_| ());
+    assert!(matches!(refused, Err(LogError::Anchor(AnchorError::Unavailable(_)))), "{refused:?}");
+}
+
+#[test]
 fn an_anchor_that_several_logs_share_is_asked_for_the_right_one() {
     let world = World::anchored();
     append(&mut world.open().unwrap(), "a", b"1");

@@ -185,6 +185,9 @@ fn one_that_lost_its_memory_is_missed_where_the_store_says_that_it_cosigned() {
     let before = world.records();
     assert_eq!(refusal(&world), LogError::AnchorMissing { size: 1 });
     assert_eq!((world.records(), known_size(&world)), (before, None), "nothing was written, neither here nor there");
+    let chosen = |options: &mut LogOptions| options.reanchor = true;
+    assert!(append_anchored(&mut world.open_with(chosen).unwrap()));
+    assert_eq!(known_size(&world), Some(3), "after an entry that says so");
 }
 
 #[test]

@@ -18,23 +18,49 @@ impl<S: SecureLogStore> SecureLog<S> {
         let size = self.accepted.head.size;
         match view {
             AnchorView::NotConfigured => return Ok(()),
-            AnchorView::Unknown if size > 0 => return Err(LogError::AnchorMissing { size }),
+            AnchorView::Unknown if size > 0 => {
+                self.check_anchored_key()?;
+                return self.miss_anchor();
+            }
             AnchorView::Unknown | AnchorView::WhenPublished => {}
             AnchorView::Head(note) => self.anchor.last = Some(self.meet_head(&note)?),
         }
         self.check_anchored_key()?;
         // The head of size 0 is there before the first entry is accepted.
         let now = self.providers.clock.now();
-        let covered = if self.anchor.silent {
+        let taken = if self.anchor.silent {
             // Until it has answered, it has vouched for nothing.
             let old = self.last_cosigned()?;
             self.offer(old, now)?
         } else {
             self.publish(now)?
         };
-        if !covered && size == 0 {
+        if !taken && size == 0 {
             return Err(AnchorError::Unavailable("it did not take the first head of a new log".into()).into());
         }
+        Ok(())
+    }
+
+    /// The anchor knows nothing of a log with entries. Where an operator chose to begin anew there, that is recorded before
+    /// the anchor is given a head.
+    fn miss_anchor(&mut self) -> Result<(), LogError> {
+        let size = self.accepted.head.size;
+        if !self.anchor.reanchor {
+            return Err(LogError::AnchorMissing { size });
+        }
+        self.anchor.reanchor = false;
+        self.note_adopted((1, size));
+        Ok(())
+    }
+
+    /// Whoever chose to begin anew at the anchor is told when that did not come to pass.
+    pub(super) fn check_reanchored(&mut self) -> Result<(), LogError> {
+        if self.anchor.configured && self.anchor.last.is_none() && self.accepted.head.size > 0 {
+            let detail =
+                "it was recorded that the log begins anew at the anchor, which did not take its head: try again";
+            return Err(AnchorError::Unavailable(detail.into()).into());
+        }
+        self.anchor.reanchor = false;
         Ok(())
     }
 
@@ -71,7 +97,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     fn publish(&mut self, now: Timestamp) -> Result<bool, LogError> {
         let (last, signed) = (self.anchor.last, self.accepted.signed.as_ref());
         if last.is_some_and(|(size, _)| signed.is_some_and(|head| size >= head.size)) {
-            return Ok(self.is_anchored());
+            return Ok(self.is_published());
         }
         match self.offer(last.map_or(0, |(size, _)| size), now) {
             Err(LogError::Anchor(AnchorError::Unavailable(_) | AnchorError::Conflict(_))) => Ok(false),
@@ -95,12 +121,18 @@ impl<S: SecureLogStore> SecureLog<S> {
             };
             let note = Note::of_head(&self.log.origin, &head).to_string();
             match self.providers.anchor.publish(&note, old, &proof) {
-                Ok(_cosignatures) => {
+                Ok(cosignatures) => {
                     self.anchor.last = Some((head.size, head.root));
                     self.anchor.published_at = Some(now);
-                    return Ok(self.is_anchored());
+                    self.keep_cosignatures(&head, &cosignatures, now)?;
+                    return Ok(self.is_published());
                 }
                 Err(AnchorError::Refused(theirs)) => return self.meet_larger(&head, &theirs).map(|()| true),
+                Err(AnchorError::Conflict(0)) if old > 0 => {
+                    self.miss_anchor()?;
+                    // Until that is recorded, nothing is published.
+                    return Ok(false);
+                }
                 Err(AnchorError::Conflict(theirs)) => known = self.meet_size(old, theirs)?,
                 Err(AnchorError::Inconsistent(theirs)) => {
                     return Err(LogError::Fork { expected: theirs, found: head.size });
@@ -112,8 +144,14 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     /// Whether the anchor has a head that covers all that was accepted.
-    pub(super) fn is_anchored(&self) -> bool {
+    fn is_published(&self) -> bool {
         self.anchor.configured && self.anchor.last.is_some_and(|(size, _)| size >= self.accepted.head.size)
+    }
+
+    /// The same, and the quorum of the policy has cosigned such a head, where it names one.
+    pub(super) fn is_anchored(&self) -> bool {
+        let quorate = self.anchor.quorate.is_some_and(|size| size >= self.accepted.head.size);
+        self.is_published() && (quorate || self.trust.quorum().is_none())
     }
 
     /// The anchor has a head of another size than the one that was named, and shows it to nobody. Answers from which size to
@@ -121,9 +159,6 @@ impl<S: SecureLogStore> SecureLog<S> {
     fn meet_size(&mut self, named: u64, theirs: u64) -> Result<u64, LogError> {
         if theirs == named {
             return Err(LogError::Fork { expected: theirs, found: self.accepted.head.size });
-        }
-        if theirs == 0 {
-            return Err(LogError::AnchorMissing { size: self.accepted.head.size });
         }
         if theirs > self.accepted.head.size && self.is_behind() {
             // Somebody else wrote on and published.
@@ -161,6 +196,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
         let (size, root) = (ours.size, ours.root);
         prove_consistency(&mut self.store, (theirs.size, &theirs.root), (size, &root))?;
+        self.note_quorum(&theirs);
         Ok((theirs.size, theirs.root))
     }
 
@@ -176,6 +212,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
         prove_consistency(&mut self.store, (ours.size, &ours.root), (theirs.size, &theirs.root))?;
         self.anchor.last = Some((theirs.size, theirs.root));
+        self.note_quorum(&theirs);
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! | `options` | how a log is opened, and what it needs |
 //! | `open` | making, opening and re-reading a log: which head may be continued |
 //! | `anchoring` | comparing with the anchor, and publishing |
+//! | `cosigning` | what witnesses answered, and whether they are enough |
 //! | `commit` | building a commit, signing its head, handing it to the store |
 //! | `write` | what a caller can write |
 //! | `stream` | what is proven of a stream before it is used |
@@ -15,6 +16,7 @@
 
 mod anchoring;
 mod commit;
+mod cosigning;
 mod following;
 mod open;
 mod options;
@@ -29,7 +31,7 @@ use crate::error::LogError;
 use crate::hash::{Hash, KeyId};
 use crate::note::VerifierKey;
 use crate::providers::{CheckpointSigner, KeyError, MacKey};
-use crate::record::{HeadRow, LogRow};
+use crate::record::{HeadRow, LogRow, WitnessRow};
 use crate::store::{Expected, SecureLogStore, Torn};
 use crate::time::Timestamp;
 use crate::tree::CompactTree;
@@ -136,9 +138,15 @@ struct AnchorState {
     configured: bool,
     /// It shows no head, and answers only to one that is published.
     silent: bool,
+    /// An operator chose to begin anew where it knows nothing of the log.
+    reanchor: bool,
     /// Size and root of the last head that it has.
     last: Option<(u64, Hash)>,
+    /// Size of the last head that the quorum of the policy has cosigned.
+    quorate: Option<u64>,
     published_at: Option<Timestamp>,
+    /// Answers of witnesses that are not in the store yet.
+    answers: Vec<WitnessRow>,
 }
 
 /// An acknowledged entry.
@@ -159,7 +167,7 @@ pub struct CommitInfo {
     pub root: Hash,
     /// The head carries a signature of the log's key.
     pub signed: bool,
-    /// The anchor has a head that covers this commit.
+    /// The anchor has a head that covers this commit and, where the policy names a quorum, that quorum has cosigned it.
     pub anchored: bool,
 }
 

@@ -78,6 +78,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             anchor: AnchorState {
                 configured: view != AnchorView::NotConfigured,
                 silent: view == AnchorView::WhenPublished,
+                reanchor: options.reanchor,
                 ..AnchorState::default()
             },
             set_aside: None,
@@ -96,6 +97,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         this.meet_anchor(view)?;
         this.check_keyless(options.unattested)?;
         this.record_recovered()?;
+        this.check_reanchored()?;
         Ok(this)
     }
 

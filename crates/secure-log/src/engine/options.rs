@@ -46,7 +46,10 @@ pub struct LogOptions {
     pub absent: Absent,
     /// What to do with entries that no trusted key attests.
     pub unattested: Unattested,
-    /// Keys that may have signed heads and segments besides the keystore's own.
+    /// Begin anew at an anchor that knows nothing of a log with entries, which is refused otherwise. An operator's choice:
+    /// it is recorded in the log before the anchor is given a head.
+    pub reanchor: bool,
+    /// Keys that may have signed heads and segments besides the keystore's own, witnesses, and their quorum.
     pub trust: Trust,
 }
 
@@ -65,6 +68,7 @@ impl Default for LogOptions {
             anchor_every: AnchorEvery::Each(Every::Commit),
             absent: Absent::Make,
             unattested: Unattested::Refuse,
+            reanchor: false,
             trust: Trust::default(),
         }
     }

@@ -6,8 +6,10 @@
 
 mod commit;
 mod content;
+mod cosigners;
 mod finding;
 mod lines;
+mod policy;
 mod report;
 mod stream;
 mod trust;
@@ -17,6 +19,7 @@ pub use content::MAX_DATA_KEYS;
 pub(crate) use finding::Quoted;
 pub use finding::{Finding, FindingCode, Place};
 pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl};
+pub use policy::{MAX_POLICY_BYTES, MAX_POLICY_LINES, PolicyError, PolicyProblem, Quorum};
 pub use report::{MAX_LISTED, Report, Verdict};
 pub use trust::{Signer, Trust, TrustError};
 pub use verifier::Verifier;

@@ -9,6 +9,7 @@ use crate::hash::{HmacKey, KeyId};
 use crate::note::{NoteError, VerifierKey, is_key_name};
 use crate::providers::{KeyError, MacKey};
 use crate::sign::{Algorithm, PublicKey};
+use crate::verify::policy::Quorum;
 
 /// The keys that a verification trusts. Nothing of it comes out of the log that is verified.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,7 @@ pub struct Trust {
     origin: Option<String>,
     log_keys: Vec<VerifierKey>,
     witnesses: Vec<VerifierKey>,
+    quorum: Option<Quorum>,
     signers: Vec<Signer>,
     macs: BTreeMap<KeyId, SharedMac>,
 }
@@ -54,6 +56,16 @@ impl Trust {
     /// The witnesses' keys.
     pub fn witnesses(&self) -> &[VerifierKey] {
         &self.witnesses
+    }
+
+    /// Says which witnesses have to have cosigned a head. Their keys are among [`Trust::witnesses`].
+    pub(super) fn set_quorum(&mut self, quorum: Quorum) {
+        self.quorum = Some(quorum);
+    }
+
+    /// Which witnesses have to have cosigned a head; `None` where none have to.
+    pub fn quorum(&self) -> Option<&Quorum> {
+        self.quorum.as_ref()
     }
 
     /// Adds a key that signs entries and segments.

@@ -14,6 +14,7 @@ use crate::record::{
 use crate::time::Timestamp;
 use crate::tree::{CompactTree, empty_root, leaf_hash};
 use crate::verify::commit::{Closing, Lack, OpenCommit};
+use crate::verify::cosigners::Cosigners;
 use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
 use crate::verify::report::{Counts, Few, Listed, Report, Verdict};
 use crate::verify::stream::{Kind, Stream, Streams};
@@ -47,6 +48,7 @@ pub struct Verifier {
     pub(super) missing: Listed,
     unknown_signers: Listed,
     trusted_head: u64,
+    cosigners: Cosigners,
     pub(super) counts: Counts,
     /// What was counted at the last head, with its size and root.
     at_head: (Counts, u64, Hash),
@@ -72,6 +74,7 @@ impl Verifier {
             missing: Listed::default(),
             unknown_signers: Listed::default(),
             trusted_head: 0,
+            cosigners: Cosigners::default(),
             counts: Counts::default(),
             at_head: (Counts::default(), 0, empty_root()),
             scratch: Vec::new(),
@@ -249,6 +252,9 @@ impl Verifier {
         if self.trusted_head < size || self.trusted_head == 0 {
             let uncovered = size - self.trusted_head;
             self.miss(&format!("the last {uncovered} entries are covered by no trusted tree head"));
+        }
+        if let Some(short) = self.cosigners.short_of(size, &self.trust) {
+            self.miss(&format!("the quorum of the policy has cosigned no head over the last {short} entries"));
         }
         let verdict = if self.missing.texts.is_empty() { Verdict::Valid } else { Verdict::Incomplete };
         let complete_to = self.trusted_head;
@@ -552,10 +558,12 @@ impl Verifier {
                 self.trusted_head = size;
             } else {
                 self.counts.cosignatures += 1;
+                self.cosigners.note(size, key);
             }
         }
         self.counts.heads += 1;
         if self.trusted_head == size {
+            self.cosigners.judge(size, &self.trust);
             self.prunings = Few::default();
         }
         self.at_head = (self.counts, size, root);
