@@ -35,7 +35,7 @@ compose() {
         -d "secure-log:hostile=$built/examples/store_hostile.wasm" \
         -d "secure-log:store=$2" \
         -d "secure-log:keystore=$built/secure_log_keystore_software.wasm" \
-        -d "secure-log:anchor=$built/secure_log_anchor_none.wasm"
+        -d "secure-log:anchor=$built/secure_log_anchor_file.wasm"
 }
 
 main "$@"

@@ -157,6 +157,7 @@ pub fn error_name(error: &LogError) -> String {
     match error {
         LogError::InvalidRecord(finding) => finding.code.clone(),
         LogError::AccessDenied(_) => "access-denied".into(),
+        LogError::AnchorMissing(_) => "anchor-missing".into(),
         LogError::ChainBroken(_) => "chain-broken".into(),
         LogError::Conflict => "conflict".into(),
         LogError::Corrupt(_) => "corrupt".into(),

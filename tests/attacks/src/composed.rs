@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use secure_log::entry::{SigningRule, StreamRules, Tier};
 use secure_log::hash::{Hash, Suite};
@@ -13,6 +14,7 @@ use secure_log_testkit::{Effect, Fault, Lie, OwnedRecord, flip_stored_bit, from_
 use secure_log_verify::copy::{error_name, proof_error_name};
 use secure_log_verify::host::encoder::Severity;
 use secure_log_verify::host::{Answer, Checked, Instance, LogError, Stack, Surroundings, tree, types, writer};
+use tempfile::TempDir;
 use wasmtime::Result;
 
 use crate::stacks::{Kept, Transcript};
@@ -35,6 +37,9 @@ pub struct Composed<'s> {
     config: String,
     file: Option<PathBuf>,
     surroundings: Surroundings,
+    /// The folder of the anchor, which its twins have, too.
+    anchor: Arc<TempDir>,
+    is_anchored: bool,
     transcript: Transcript,
     running: Running,
 }
@@ -57,7 +62,8 @@ impl<'s> Composed<'s> {
         transcript: Transcript,
     ) -> Composed<'s> {
         let running = start(stack, kept, &config, &surroundings);
-        Composed { stack, kept, config, file, surroundings, transcript, running }
+        let anchor = Arc::new(tempfile::tempdir().expect("a folder for the anchor can be made"));
+        Composed { stack, kept, config, file, surroundings, anchor, is_anchored: false, transcript, running }
     }
 
     /// Puts a file of these bytes in place before the log is opened, with nothing beside it.
@@ -123,6 +129,27 @@ impl<'s> Composed<'s> {
     /// The database as the host sees it.
     fn database(&self) -> SqliteStore<Native> {
         SqliteStore::open(self.file()).expect("the database can be opened")
+    }
+
+    /// Ends the instance in which an opening was tried, and starts another.
+    fn restart(&mut self) {
+        if self.running.tried_to_open {
+            // What is in memory would be gone with the process: it is carried over to the next.
+            let kept = self.kept.is_in_memory().then(|| self.records());
+            let surroundings = match self.is_anchored {
+                true => self
+                    .surroundings
+                    .clone()
+                    .folder(self.anchor.path(), "/anchor")
+                    .variable("SECURE_LOG_ANCHOR", "/anchor/heads"),
+                false => self.surroundings.clone(),
+            };
+            self.running = start(self.stack, self.kept, &self.config, &surroundings);
+            if let Some(records) = kept {
+                self.lay(&records);
+            }
+        }
+        self.running.tried_to_open = true;
     }
 
     fn with_hand<T>(&mut self, call: impl FnOnce(&Hostile, &mut Instance) -> Result<Result<T, String>>) -> T {
@@ -230,28 +257,41 @@ fn hash(bytes: &[u8]) -> Hash {
 
 impl Subject for Composed<'_> {
     fn open(&mut self) -> Answered<()> {
-        if self.running.tried_to_open {
-            // What is in memory would be gone with the process: it is carried over to the next.
-            let kept = self.kept.is_in_memory().then(|| self.records());
-            self.running = start(self.stack, self.kept, &self.config, &self.surroundings);
-            if let Some(records) = kept {
-                self.lay(&records);
-            }
-        }
-        self.running.tried_to_open = true;
+        self.restart();
         let config = self.config.clone();
         self.answered(|log| log.open(&config))
     }
 
     fn twin(&mut self) -> Self {
-        Composed::new(
+        let mut twin = Composed::new(
             self.stack,
             self.kept,
             self.config.clone(),
             self.file.clone(),
             self.surroundings.clone(),
             self.transcript.clone(),
-        )
+        );
+        twin.anchor = Arc::clone(&self.anchor);
+        twin.anchored(self.is_anchored);
+        twin
+    }
+
+    fn anchored(&mut self, anchored: bool) {
+        if anchored != self.is_anchored {
+            // The instance that runs has other surroundings: the next opening starts one of its own.
+            self.running.tried_to_open = true;
+        }
+        self.is_anchored = anchored;
+    }
+
+    fn forget_anchor(&mut self) {
+        fs::remove_file(self.anchor.path().join("heads")).expect("the anchor has a file");
+    }
+
+    fn reanchor(&mut self) -> Answered<()> {
+        self.restart();
+        let config = self.config.clone();
+        self.answered(|log| log.recover(&config, writer::UnattestedChoice::Reanchor))
     }
 
     fn create_stream(&mut self, stream: &str, rules: &StreamRules) -> Answered<()> {

@@ -4,7 +4,7 @@
 //! `scripts/test-attacks.sh` builds and composes what is needed and runs this. In scope: what somebody does who controls
 //! the store, the disk or a file that is read; the edits and scenarios are those of the testkit, which native tests run,
 //! too. Out of scope: what `verify/` looks at with logs of its own (proofs that were tampered with, what producers may
-//! not write, torn commits of every form), and rows that need an anchor, a witness, sealing or a remote endpoint.
+//! not write, torn commits of every form), and rows that need a witness, sealing or a remote endpoint.
 
 mod composed;
 mod damage;

@@ -1,4 +1,4 @@
-//! Rows 10 to 14, 21 to 23 and 27: the testkit's scenarios.
+//! Rows 5 to 7, 10 to 14, 16, 21 to 23, 27 and 29: the testkit's scenarios.
 
 use secure_log_testkit::attacks::scenarios;
 
@@ -11,14 +11,19 @@ pub fn checks() -> Vec<Check> {
     for kept in [Kept::InMemory, Kept::InFile, Kept::InMemoryOfSqlite, Kept::InDatabase] {
         for (at, scenario) in scenarios::<crate::composed::Composed<'_>>().into_iter().enumerate() {
             let rows = match scenario.row {
+                5 => "5",
+                6 => "6",
+                7 => "7",
                 10 => "10",
                 11 => "11",
                 12 => "12",
                 13 => "13",
                 14 => "14",
+                16 => "16",
                 21 => "21",
                 22 => "22",
                 23 => "23",
+                29 => "29",
                 _ => "27",
             };
             checks.push(check(rows, format!("{}: {}", kept.name(), scenario.name), move |stacks| {

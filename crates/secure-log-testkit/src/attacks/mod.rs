@@ -5,6 +5,7 @@
 //! records, or the bytes of a file, in place, and go through [`scenarios`] with a [`Subject`]. What runs a log somewhere
 //! else, such as in a composition of components, calls [`no_edit_passes_with`] and [`no_flip_passes_with`].
 
+mod anchored;
 mod edits;
 mod flips;
 mod hostile_files;

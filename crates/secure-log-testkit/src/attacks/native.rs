@@ -1,6 +1,6 @@
 //! A log that runs in the test's own process.
 
-use secure_log::engine::{NewEntry, SecureLog};
+use secure_log::engine::{LogOptions, NewEntry, SecureLog};
 use secure_log::entry::{Severity, StreamRules};
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
@@ -15,6 +15,7 @@ use super::proofs::{Compared, Prover, refused};
 use super::said::{Said, refusal};
 use super::sample::{ORIGIN, log_key, options, providers};
 use super::scenarios::{Answered, Subject};
+use crate::anchor::MemoryAnchor;
 use crate::fault::Fault;
 use crate::hand::{Hand, HeldStore, Lie};
 use crate::layer::AnyStore;
@@ -24,6 +25,8 @@ use crate::record::OwnedRecord;
 pub struct Native {
     hand: Hand,
     between: Between,
+    anchor: MemoryAnchor,
+    is_anchored: bool,
     log: Option<SecureLog<AnyStore>>,
 }
 
@@ -36,12 +39,30 @@ impl Native {
         store: AnyStore,
         lay: impl FnMut(&[OwnedRecord]) -> Result<AnyStore, StoreError> + Send + 'static,
     ) -> Native {
-        Native { hand: Hand::new(store, lay), between: AnyStore::new, log: None }
+        Native {
+            hand: Hand::new(store, lay),
+            between: AnyStore::new,
+            anchor: MemoryAnchor::new(),
+            is_anchored: false,
+            log: None,
+        }
     }
 
     /// The same with something in between, such as a wire: what the hand does, it does at the other end.
     pub fn over(self, between: Between) -> Native {
         Native { between, ..self }
+    }
+
+    fn open_with(&mut self, options: LogOptions) -> Answered<()> {
+        self.log = None;
+        self.hand.restart();
+        let mut providers = providers();
+        if self.is_anchored {
+            providers.anchor = Box::new(self.anchor.clone());
+        }
+        let opened = SecureLog::open((self.between)(self.hand.store()), providers, options);
+        self.log = Some(opened.map_err(|error| refusal(&error))?);
+        Ok(())
     }
 
     fn call<T>(&mut self, call: impl FnOnce(&mut SecureLog<AnyStore>) -> Result<T, LogError>) -> Answered<T> {
@@ -113,15 +134,11 @@ fn compared(comparison: Result<Comparison, Refused>) -> Answered<Compared> {
 
 impl Subject for Native {
     fn open(&mut self) -> Answered<()> {
-        self.log = None;
-        self.hand.restart();
-        let opened = SecureLog::open((self.between)(self.hand.store()), providers(), options());
-        self.log = Some(opened.map_err(|error| refusal(&error))?);
-        Ok(())
+        self.open_with(options())
     }
 
     fn twin(&mut self) -> Native {
-        Native { hand: self.hand.clone(), between: self.between, log: None }
+        Native { hand: self.hand.clone(), anchor: self.anchor.clone(), log: None, ..*self }
     }
 
     fn create_stream(&mut self, stream: &str, rules: &StreamRules) -> Answered<()> {
@@ -150,6 +167,18 @@ impl Subject for Native {
     fn verify(&mut self) -> Said {
         let report = self.call(|log| log.verify_log());
         report.map_or_else(Said::Refused, |report| Said::from(&report))
+    }
+
+    fn anchored(&mut self, anchored: bool) {
+        self.is_anchored = anchored;
+    }
+
+    fn forget_anchor(&mut self) {
+        self.anchor.forget();
+    }
+
+    fn reanchor(&mut self) -> Answered<()> {
+        self.open_with(LogOptions { reanchor: true, ..options() })
     }
 
     fn records(&mut self) -> Vec<OwnedRecord> {

@@ -52,6 +52,7 @@ pub fn refusal(error: &LogError) -> String {
         LogError::UnprovableSizes { .. } => "unprovable-sizes".into(),
         LogError::Fork { .. } => "fork".into(),
         LogError::Rollback { .. } => "rollback".into(),
+        LogError::AnchorMissing { .. } => "anchor-missing".into(),
         LogError::PolicyMismatch(_) => "policy-mismatch".into(),
         LogError::InvalidRecord(finding) => finding.code.as_str().into(),
         LogError::StreamExists(_) => "stream-exists".into(),

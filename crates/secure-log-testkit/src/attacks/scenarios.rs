@@ -1,4 +1,5 @@
-//! Rows 21 to 23 and 27: what is done to a store while a log uses it; and, from `proofs`, rows 10 to 14.
+//! Rows 21 to 23 and 27: what is done to a store while a log uses it; rows 10 to 14 come from `proofs`, and those that need an
+//! anchor from `anchored`.
 
 use secure_log::entry::{SigningRule, StreamRules, Tier};
 use secure_log::hash::Suite;
@@ -35,6 +36,13 @@ pub trait Subject: Prover + Sized {
     fn read(&mut self, seqno: u64) -> Answered<Vec<u8>>;
     /// Has the log verify itself.
     fn verify(&mut self) -> Said;
+
+    /// From the next opening on, the log is under an anchor, or is not; what the anchor knows stays.
+    fn anchored(&mut self, anchored: bool);
+    /// Takes away all that the anchor knows.
+    fn forget_anchor(&mut self);
+    /// The same as `open`, by an operator who chose to begin anew at an anchor that knows nothing of the log.
+    fn reanchor(&mut self) -> Answered<()>;
 
     /// What the store holds.
     fn records(&mut self) -> Vec<OwnedRecord>;
@@ -82,6 +90,7 @@ pub fn scenarios<S: Subject>() -> Vec<Scenario<S>> {
         scenario(27, "other rules for a stream are refused", other_rules),
         scenario(27, "another log under an open one is refused", other_log),
     ]);
+    all.extend(super::anchored::scenarios());
     all
 }
 
@@ -410,7 +419,7 @@ fn signed(sign: SigningRule) -> StreamRules {
     StreamRules { sign, ..StreamRules::default() }
 }
 
-fn is_head(record: &OwnedRecord) -> bool {
+pub(super) fn is_head(record: &OwnedRecord) -> bool {
     matches!(record, OwnedRecord::Head(_))
 }
 
