@@ -13,6 +13,7 @@ use secure_log::memory::MemoryStore;
 use secure_log::sign::Algorithm;
 use secure_log::store::SecureLogStore;
 use secure_log::verify::{Report, Trust, Verdict, verify_jsonl};
+use secure_log_anchor::FileAnchor;
 use secure_log_bench_raw::hash_entries;
 use secure_log_bench_shared::entry::{BATCH, ENCODING, EVENT, PRODUCER, STREAM, payload};
 use secure_log_bench_shared::{Failure, Part, SEED, Sample, timed};
@@ -222,7 +223,21 @@ impl Native {
         }
         // The first sample tells nothing: making a log is not opening one.
         samples.remove(0);
+        samples.push(self.open_anchored(entries)?);
         Ok(samples)
+    }
+
+    /// Opens the log of so many entries under a file anchor that knows its head.
+    fn open_anchored(&self, entries: u64) -> Result<Sample, Failure> {
+        let path = self.file_of_entries(entries)?.0;
+        let under = |reanchor| -> Result<SecureLog<FileStore>, Failure> {
+            let anchor = Box::new(FileAnchor::open(self.folder.join("anchor")));
+            let providers = Providers { anchor, ..Providers::system(software_keys()?) };
+            Ok(SecureLog::open(FileStore::open(&path)?, providers, LogOptions { reanchor, ..LogOptions::default() })?)
+        };
+        drop(under(true)?);
+        let (log, seconds) = timed(|| under(false))?;
+        Ok(Sample::new("open", "anchored", log.size(), seconds))
     }
 
     /// A file of so many streams with one entry each, closed. It is made once.

@@ -139,6 +139,16 @@ impl Session {
         Ok(Some((self.stack.instantiate(&adjust(&self.keys, surroundings))?, config)))
     }
 
+    /// Whether a log that `elsewhere` keeps is there after its instance has gone.
+    pub fn outlives(&self) -> bool {
+        matches!(self.place, Place::Files | Place::Servers(_) | Place::Pipes(_))
+    }
+
+    /// A folder of this name among what goes when the run ends.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.scratch.folder.join(format!("anchor-of-{name}"))
+    }
+
     /// Where `elsewhere` keeps the log of this name.
     pub fn elsewhere_file(&self, name: &str) -> PathBuf {
         self.scratch.folder.join(self.file_name(name))

@@ -11,6 +11,7 @@ use crate::host::types::Tier;
 use crate::host::writer::{HashSuite, LogStatus, NewEntries, Report, SigningRule, StreamRules, Verdict};
 use crate::session::Session;
 
+mod anchor;
 mod encoding;
 mod ending;
 mod entries;
@@ -41,6 +42,7 @@ pub const GROUPS: &[Group] = &[
     token::GROUP,
     tampering::GROUP,
     torn::GROUP,
+    anchor::GROUP,
     ending::GROUP,
 ];
 

@@ -59,6 +59,7 @@ pub mod record;
 pub mod shared;
 pub mod sign;
 pub mod store;
+pub mod submission;
 #[cfg(feature = "system")]
 pub mod system;
 pub mod time;

@@ -1,6 +1,7 @@
 //! What witnesses answered: kept with the head where the policy can tell that it is right, and as rows in any case.
 
 use crate::engine::SecureLog;
+use crate::engine::read::MAX_PAGE;
 use crate::error::LogError;
 use crate::jsonl::{is_name, is_plain};
 use crate::note::{self, MAX_SIGNATURES, SignatureLine, VerifierKey};
@@ -14,6 +15,12 @@ const MAX_KEPT: usize = 1024;
 const PAGE: u32 = 256;
 
 impl<S: SecureLogStore> SecureLog<S> {
+    /// What witnesses answered to heads of this size or larger, oldest first, at most `limit`. The rows are for an operator:
+    /// nothing covers them, and what a cosignature proves is verified with the head that it stands in.
+    pub fn witness_rows(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, LogError> {
+        self.reading(|log| Ok(log.store.witnesses(from_size, limit.min(MAX_PAGE))?))
+    }
+
     /// Stores the answers to a head that was published, in a commit of its own: a `witness` row each and, where the log has
     /// not gone on, the head again with the cosignatures that the policy could verify. One that it cannot verify stands in
     /// its row alone, as a wrong one in the head would spoil the log for who knows that witness.

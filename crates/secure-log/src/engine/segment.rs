@@ -4,7 +4,7 @@ use crate::control;
 use crate::engine::commit::{Say, Signing};
 use crate::engine::proof::{Checked, SegmentProof, segment_path};
 use crate::engine::stream::{OpenSegment, Written};
-use crate::engine::{AnchorEvery, CommitInfo, SecureLog};
+use crate::engine::{CommitInfo, SecureLog};
 use crate::entry::{SigningRule, checkpoint_message};
 use crate::error::LogError;
 use crate::hash::Hash;
@@ -13,6 +13,7 @@ use crate::providers::KeyError;
 use crate::record::{Record, SegmentRow, SignatureRow, Subject};
 use crate::sign::{Algorithm, PublicKey};
 use crate::store::{Node, NodeId, SecureLogStore, StoreError, TreeId};
+use crate::submission::Submission;
 use crate::tree::{CompactTree, leaf_hash};
 use crate::verify::{Finding, FindingCode, Place};
 
@@ -29,8 +30,8 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Closes the stream's open segment and, where the stream's rules say so, signs it in the same commit.
     pub fn close_segment(&mut self, stream: &str) -> Result<(SignedSegment, CommitInfo), LogError> {
         check_stream(stream)?;
-        let publish = self.anchor.configured && self.settings.anchor_every == AnchorEvery::Close;
-        let signing = if publish { Signing::Now } else { Signing::WhenDue };
+        // A close is worth remembering, however often heads are published otherwise.
+        let signing = if self.anchor.configured { Signing::Now } else { Signing::WhenDue };
         self.commit(signing, |log, commit, time| {
             if matches!(log.existing_tip(stream)?.open, OpenSegment::Unread) {
                 let open = log.read_open_segment(stream)?;
@@ -99,6 +100,13 @@ impl<S: SecureLogStore> SecureLog<S> {
         self.prove_segment_row(&row)?;
         let signatures = self.store.signatures(Subject::Segment(row.id))?;
         Ok(SignedSegment { row, signatures })
+    }
+
+    /// What is handed to whoever keeps evidence of a closed segment: one submission for each signature that the store has of
+    /// it. The segment is proven; whose signatures count is for the receiver to judge.
+    pub fn submissions(&mut self, id: u64) -> Result<Vec<Submission>, LogError> {
+        let segment = self.segment(id)?;
+        Ok(Submission::of(&self.log.origin, &segment))
     }
 
     /// Shows that an entry is in its closed segment. Reads O(log n) hashes.
