@@ -279,6 +279,8 @@ functions! {
         open_existing = call_open_existing(config: &str) -> Answer<()>;
         recover = call_recover(config: &str, choice: writer::UnattestedChoice) -> Answer<()>;
         status = call_status() -> Answer<writer::LogStatus>;
+        witness_rows = call_witness_rows(from: u64, limit: u32) -> Answer<Vec<writer::WitnessRow>>;
+        submissions = call_submissions(segment: u64) -> Answer<Vec<String>>;
     }
     secure_log_log_tree {
         signed_head = call_head() -> Answer<String>;

@@ -6,7 +6,7 @@ use secure_log::error::LogError;
 use secure_log::hash::Hash;
 use secure_log::limits::{Invalid, Problem};
 use secure_log::providers::KeyError;
-use secure_log::record::StreamRow;
+use secure_log::record::{StreamRow, WitnessRow};
 use secure_log::store::StoreError;
 use secure_log::verify::{Finding, Report, Verdict};
 
@@ -262,6 +262,11 @@ pub(crate) fn hash(field: &'static str, bytes: &[u8]) -> Result<Hash, types::Log
 fn too_long(field: &'static str, limit: usize, found: usize) -> types::LogError {
     let problem = Problem::Unusable(format!("at most {limit} steps, found {found}"));
     error(Invalid { field, problem }.into())
+}
+
+pub(crate) fn witness_row(row: WitnessRow) -> writer::WitnessRow {
+    let WitnessRow { size, name, at, result, detail } = row;
+    writer::WitnessRow { size, name, at, outcome: result.as_str().into(), detail }
 }
 
 pub(crate) fn status(status: LogStatus) -> writer::LogStatus {

@@ -279,6 +279,16 @@ impl writer::Guest for Component {
     fn status() -> Result<writer::LogStatus, types::LogError> {
         with(|log| Ok(convert::status(log.status())))
     }
+
+    fn witness_rows(from_size: u64, limit: u32) -> Result<Vec<writer::WitnessRow>, types::LogError> {
+        let rows = with(|log| log.witness_rows(from_size, limit))?;
+        Ok(rows.into_iter().map(convert::witness_row).collect())
+    }
+
+    fn submissions(segment_id: u64) -> Result<Vec<String>, types::LogError> {
+        let submissions = with(|log| log.submissions(segment_id))?;
+        Ok(submissions.iter().map(ToString::to_string).collect())
+    }
 }
 
 fn suite(log: &Log, suite: writer::HashSuite) -> Result<Suite, LogError> {

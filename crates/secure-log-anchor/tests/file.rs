@@ -93,6 +93,26 @@ fn a_fault_at_any_operation_is_an_error_and_the_anchor_goes_on() {
 }
 
 #[test]
+fn a_head_that_is_taken_at_the_second_try_is_durable() {
+    let whole = CrashDisk::new();
+    on(&whole).publish(&note(1), 0, &[]).unwrap();
+    let mut retried = 0;
+    for fault in [Fault::NotDone, Fault::HalfDone, Fault::Done] {
+        for operation in 0..whole.operations() {
+            let disk = CrashDisk::new();
+            disk.fail_at(operation, fault);
+            if on(&disk).publish(&note(1), 0, &[]).is_err() {
+                on(&disk).publish(&note(1), 0, &[]).unwrap();
+                retried += 1;
+            }
+            let found = on(&disk.image(0)).latest(None);
+            assert_eq!(found, Ok(AnchorView::Head(note(1))), "{fault:?} at operation {operation}");
+        }
+    }
+    assert!(retried > 0);
+}
+
+#[test]
 fn a_file_that_is_damaged_is_neither_believed_nor_replaced() {
     let disk = CrashDisk::new();
     run(&disk);

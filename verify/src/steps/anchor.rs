@@ -112,7 +112,12 @@ fn how_often(session: &mut Session) -> Result<Done> {
             let stored = log.append_batch(&[entry("a", "x")])??;
             equal(&format!("anchored after {n} with {often}"), stored.commit.anchored, expected)?;
         }
-        log.close_segment("a")??;
+        let segment = log.close_segment("a")??.segment_id;
+        equal("answers of witnesses", log.witness_rows(0, 10)??.len(), 0)?;
+        equal("submissions of an unsigned segment", log.submissions(segment)??.len(), 0)?;
+        log.sign_segment(&session.keys.head_identity, segment)??;
+        let submitted = log.submissions(segment)??;
+        holds("one that is signed", submitted.len() == 1 && submitted[0].contains("\n1 1 4\n"))?;
         let heads = fs::read_to_string(session.scratch(&name).join("heads"))?;
         holds("a close publishes", heads.contains(&format!("{ORIGIN}\n5\n")))?;
         log.append_batch(&[entry("a", "x")])??;
