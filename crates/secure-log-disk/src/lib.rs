@@ -50,6 +50,13 @@ pub trait Disk {
     /// Gives a file another name, atomically, in place of what had that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Gives a file a second name, atomically and only if no file has it: of several that try, one succeeds. Fails with
+    /// `AlreadyExists` otherwise.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// The names that a folder holds, in no order. Not those that are not UTF-8, which nobody here makes.
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+
     /// Removes a file's name. Whoever has the file open can still use it.
     fn remove(&self, path: &Path) -> io::Result<()>;
 

@@ -32,6 +32,15 @@ impl Disk for OsDisk {
         std::fs::rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(folder)?;
+        entries.filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose()).collect()
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
     }
@@ -114,6 +123,23 @@ impl DiskFile for File {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_name_is_given_to_one_file_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["first", "second"] {
+            OsDisk.open(&path(name), Mode::CreateNew).unwrap().write_at(name.as_bytes(), 0).unwrap();
+        }
+        OsDisk.link(&path("first"), &path("state")).unwrap();
+        let refused = OsDisk.link(&path("second"), &path("state")).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(path("state")).unwrap(), b"first");
+        let mut names = OsDisk.names(folder.path()).unwrap();
+        names.sort();
+        assert_eq!(names, ["first", "second", "state"]);
+        assert_eq!(OsDisk.names(&path("absent")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn a_file_is_named_until_another_has_its_name() {

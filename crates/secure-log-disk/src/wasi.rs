@@ -64,6 +64,23 @@ impl Disk for OsDisk {
         })
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        at(from, |from_folder, from_name| {
+            find(to, |to_folder, to_name| from_folder.link_at(PathFlags::empty(), from_name, to_folder, to_name))?
+        })
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        at(folder, |parent, name| {
+            let opened =
+                parent.open_at(PathFlags::SYMLINK_FOLLOW, name, OpenFlags::DIRECTORY, DescriptorFlags::READ)?;
+            let entries = opened.read_directory()?;
+            core::iter::from_fn(|| entries.read_directory_entry().transpose())
+                .map(|entry| entry.map(|entry| entry.name))
+                .collect()
+        })
+    }
+
     fn is_named(&self, file: &Descriptor, path: &Path) -> bool {
         let named = at(path, |folder, name| folder.metadata_hash_at(PathFlags::empty(), name));
         match (file.metadata_hash(), named) {

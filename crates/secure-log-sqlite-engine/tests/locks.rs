@@ -25,6 +25,12 @@ impl Disk for NoLocks {
     fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
         OsDisk.rename(from, to)
     }
+    fn link(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        OsDisk.link(from, to)
+    }
+    fn names(&self, folder: &Path) -> std::io::Result<Vec<String>> {
+        OsDisk.names(folder)
+    }
     fn remove(&self, path: &Path) -> std::io::Result<()> {
         OsDisk.remove(path)
     }

@@ -250,6 +250,28 @@ impl Disk for CrashDisk {
         })
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let Some(file) = state.names.get(from).copied() else { return Err(io::ErrorKind::NotFound.into()) };
+        if state.names.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.change(|state| {
+            state.rename_all(vec![(to.into(), Some(file))]);
+            Ok(())
+        })
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let state = self.state();
+        let within = state.names.keys().filter(|name| name.parent() == Some(folder));
+        let names: Vec<String> = within.filter_map(|name| name.file_name()?.to_str().map(String::from)).collect();
+        match names.is_empty() && !state.folders.iter().any(|made| made == folder) {
+            true => Err(io::ErrorKind::NotFound.into()),
+            false => Ok(names),
+        }
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         if !state.names.contains_key(path) {
