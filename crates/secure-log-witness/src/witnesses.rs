@@ -1,0 +1,198 @@
+//! The anchor that several witnesses are.
+
+use std::time::{Duration, Instant};
+
+use secure_log::hash::Hash;
+use secure_log::note::Note;
+use secure_log::providers::{Anchor, AnchorError, AnchorView};
+use secure_log::record::WitnessResult;
+
+use crate::client::{Post, RemoteWitness, Unwitnessed};
+use crate::head::Head;
+
+/// A witness that did not answer is left alone for so long, so that not every commit waits for it.
+const LEFT_ALONE: Duration = Duration::from_secs(5);
+
+/// Witnesses as an anchor: a head is taken when enough of them cosigned it.
+///
+/// The log's engine offers a head with one proof, and witnesses may have seen different heads of the log last. So a conflict
+/// with a smaller size is passed on to the engine, which comes back with the proof from there; who cosigned the head
+/// already is not asked again. A witness that was added to others begins with the head that those cosigned.
+pub struct Witnesses<P> {
+    post: P,
+    members: Vec<Member>,
+    enough: Enough,
+}
+
+/// Says of names of witnesses whether they are enough.
+type Enough = Box<dyn Fn(&[&str]) -> bool + Send>;
+
+struct Member {
+    witness: RemoteWitness,
+    /// The text of the head that it was asked about last.
+    text: String,
+    answer: Option<Result<Vec<String>, Unwitnessed>>,
+    /// The engine was told the size that it has.
+    followed: bool,
+    failed_at: Option<Instant>,
+}
+
+/// What became of a head at one witness: what a row about it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What the policy calls the witness.
+    pub name: String,
+    /// What it did.
+    pub result: WitnessResult,
+    /// And why, for a person to read; empty for one that cosigned.
+    pub detail: String,
+}
+
+impl<P: Post> Witnesses<P> {
+    /// These witnesses. `enough` says of the names of those that cosigned a head whether they are enough.
+    pub fn new(
+        post: P,
+        witnesses: Vec<RemoteWitness>,
+        enough: impl Fn(&[&str]) -> bool + Send + 'static,
+    ) -> Witnesses<P> {
+        let member = |witness| Member { witness, text: String::new(), answer: None, followed: false, failed_at: None };
+        Witnesses { post, members: witnesses.into_iter().map(member).collect(), enough: Box::new(enough) }
+    }
+
+    /// What each of them answered to the head that was published last.
+    pub fn reports(&self) -> Vec<Report> {
+        self.members.iter().filter_map(Member::report).collect()
+    }
+
+    fn ask(&mut self, index: usize, note: &Note, old_size: u64, proof: &[Hash]) {
+        let member = &mut self.members[index];
+        if member.failed_at.is_some_and(|at| at.elapsed() < LEFT_ALONE) {
+            return;
+        }
+        let answer = member.witness.cosign(&mut self.post, note, old_size, proof);
+        member.failed_at = matches!(answer, Err(Unwitnessed::Unreachable(_))).then(Instant::now);
+        member.answer = Some(answer);
+    }
+
+    /// Asks everybody who did not cosign this head yet.
+    fn ask_all(&mut self, note: &Note, size: u64, old_size: u64, proof: &[Hash]) {
+        let several = self.members.len() > 1;
+        for index in 0..self.members.len() {
+            self.members[index].turn_to(&note.text);
+            if self.members[index].has_cosigned() {
+                continue;
+            }
+            self.ask(index, note, old_size, proof);
+            // It has the head already, as another answer says or one that was lost on the way.
+            if several && old_size != size && self.members[index].conflict() == Some(size) {
+                self.ask(index, note, size, &[]);
+            }
+        }
+        if self.members.iter().any(Member::has_cosigned) {
+            for index in 0..self.members.len() {
+                if self.members[index].conflict() == Some(0) && old_size != 0 {
+                    self.ask(index, note, 0, &[]);
+                }
+            }
+        }
+    }
+
+    /// A size that the engine has to publish from again, which it is told once a head and witness: one that names another
+    /// size each time would never be satisfied.
+    fn size_to_follow(&mut self, size: u64, old_size: u64) -> Option<u64> {
+        let behind = |theirs: u64| 0 < theirs && theirs < size && theirs != old_size;
+        let member = self.members.iter_mut().find(|m| !m.followed && m.conflict().is_some_and(behind))?;
+        member.followed = true;
+        member.conflict()
+    }
+
+    /// Why not enough of them cosigned. Two histories go before all else.
+    fn refusal(&self, size: u64, old_size: u64) -> AnchorError {
+        let answers = || self.members.iter().filter_map(|member| member.answer.as_ref()?.as_ref().err());
+        let evidence = answers().find_map(|answer| match *answer {
+            Unwitnessed::Inconsistent(theirs) => Some(AnchorError::Inconsistent(theirs)),
+            Unwitnessed::Conflict(theirs) if theirs >= size || theirs == old_size => {
+                Some(AnchorError::Conflict(theirs))
+            }
+            _ => None,
+        });
+        if let Some(evidence) = evidence {
+            return evidence;
+        }
+        let mut answered = answers().filter(|answer| answer.result() != WitnessResult::Unreachable).peekable();
+        if answered.peek().is_some() && answered.all(|answer| *answer == Unwitnessed::Conflict(0)) {
+            return AnchorError::Conflict(0);
+        }
+        let each: Vec<String> = self.reports().iter().map(Report::to_string).collect();
+        AnchorError::Unavailable(each.join("; "))
+    }
+}
+
+impl<P: Post> Anchor for Witnesses<P> {
+    fn latest(&mut self, _: Option<&str>) -> Result<AnchorView, AnchorError> {
+        Ok(AnchorView::WhenPublished)
+    }
+
+    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
+        let no_head = |error| AnchorError::Unavailable(format!("what was published is {error}"));
+        let note = Note::parse(note).map_err(no_head)?;
+        let Head { size, .. } = Head::parse(&note.text).map_err(no_head)?;
+        self.ask_all(&note, size, old_size, proof);
+        if let Some(theirs) = self.size_to_follow(size, old_size) {
+            return Err(AnchorError::Conflict(theirs));
+        }
+        let cosigned: Vec<&Member> = self.members.iter().filter(|member| member.has_cosigned()).collect();
+        let names: Vec<&str> = cosigned.iter().map(|member| &*member.witness.name).collect();
+        if (self.enough)(&names) {
+            Ok(cosigned.into_iter().filter_map(|member| member.answer.clone()?.ok()).flatten().collect())
+        } else {
+            Err(self.refusal(size, old_size))
+        }
+    }
+}
+
+impl Member {
+    /// Forgets what was said of another head.
+    fn turn_to(&mut self, text: &str) {
+        if self.text != text {
+            let left_alone = matches!(self.answer, Some(Err(Unwitnessed::Unreachable(_)))).then(|| self.answer.take());
+            (self.text, self.followed) = (text.into(), false);
+            self.answer = left_alone.flatten();
+        }
+    }
+
+    fn has_cosigned(&self) -> bool {
+        matches!(self.answer, Some(Ok(_)))
+    }
+
+    fn conflict(&self) -> Option<u64> {
+        match self.answer {
+            Some(Err(Unwitnessed::Conflict(size))) => Some(size),
+            _ => None,
+        }
+    }
+
+    fn report(&self) -> Option<Report> {
+        let (result, detail) = match self.answer.as_ref()? {
+            Ok(_) => (WitnessResult::Cosigned, String::new()),
+            Err(why) => (why.result(), why.to_string()),
+        };
+        Some(Report { name: self.witness.name.clone(), result, detail })
+    }
+}
+
+impl core::fmt::Display for Report {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.result {
+            WitnessResult::Cosigned => write!(f, "{} cosigned it", self.name),
+            _ => write!(f, "{}: {}", self.name, self.detail),
+        }
+    }
+}
+
+impl<P> core::fmt::Debug for Witnesses<P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let names: Vec<&str> = self.members.iter().map(|member| &*member.witness.name).collect();
+        f.debug_struct("Witnesses").field("names", &names).finish_non_exhaustive()
+    }
+}
