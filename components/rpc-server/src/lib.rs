@@ -35,17 +35,13 @@ use std::cell::RefCell;
 use bindings::exports::wasi::http::incoming_handler::Guest;
 use secure_log::store::StoreError;
 use secure_log_guest::ImportedStore;
-use secure_log_guest_http::bindings::wasi::http::types::{
-    Fields, IncomingRequest, Method, OutgoingResponse, ResponseOutparam,
-};
-use secure_log_guest_http::{Deadline, Incomplete, receive, send};
+use secure_log_guest_http::bindings::wasi::http::types::{IncomingRequest, ResponseOutparam};
+use secure_log_guest_http::{Deadline, Incomplete, answer, content_length, header, method_name, receive};
 use secure_log_rpc::MAX_REQUEST_BYTES;
 use secure_log_rpc::endpoint::{CONFIG_VARIABLE, Endpoint, Request, Response, TOKEN_VARIABLE};
 
 /// A body has to be there after so long.
 const BODY_SECS: u64 = 60;
-/// And an answer has to be taken.
-const ANSWER_SECS: u64 = 60;
 
 struct Server;
 
@@ -55,21 +51,17 @@ impl Guest for Server {
         if let Some(note) = &response.note {
             eprintln!("{note}");
         }
-        answer(out, &response);
+        answer(out, response.status, response.content_type, &response.body);
     }
 }
 
 /// Either is the response: the one that a call got, or the one that it did not get as far as.
 fn respond(request: &IncomingRequest) -> Result<Response, Response> {
     let endpoint = Endpoint::new(variable(TOKEN_VARIABLE).as_deref(), variable(CONFIG_VARIABLE).as_deref());
-    let (authorization, length) = (header(request, "authorization"), header(request, "content-length"));
-    let length = length.and_then(|length| core::str::from_utf8(&length).ok()?.parse().ok());
+    let headers = request.headers();
+    let (authorization, length) = (header(&headers, "authorization"), content_length(&headers));
     endpoint.admit(&Request {
-        method: match request.method() {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            _ => "another",
-        },
+        method: method_name(&request.method()),
         path: &request.path_with_query().unwrap_or_default(),
         authorization: authorization.as_deref(),
         length,
@@ -119,27 +111,6 @@ fn keep_or_close(store: ImportedStore, sound: bool) {
     });
 }
 
-/// The value of a header that is there once.
-fn header(request: &IncomingRequest, name: &str) -> Option<Vec<u8>> {
-    let values: [Vec<u8>; 1] = request.headers().get(name).try_into().ok()?;
-    let [value] = values;
-    Some(value)
-}
-
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-/// What goes wrong here, the caller has gone away from: there is nobody to be told.
-fn answer(out: ResponseOutparam, response: &Response) {
-    let headers = Fields::from_list(&[
-        ("content-type".into(), response.content_type.into()),
-        ("content-length".into(), response.body.len().to_string().into_bytes()),
-    ])
-    .expect("these are headers");
-    let outgoing = OutgoingResponse::new(headers);
-    outgoing.set_status_code(response.status).expect("this is a status");
-    let body = outgoing.body().expect("the body is taken once");
-    ResponseOutparam::set(out, Ok(outgoing));
-    let _ = send(body, response.body.as_bytes(), &Deadline::after_secs(ANSWER_SECS));
 }

@@ -8,19 +8,11 @@ mod bindings {
             package secure-log:transport-http;
 
             world http-transport {
-                import wasi:http/outgoing-handler@0.2.12;
                 export secure-log:log/transport@0.1.0;
             }
         ",
         world: "secure-log:transport-http/http-transport",
         path: ["../../wit/keys", "../../wit"],
-        with: {
-            "wasi:clocks/monotonic-clock@0.2.12": secure_log_guest_http::bindings::wasi::clocks::monotonic_clock,
-            "wasi:http/types@0.2.12": secure_log_guest_http::bindings::wasi::http::types,
-            "wasi:io/error@0.2.12": secure_log_guest_http::bindings::wasi::io::error,
-            "wasi:io/poll@0.2.12": secure_log_guest_http::bindings::wasi::io::poll,
-            "wasi:io/streams@0.2.12": secure_log_guest_http::bindings::wasi::io::streams,
-        },
         generate_all,
     });
     export!(Http);
@@ -29,11 +21,7 @@ mod bindings {
 }
 
 use bindings::exports::secure_log::log::transport::Guest;
-use bindings::wasi::http::outgoing_handler;
-use secure_log_guest_http::bindings::wasi::http::types::{
-    ErrorCode, Fields, IncomingResponse, Method, OutgoingRequest, RequestOptions, Scheme,
-};
-use secure_log_guest_http::{Deadline, Incomplete, receive, send};
+use secure_log_guest_http::{Incomplete, Post, PostError};
 use secure_log_rpc::{Address, MAX_ANSWER_BYTES, TransportError, http_error};
 
 /// The variable with the address that calls are posted to.
@@ -58,71 +46,25 @@ impl Guest for Http {
 fn post(method: &str, params: &str) -> Result<String, TransportError> {
     let url = variable(URL_VARIABLE)?;
     let address = Address::parse(&url).map_err(|why| refused(format!("{URL_VARIABLE}: {why}")))?;
-    // In one piece: what is handed over piece by piece is sent packet by packet.
     let call = [r#"{"method":""#, method, r#"","params":"#, params, "}"].concat();
-    let request = request(&address, &variable(TOKEN_VARIABLE)?, call.len())?;
-    let body = request.body().map_err(|()| refused("the host gives a request no body"))?;
-    let deadline = Deadline::after_secs(CALL_SECS);
-    let coming = outgoing_handler::handle(request, Some(options()?)).map_err(failed)?;
-    // A server that refuses a call may answer before it has read all of it, and what it answers says more.
-    let sent = send(body, call.as_bytes(), &deadline);
-    let event = coming.subscribe();
-    deadline.wait_for(&event).map_err(|why| unknown(why, "the answer"))?;
-    drop(event);
-    match (coming.get(), sent) {
-        (Some(Ok(Ok(response))), _) => read(response, &deadline),
-        (_, Err(why)) => Err(unknown(why, "the call")),
-        (Some(Ok(Err(error))), Ok(())) => Err(failed(error)),
-        _ => Err(TransportError::Unknown("the host gave no answer".into())),
-    }
-}
-
-fn request(address: &Address, token: &str, length: usize) -> Result<OutgoingRequest, TransportError> {
-    let headers = Fields::from_list(&[
-        ("authorization".into(), format!("Bearer {token}").into_bytes()),
-        ("content-type".into(), b"application/json".to_vec()),
-        ("content-length".into(), length.to_string().into_bytes()),
-    ])
-    .map_err(|_| refused(format!("{TOKEN_VARIABLE} cannot be sent in a header")))?;
-    let request = OutgoingRequest::new(headers);
-    let scheme = if address.https { Scheme::Https } else { Scheme::Http };
-    request
-        .set_method(&Method::Post)
-        .and_then(|()| request.set_scheme(Some(&scheme)))
-        .and_then(|()| request.set_authority(Some(&address.authority)))
-        .and_then(|()| request.set_path_with_query(Some(&address.path)))
-        .map_err(|()| refused(format!("{URL_VARIABLE} is no address of a server")))?;
-    Ok(request)
-}
-
-fn options() -> Result<RequestOptions, TransportError> {
-    const NANOS: u64 = 1_000_000_000;
-    let options = RequestOptions::new();
-    options
-        .set_connect_timeout(Some(CONNECT_SECS * NANOS))
-        .and_then(|()| options.set_first_byte_timeout(Some(CALL_SECS * NANOS)))
-        .and_then(|()| options.set_between_bytes_timeout(Some(CALL_SECS * NANOS)))
-        .map_err(|()| refused("the host bounds no time"))?;
-    Ok(options)
-}
-
-fn read(response: IncomingResponse, deadline: &Deadline) -> Result<String, TransportError> {
-    let status = response.status();
-    let is_answer = (200..300).contains(&status);
-    let length = content_length(&response);
-    let body = response.consume().map_err(|()| unknown(Incomplete::Broken, "the answer"))?;
-    if !is_answer {
+    let authorization = format!("Bearer {}", variable(TOKEN_VARIABLE)?);
+    let post = Post {
+        https: address.https,
+        authority: &address.authority,
+        path: &address.path,
+        headers: &[("authorization", authorization.as_bytes()), ("content-type", b"application/json")],
+        body: call.as_bytes(),
+        connect_secs: CONNECT_SECS,
+        call_secs: CALL_SECS,
+    };
+    let answer = post.send().map_err(failed)?;
+    let status = answer.status();
+    if !(200..300).contains(&status) {
         // Whatever its body is.
-        let said = receive(&body, None, MAX_ERROR_BYTES, deadline).unwrap_or_default();
-        return Err(http_error(status, &said));
+        return Err(http_error(status, &answer.read_some(MAX_ERROR_BYTES)));
     }
-    let bytes = receive(&body, length, MAX_ANSWER_BYTES, deadline).map_err(|why| unknown(why, "the answer"))?;
+    let bytes = answer.read(MAX_ANSWER_BYTES).map_err(|why| unknown(why, "the answer"))?;
     String::from_utf8(bytes).map_err(|_| TransportError::Unknown("the answer is not UTF-8".into()))
-}
-
-fn content_length(response: &IncomingResponse) -> Option<u64> {
-    let values = response.headers().get("content-length");
-    core::str::from_utf8(values.first()?).ok()?.parse().ok()
 }
 
 /// A variable's text. Set and empty means not set, as shells cannot unset for a single command.
@@ -142,13 +84,15 @@ fn unknown(why: Incomplete, what: &str) -> TransportError {
     })
 }
 
-fn failed(error: ErrorCode) -> TransportError {
-    let detail = format!("the call did not go through: {error:?}");
+fn failed(error: PostError) -> TransportError {
+    let not_through = |detail: String| format!("the call did not go through: {detail}");
     match error {
-        ErrorCode::HttpRequestDenied
-        | ErrorCode::HttpRequestUriInvalid
-        | ErrorCode::HttpRequestUriTooLong
-        | ErrorCode::DestinationIpProhibited => TransportError::Refused(detail),
-        _ => TransportError::Unknown(detail),
+        PostError::Headers => refused(format!("{TOKEN_VARIABLE} cannot be sent in a header")),
+        PostError::Address => refused(format!("{URL_VARIABLE} is no address of a server")),
+        PostError::Host(what) => refused(format!("the host {what}")),
+        PostError::Denied(detail) => refused(not_through(detail)),
+        PostError::Call(why) => unknown(why, "the call"),
+        PostError::Answer(why) => unknown(why, "the answer"),
+        PostError::Failed(detail) => TransportError::Unknown(not_through(detail)),
     }
 }

@@ -1,7 +1,8 @@
-//! Bodies of HTTP messages, read and written within bounds.
+//! HTTP messages, read and written within bounds.
 //!
-//! **In scope**: the bindings of `wasi:http/types`, which are the same on both ends; [`receive`] and [`send`].
-//! **Out of scope**: what a message means, which `secure-log-rpc` knows.
+//! **In scope**: the bindings of `wasi:http`; [`receive`] and [`send`], for the bodies on both ends; [`Post`], a call that ends
+//! in time; [`answer`].
+//! **Out of scope**: what a message means, which `secure-log-rpc` and `secure-log-witness` know.
 
 pub mod bindings {
     #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
@@ -11,6 +12,7 @@ pub mod bindings {
 
             world http-user {
                 import wasi:http/types@0.2.12;
+                import wasi:http/outgoing-handler@0.2.12;
                 import wasi:clocks/monotonic-clock@0.2.12;
             }
         ",
@@ -20,8 +22,14 @@ pub mod bindings {
     });
 }
 
+mod client;
+mod server;
+
+pub use client::{Answer, Post, PostError};
+pub use server::{answer, method_name};
+
 use bindings::wasi::clocks::monotonic_clock;
-use bindings::wasi::http::types::{IncomingBody, OutgoingBody};
+use bindings::wasi::http::types::{Fields, IncomingBody, OutgoingBody};
 use bindings::wasi::io::poll::{Pollable, poll};
 use bindings::wasi::io::streams::StreamError;
 
@@ -54,6 +62,18 @@ impl Deadline {
         // What came in time counts, even if it is late by now.
         if poll(&[event, &self.0]).contains(&0) { Ok(()) } else { Err(Incomplete::TimedOut) }
     }
+}
+
+/// The value of a header that is there once.
+pub fn header(headers: &Fields, name: &str) -> Option<Vec<u8>> {
+    let values: [Vec<u8>; 1] = headers.get(name).try_into().ok()?;
+    let [value] = values;
+    Some(value)
+}
+
+/// How long the body is, if that is said.
+pub fn content_length(headers: &Fields) -> Option<u64> {
+    core::str::from_utf8(&header(headers, "content-length")?).ok()?.parse().ok()
 }
 
 /// Reads a body of at most `limit` bytes. `length` is what was said of its length.
