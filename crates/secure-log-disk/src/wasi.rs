@@ -94,15 +94,17 @@ impl Disk for OsDisk {
     }
 
     /// Hosts differ in whether a guest may open or sync a folder: one that refuses either leaves the guest nothing
-    /// better to do.
+    /// better to do. One that tried and failed is an error.
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        let synced = at(path, |folder, name| {
+        let synced = find(path, |folder, name| {
             let opened =
                 folder.open_at(PathFlags::SYMLINK_FOLLOW, name, OpenFlags::DIRECTORY, DescriptorFlags::READ)?;
             opened.sync()
         });
-        match synced {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(e),
+        match synced.and_then(|synced| synced) {
+            Err(code @ (ErrorCode::NoEntry | ErrorCode::Io | ErrorCode::InsufficientSpace | ErrorCode::Quota)) => {
+                Err(error(code))
+            }
             _ => Ok(()),
         }
     }

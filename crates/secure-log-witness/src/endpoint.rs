@@ -11,7 +11,7 @@ use secure_log::hash::Hash;
 use secure_log::providers::Keystore;
 use secure_log_disk::Disk;
 
-use crate::policy::Policy;
+use crate::config::{ConfigError, LABEL_VARIABLE, NAME_VARIABLE, STATE_VARIABLE, WitnessConfig};
 use crate::record::Records;
 use crate::request::{AddCheckpoint, MAX_REQUEST_BYTES};
 use crate::witness::{Refusal, Witness};
@@ -25,49 +25,6 @@ pub const VERIFIER_KEY_PATH: &str = "/verifier-key";
 /// The content type of the size in a conflict.
 pub const SIZE_TYPE: &str = "text/x.tlog.size";
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
-
-/// The variable with the name of the witness.
-pub const NAME_VARIABLE: &str = "SECURE_LOG_WITNESS_NAME";
-/// The variable with the folder of its records.
-pub const STATE_VARIABLE: &str = "SECURE_LOG_WITNESS_STATE";
-/// The variable with the policy that names its logs, or with the path of a file that has it.
-pub const LOGS_VARIABLE: &str = "SECURE_LOG_WITNESS_LOGS";
-/// The variable with the label of its key.
-pub const LABEL_VARIABLE: &str = "SECURE_LOG_WITNESS_IDENTITY";
-/// Its value where it is not set.
-const DEFAULT_LABEL: &str = "witness-ed25519";
-
-/// What a witness is told by its operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    name: String,
-    state: String,
-    label: String,
-    policy: Policy,
-}
-
-impl Settings {
-    /// Reads them out of variables. Set and empty means not set. `read_file` reads a text file.
-    pub fn from_variables(
-        variable: impl Fn(&str) -> Option<String>,
-        read_file: impl FnOnce(&str) -> std::io::Result<String>,
-    ) -> Result<Settings, Response> {
-        let set = |name| variable(name).filter(|value| !value.trim().is_empty());
-        let needed = |name| set(name).ok_or_else(|| Response::sentence(503, format!("{name} is not set")));
-        let (name, state, logs) = (needed(NAME_VARIABLE)?, needed(STATE_VARIABLE)?, needed(LOGS_VARIABLE)?);
-        let wrong = |why: String| Response::sentence(503, format!("{LOGS_VARIABLE} cannot be used")).with_note(why);
-        // A path is one word, and every line of a policy that says something has more.
-        let text = match logs.contains([' ', '\t', '\n']) {
-            true => logs,
-            false => read_file(&logs).map_err(|error| wrong(format!("{LOGS_VARIABLE}: {logs}: {error}")))?,
-        };
-        let policy = Policy::parse(&text).map_err(|error| wrong(format!("{LOGS_VARIABLE}: {error}")))?;
-        if policy.logs.is_empty() {
-            return Err(wrong(format!("{LOGS_VARIABLE} names no log")));
-        }
-        Ok(Settings { name, state, policy, label: set(LABEL_VARIABLE).unwrap_or_else(|| DEFAULT_LABEL.into()) })
-    }
-}
 
 /// A request, without its body.
 #[derive(Clone, Copy, Debug)]
@@ -122,9 +79,9 @@ impl Route {
 pub struct Endpoint<D>(Witness<D>);
 
 impl<D: Disk> Endpoint<D> {
-    /// Opens the witness that the settings describe, or says why there is none.
-    pub fn open(settings: &Settings, keystore: &dyn Keystore, disk: D) -> Result<Endpoint<D>, Response> {
-        let Settings { name, state, label, policy } = settings;
+    /// Opens the witness that is configured, or says why there is none.
+    pub fn open(config: &WitnessConfig, keystore: &dyn Keystore, disk: D) -> Result<Endpoint<D>, Response> {
+        let WitnessConfig { name, state, label, policy } = config;
         let signer = keystore.signer(label).map_err(|error| {
             Response::sentence(503, "the witness's key cannot be used").with_note(format!("{LABEL_VARIABLE}: {error}"))
         })?;
@@ -190,6 +147,16 @@ fn refused(refusal: &Refusal) -> Response {
         }
     };
     Response::sentence(status, refusal.to_string())
+}
+
+/// Nobody but the operator needs more than the variable's name, as there may be paths in the rest.
+impl From<ConfigError> for Response {
+    fn from(error: ConfigError) -> Response {
+        match error {
+            ConfigError::NotSet(_) => Response::sentence(503, error.to_string()),
+            _ => Response::sentence(503, format!("{} cannot be used", error.variable())).with_note(error.to_string()),
+        }
+    }
 }
 
 /// What is answered.

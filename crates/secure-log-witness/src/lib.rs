@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod config;
 mod cosignature;
 mod endpoint;
 mod head;
@@ -51,10 +52,13 @@ mod witness;
 mod witnesses;
 
 pub use client::{AnsweredPost, MAX_ANSWER_BYTES, Post, RemoteWitness, Unwitnessed};
+pub use config::{
+    ANCHOR_VARIABLE, ConfigError, LABEL_VARIABLE, LOGS_VARIABLE, NAME_VARIABLE, STATE_VARIABLE, TRUST_VARIABLE,
+    WitnessConfig, remote_witnesses,
+};
 pub use cosignature::{CosignError, cosign};
 pub use endpoint::{
-    ADD_CHECKPOINT_PATH, Endpoint, HEALTH_PATH, LABEL_VARIABLE, LOGS_VARIABLE, NAME_VARIABLE, Request, Response, Route,
-    SIZE_TYPE, STATE_VARIABLE, Settings, VERIFIER_KEY_PATH,
+    ADD_CHECKPOINT_PATH, Endpoint, HEALTH_PATH, Request, Response, Route, SIZE_TYPE, VERIFIER_KEY_PATH,
 };
 pub use head::Head;
 pub use policy::{NamedWitness, Policy, PolicyError, Problem};

@@ -2,12 +2,14 @@
 
 mod support;
 
-use std::io;
-
 use secure_log::hash::Hash;
 use secure_log::note::{Note, text as head_text};
+use secure_log::sign::Algorithm;
+use secure_log_testkit::TestKeystore;
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
-use secure_log_witness::{AddCheckpoint, Endpoint, MAX_REQUEST_BYTES, Request, Response, Route, Settings};
+use secure_log_witness::{
+    AddCheckpoint, ConfigError, Endpoint, MAX_REQUEST_BYTES, Request, Response, Route, WitnessConfig,
+};
 use support::*;
 
 type Witness = Endpoint<CrashDisk>;
@@ -84,7 +86,7 @@ fn a_proof_has_to_prove() {
         add(&witness, &request).status
     };
     assert_eq!(with(&|proof| proof.clear()), 422);
-    assert_eq!(with(&|proof| drop(proof.pop())), 422);
+    assert_eq!(with(&|proof| proof.truncate(1)), 422);
     assert_eq!(with(&|proof| proof.push(Hash([1; 32]))), 422);
     assert_eq!(with(&|proof| proof[1].0[0] ^= 1), 422);
     let same = AddCheckpoint { proof: good.proof.clone(), ..log.request(20, 20) };
@@ -210,44 +212,29 @@ fn a_failing_disk_is_for_the_operator_to_know() {
 }
 
 #[test]
-fn what_is_not_configured_is_named() {
-    let all = [
-        ("SECURE_LOG_WITNESS_NAME", NAME),
-        ("SECURE_LOG_WITNESS_STATE", "state"),
-        ("SECURE_LOG_WITNESS_LOGS", "logs.txt"),
-    ];
-    let with = |change: &dyn Fn(&str) -> Option<Option<String>>, file: &str| {
-        let value = |name: &str| all.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
-        let read = |path: &str| match path {
-            "logs.txt" => Ok(file.to_owned()),
-            _ => Err(io::ErrorKind::NotFound.into()),
-        };
-        Settings::from_variables(|name| change(name).unwrap_or_else(|| value(name)), read)
-    };
-    let logs = policy(&[ORIGIN]);
-    assert!(with(&|_| None, &logs).is_ok());
-    for (name, _) in all {
-        for absent in [None, Some(String::new()), Some("\n".into())] {
-            let refused = with(&|asked| (asked == name).then(|| absent.clone()), &logs).unwrap_err();
-            assert_eq!((refused.status, &*refused.body), (503, &*format!("{name} is not set\n")));
-        }
-    }
-    let set_logs = |value: &str| with(&|asked| (asked == "SECURE_LOG_WITNESS_LOGS").then(|| Some(value.into())), "");
-    assert!(set_logs(&logs).is_ok(), "the policy itself");
-    for (value, why) in [("absent.txt", "absent.txt: "), ("logs.txt", "names no log"), ("log x", "line 1")] {
-        let refused = set_logs(value).unwrap_err();
-        assert_eq!((refused.status, &*refused.body), (503, "SECURE_LOG_WITNESS_LOGS cannot be used\n"));
-        assert!(refused.note.unwrap().contains(why), "{value}");
-    }
-    let settings = with(&|_| None, &logs).unwrap();
-    let refused = Endpoint::open(&settings, &keystore("another label"), CrashDisk::new()).map(drop).unwrap_err();
+fn a_witness_that_cannot_work_says_so() {
+    let open = |config: &WitnessConfig, keys| Endpoint::open(config, &keys, disk_with_state()).map(drop);
+    let good = config(NAME, STATE, &policy(&[ORIGIN]));
+    assert_eq!(open(&good, keystore(NAME)), Ok(()));
+    let refused = open(&good, keystore("another label")).unwrap_err();
     assert_eq!((refused.status, &*refused.body), (503, "the witness's key cannot be used\n"));
-    assert!(refused.note.unwrap().contains("'witness-ed25519'"));
-    let healthy = endpoint(disk_with_state(), NAME, "absent", &[ORIGIN]);
-    let sick = answer(&healthy, "GET", "/healthz", b"");
-    assert_eq!(sick.status, 503);
-    assert!(sick.body.contains("SECURE_LOG_WITNESS_STATE"));
-    let folder = tempfile::tempdir().unwrap();
-    let healthy = endpoint(secure_log_disk::OsDisk, NAME, folder.path().to_str().unwrap(), &[ORIGIN]);
-    assert_eq!(answer(&healthy, "GET", "/healthz", b"").status, 200);
+    assert!(refused.note.unwrap().contains("SECURE_LOG_WITNESS_IDENTITY"));
+    let rsa = TestKeystore::new().signing(NAME, Algorithm::RsaPssSha256);
+    for (config, keys) in [(WitnessConfig { name: "two words".into(), ..good.clone() }, keystore(NAME)), (good, rsa)] {
+        let refused = open(&config, keys).unwrap_err();
+        assert_eq!((refused.status, &*refused.body), (503, "the witness's name or key cannot be used\n"));
+    }
+    let sick = answer(&endpoint(disk_with_state(), NAME, "absent", &[ORIGIN]), "GET", "/healthz", b"");
+    assert_eq!((sick.status, &*sick.body), (503, "SECURE_LOG_WITNESS_STATE names no folder that can be used\n"));
+    assert_eq!(answer(&endpoint(disk_with_state(), NAME, STATE, &[ORIGIN]), "GET", "/healthz", b"").status, 200);
+    let unset = Response::from(ConfigError::NotSet("SECURE_LOG_WITNESS_NAME"));
+    assert_eq!((unset.status, &*unset.body), (503, "SECURE_LOG_WITNESS_NAME is not set\n"));
+    let file = |path: &str| ConfigError::File {
+        variable: "SECURE_LOG_WITNESS_LOGS",
+        path: path.into(),
+        detail: "no such file".into(),
+    };
+    let hidden = Response::from(file("/etc/secret"));
+    assert_eq!((hidden.status, &*hidden.body), (503, "SECURE_LOG_WITNESS_LOGS cannot be used\n"));
+    assert!(hidden.note.unwrap().contains("/etc/secret"));
 }

@@ -11,7 +11,9 @@ use secure_log::tree::{CompactTree, ProofPlan, leaf_hash};
 use secure_log_disk::Disk;
 use secure_log_testkit::TestKeystore;
 use secure_log_testkit::crash_disk::CrashDisk;
-use secure_log_witness::{AddCheckpoint, AnsweredPost, Endpoint, Post, Request, Response, Route, Settings};
+use secure_log_witness::{
+    AddCheckpoint, AnsweredPost, Endpoint, Policy, Post, Request, Response, Route, WitnessConfig,
+};
 
 pub(crate) const ORIGIN: &str = "log.example/1";
 pub(crate) const NAME: &str = "witness.example/w";
@@ -90,16 +92,9 @@ pub(crate) fn policy(origins: &[&str]) -> String {
     origins.iter().map(|origin| format!("log {}\n", log_key(origin))).collect()
 }
 
-pub(crate) fn settings(name: &str, folder: &str, logs: &str) -> Settings {
-    let variable = |variable: &str| {
-        Some(match variable {
-            "SECURE_LOG_WITNESS_NAME" | "SECURE_LOG_WITNESS_IDENTITY" => name.into(),
-            "SECURE_LOG_WITNESS_STATE" => folder.into(),
-            "SECURE_LOG_WITNESS_LOGS" => logs.into(),
-            _ => return None,
-        })
-    };
-    Settings::from_variables(variable, |path| panic!("{path} is no file")).unwrap()
+pub(crate) fn config(name: &str, folder: &str, logs: &str) -> WitnessConfig {
+    let policy = Policy::parse(logs).unwrap();
+    WitnessConfig { name: name.into(), state: folder.into(), label: name.into(), policy }
 }
 
 /// Where the witnesses on a [`CrashDisk`] keep their records.
@@ -115,7 +110,7 @@ pub(crate) fn disk_with_state() -> CrashDisk {
 
 /// The witness with this name of the logs with these origins.
 pub(crate) fn endpoint<D: Disk>(disk: D, name: &str, folder: &str, origins: &[&str]) -> Endpoint<D> {
-    Endpoint::open(&settings(name, folder, &policy(origins)), &keystore(name), disk).unwrap()
+    Endpoint::open(&config(name, folder, &policy(origins)), &keystore(name), disk).unwrap()
 }
 
 /// Answers as a server would.

@@ -1,0 +1,102 @@
+//! An anchor component that has heads cosigned by C2SP witnesses over `wasi:http`.
+//!
+//! `SECURE_LOG_ANCHOR` has the addresses of one or several witnesses, and the policy in `SECURE_LOG_TRUST` their keys. Unset,
+//! there is no anchor, and it says so. Everything else `secure_log_witness::Witnesses` decides; what one of them answers that
+//! is no cosignature is written to standard error as well.
+
+use secure_log::hash::Hash;
+use secure_log::providers::{Anchor, AnchorError, AnchorView};
+use secure_log::record::WitnessResult;
+use secure_log_guest::AnchorProvider;
+use secure_log_guest_http::{Incomplete, PostError};
+use secure_log_rpc::Address;
+use secure_log_witness::{AnsweredPost, Post, Report, Witnesses, remote_witnesses};
+
+/// An append waits for the witnesses, and goes on without those that take longer.
+const CONNECT_SECS: u64 = 3;
+/// A witness syncs a disk and signs.
+const CALL_SECS: u64 = 8;
+
+struct Network;
+
+impl Post for Network {
+    fn post(&mut self, url: &str, body: &str, limit: usize) -> Result<AnsweredPost, String> {
+        let address = Address::parse(url).map_err(|why| format!("its address cannot be used: {why}"))?;
+        let post = secure_log_guest_http::Post {
+            https: address.https,
+            authority: &address.authority,
+            path: &address.path,
+            headers: &[("content-type", b"text/plain; charset=utf-8")],
+            body: body.as_bytes(),
+            connect_secs: CONNECT_SECS,
+            call_secs: CALL_SECS,
+        };
+        let answer = post.send().map_err(failed)?;
+        let (status, content_type) = (answer.status(), answer.header("content-type"));
+        let body = answer.read(limit).map_err(|why| incomplete("the answer", why))?;
+        Ok(AnsweredPost { status, content_type: content_type.and_then(|text| String::from_utf8(text).ok()), body })
+    }
+}
+
+fn failed(error: PostError) -> String {
+    match error {
+        PostError::Headers | PostError::Address => "its address cannot be used".into(),
+        PostError::Host(what) => format!("the host {what}"),
+        PostError::Denied(detail) | PostError::Failed(detail) => detail,
+        PostError::Call(why) => incomplete("the call", why),
+        PostError::Answer(why) => incomplete("the answer", why),
+    }
+}
+
+fn incomplete(what: &str, why: Incomplete) -> String {
+    match why {
+        Incomplete::TooLong => format!("{what} is too long"),
+        Incomplete::TimedOut => format!("{what} took longer than {CALL_SECS} s"),
+        Incomplete::Broken => format!("{what} was cut short"),
+    }
+}
+
+/// The witnesses, and what was told of them last.
+struct Told {
+    witnesses: Witnesses<Network>,
+    told: Vec<Report>,
+}
+
+impl Anchor for Told {
+    fn latest(&mut self, origin: Option<&str>) -> Result<AnchorView, AnchorError> {
+        self.witnesses.latest(origin)
+    }
+
+    /// Tells what a witness answers when that is something else than before. A conflict the log follows, or fails with.
+    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
+        let answer = self.witnesses.publish(note, old_size, proof);
+        if matches!(answer, Err(AnchorError::Conflict(_))) {
+            return answer;
+        }
+        let reports = self.witnesses.reports();
+        for report in &reports {
+            if report.result != WitnessResult::Cosigned && !self.told.contains(report) {
+                eprintln!("witness {report}");
+            }
+        }
+        self.told = reports;
+        answer
+    }
+}
+
+struct Configured;
+
+impl AnchorProvider for Configured {
+    type Anchor = Told;
+
+    fn configured() -> Result<Option<Told>, AnchorError> {
+        let witnesses = remote_witnesses(|name| std::env::var(name).ok(), |path| std::fs::read_to_string(path))
+            .map_err(|error| AnchorError::Unavailable(error.to_string()))?;
+        Ok(witnesses.map(|witnesses| {
+            let number = witnesses.len();
+            Told { witnesses: Witnesses::new(Network, witnesses, move |names| names.len() == number), told: Vec::new() }
+        }))
+    }
+}
+
+secure_log_guest::export_anchor!(Configured);

@@ -1,0 +1,218 @@
+#!/usr/bin/env bash
+# The witness against clients that share no code with it (tests/witness_wire.py): each status; conflicting heads that come at
+# once, also while the server is killed again and again; what no client would send. Each is run with an instance for each
+# request, and with instances that answer many. Then a composed log against the witness, which is killed and emptied, and
+# against witnesses that answer what they like.
+#
+# SECURE_LOG_SOAK races 200 logs in place of 12, and 400 in place of 30 while the server is killed, and sends 10000 hostile
+# requests in place of 300. SECURE_LOG_SEED repeats those.
+. "$(dirname "$0")/lib.sh"
+
+races=12 killed=30 hostile=300
+[ -z "${SECURE_LOG_SOAK:-}" ] || { races=200 killed=400 hostile=10000; }
+
+work=$(mktemp -d)
+server=
+aside=
+trap 'stop -9; server=$aside; stop -9; rm -rf "$work"' EXIT
+# So long may a log wait for a witness that does not answer.
+patience=15
+wire=$root/tests/witness_wire.py
+
+main() {
+    local stack
+    for stack in secure-log-witness secure-log-command-witness; do
+        [ -f "dist/$stack.wasm" ] || fail "dist/$stack.wasm is missing; run scripts/build-components.sh"
+    done
+    wasmtime compile dist/secure-log-command-witness.wasm -o "$work/command.cwasm"
+    wasmtime compile dist/secure-log-witness.wasm -o "$work/witness.cwasm"
+    vkey=$("$wire" keys "$work/keys" $((1 + races + killed)))
+    name_what_is_missing
+    begin_stalling
+    drive
+    drive --max-instance-reuse-count 1000
+    keep_a_log
+    meet_others
+    end_stalling
+}
+
+# serve <address> [option]..: starts a witness, waits until it listens, and sets $url.
+serve() {
+    local address=$1 tries
+    shift
+    : >"$work/served"
+    wasmtime serve --allow-precompiled -S cli --addr "$address" --dir "$work/state::/state" --dir "$work/keys::/keys" \
+        --env SECURE_LOG_WITNESS_NAME="${witness_name-witness.example/w}" --env SECURE_LOG_WITNESS_STATE=/state \
+        --env SECURE_LOG_WITNESS_LOGS=/keys/logs.txt --env SECURE_LOG_KEYSTORE_DIR=/keys \
+        --env SECURE_LOG_KEYSTORE_PASSPHRASE=test "$@" "$work/witness.cwasm" >"$work/served" 2>&1 &
+    server=$!
+    for ((tries = 0; tries < 200; tries++)); do
+        url=$(sed -n 's/^Serving HTTP on //p' "$work/served")
+        [ -z "$url" ] || return 0
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.05
+    done
+    cat "$work/served"
+    fail "the server did not start"
+}
+
+# stop <signal>
+stop() {
+    [ -n "$server" ] || return 0
+    kill "$1" "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+    server=
+}
+
+fresh() { rm -rf "$work/state"; mkdir "$work/state"; }
+
+name_what_is_missing() {
+    fresh
+    witness_name='' serve 127.0.0.1:0
+    [ "$(curl --silent --write-out '%{http_code}' --data old "${url}add-checkpoint")" = $'SECURE_LOG_WITNESS_NAME is not set\n503' ] ||
+        fail "a witness without a name does not say so"
+    stop -TERM
+    say "what is not configured is named"
+}
+
+# A body that never ends is waited for so long that the rest is done meanwhile, with a server of its own.
+begin_stalling() {
+    fresh
+    serve 127.0.0.1:0
+    aside=$server server=
+    "$wire" stall "$url" >"$work/stalled" 2>&1 &
+    stalled=$!
+}
+
+end_stalling() {
+    wait "$stalled" || { cat "$work/stalled"; fail "a body that never ends is not refused"; }
+    server=$aside aside=
+    stop -TERM
+    say "a body that never ends is refused $(cat "$work/stalled")"
+}
+
+# Two servers with one folder, and a client at each.
+race_through_two_servers() {
+    local first=$server first_url=$url
+    serve 127.0.0.1:0 "$@"
+    "$wire" race "$first_url" "$url" "$vkey" 1 "$races"
+    stop -TERM
+    server=$first url=$first_url
+}
+
+# drive [option of wasmtime serve]..
+drive() {
+    local began=$SECONDS racing kills=0 address
+    fresh
+    serve 127.0.0.1:0 "$@"
+    "$wire" answers "$url" "$vkey"
+    race_through_two_servers "$@"
+    "$wire" hostile "$url" "${SECURE_LOG_SEED:-$RANDOM$RANDOM}" "$hostile"
+    ! grep -q panicked "$work/served" || { cat "$work/served"; fail "the witness panicked"; }
+    "$wire" race "$url" "$url" "$vkey" $((1 + races)) "$killed" &
+    racing=$!
+    address=$(address)
+    while kill -0 "$racing" 2>/dev/null; do
+        sleep "0.$((RANDOM % 3 + 1))"
+        # As if the machine had lost power, in the middle of what is being written.
+        stop -9
+        kills=$((kills + 1))
+        serve "$address" "$@"
+    done
+    wait "$racing" || fail "the witness does not stand being killed"
+    stop -TERM
+    say "the server was killed $kills times, in $((SECONDS - began)) s: wasmtime serve $*"
+}
+
+# log <verb>..: a composed log under the witnesses of $SECURE_LOG_ANCHOR and trust.txt. Run by $run_by, if that is set.
+log() {
+    (cd "$work/log" && ${run_by:-} wasmtime run --allow-precompiled -S http --dir . --env SECURE_LOG=audit.db \
+        --env SECURE_LOG_ORIGIN=log.example/composed --env SECURE_LOG_KEYSTORE_DIR=keys \
+        --env SECURE_LOG_KEYSTORE_PASSPHRASE=test --env SECURE_LOG_ANCHOR --env SECURE_LOG_TRUST=trust.txt "$work/command.cwasm" "$@")
+}
+
+# append <payload> <whether it has to be anchored>
+append() {
+    log append door opened "$1" --json >"$work/appended" 2>"$work/said" || { cat "$work/said"; fail "'$1' was not appended"; }
+    grep -q "\"anchored\":$2" "$work/appended" || { cat "$work/appended" "$work/said"; fail "'$1' should be anchored: $2"; }
+}
+
+new_log() {
+    rm -rf "$work/log"
+    mkdir -p "$work/log/keys"
+    log key generate checkpoint-ed25519 >/dev/null
+}
+
+# A log whose witness is killed and comes back, and a store that is put back.
+keep_a_log() {
+    local began=$SECONDS number origin=log.example/composed
+    export SECURE_LOG_ANCHOR=
+    new_log
+    log key show checkpoint-ed25519 --name $origin | sed -n 's/^verifier key: /log /p' >"$work/keys/logs.txt"
+    fresh
+    serve 127.0.0.1:0
+    SECURE_LOG_ANCHOR=$url
+    printf 'witness w %s %s\n' "$vkey" "$url" >"$work/log/trust.txt"
+    log open >/dev/null
+    for number in 1 2 3; do append "entry $number" true; done
+    curl --silent "$url$(printf '%s' $origin | sha256sum | cut -d' ' -f1)/checkpoint" >"$work/shown"
+    [ "$(sed -n 2p "$work/shown")" = 3 ] || { cat "$work/shown"; fail "the witness does not show the last head"; }
+    log verify >"$work/verified" || { cat "$work/verified"; fail "the log does not verify"; }
+    cp -r "$work/log" "$work/earlier"
+    append "entry 4" true
+    # Who puts the store back is found out.
+    mv "$work/log" "$work/later"
+    mv "$work/earlier" "$work/log"
+    if log append door opened rewritten >"$work/said" 2>&1; then fail "a store that was put back is written to"; fi
+    grep -q 'rollback' "$work/said" || { cat "$work/said"; fail "a store that was put back is not called a rollback"; }
+    rm -rf "$work/log"
+    mv "$work/later" "$work/log"
+    # Without its witness a log does not open, and with it again it does.
+    stop -9
+    if log append door opened alone >"$work/said" 2>&1; then fail "the log opens without its witness"; fi
+    grep -q 'w: it did not answer' "$work/said" || { cat "$work/said"; fail "the error does not name the witness"; }
+    serve "$(address)"
+    append "entry 5" true
+    stop -TERM
+    say "a composed log under a witness that was killed, and whose store was put back, in $((SECONDS - began)) s"
+}
+
+address() { local bare=${url#http://}; printf '%s' "${bare%/}"; }
+
+# Witnesses that answer what they like: the log opens with the good one alone, in bounded time and memory.
+meet_others() {
+    local kind expected pid began mib
+    while IFS='|' read -r kind expected; do
+        new_log
+        "$wire" serve "$kind" "$work/log/trust.txt" &
+        pid=$!
+        until [ -s "$work/log/trust.txt" ]; do sleep 0.05; done
+        SECURE_LOG_ANCHOR=$(cut -d' ' -f4 "$work/log/trust.txt")
+        began=$SECONDS
+        if run_by="$root/tests/hostile_wire.py measure" log open >"$work/measured" 2>"$work/said"; then
+            [ "$kind" = good ] || fail "a log opens under a witness of the kind $kind"
+        else
+            [ "$kind" != good ] || { cat "$work/said"; fail "a log does not open under a witness that is good"; }
+            grep -q "$expected" "$work/said" || { cat "$work/said"; fail "$kind: the error does not say '$expected'"; }
+        fi
+        kill "$pid"
+        wait "$pid" 2>/dev/null || true
+        mib=$(tail -n 1 "$work/measured")
+        [ "$mib" -lt 300 ] || fail "$kind: it took $mib MiB"
+        [ $((SECONDS - began)) -lt "$patience" ] || fail "$kind: it took $((SECONDS - began)) s"
+        say "a witness of the kind $kind: $(grep -o "$expected" "$work/said" | head -n 1) ($mib MiB, $((SECONDS - began)) s)"
+    done <<'KINDS'
+good|
+wrong-key|by another key
+wrong-name|by another key
+wrong-signature|its cosignature is wrong
+no-time|of no time
+late-time|of no time
+nonsense|a conflict without a size
+cut|it did not answer
+endless|it did not answer
+late|it did not answer
+KINDS
+}
+
+main
