@@ -27,6 +27,10 @@ main() {
     compose_store_remote
     compose secure-log-remote secure-log-component anchor-file "$store_remote" keystore-software
     compose secure-log-rpc-server rpc-server "$store_sqlite"
+    compose secure-log-witness witness-component keystore-software
+    # With heads that witnesses cosign.
+    compose secure-log-sqlite-witness secure-log-component anchor-witness "$store_sqlite" keystore-software
+    compose secure-log-command-witness command "$dist/secure-log-sqlite-witness.wasm" keystore-software
     # With the keys on a token: one in software, or whatever the host has.
     compose secure-log-sqlite-hsm secure-log-component anchor-file "$store_sqlite" keystore-pkcs11
     compose secure-log-command-hsm command "$dist/secure-log-sqlite-hsm.wasm" keystore-pkcs11

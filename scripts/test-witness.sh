@@ -33,6 +33,7 @@ main() {
     drive --max-instance-reuse-count 1000
     keep_a_log
     meet_others
+    scripts/check-readme.py docs/witness.md
     end_stalling
 }
 

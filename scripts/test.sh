@@ -46,6 +46,7 @@ main() {
     step "reference reader: the composed SQLite stack's log is valid" read_composed_database
     step "SQLite stack: several writers at once, and writers that are killed" scripts/test-writers.sh
     step "remote stack: through a server that is killed in the middle" scripts/test-remote.sh
+    step "witness: clients that race, a server that is killed, a composed log, and witnesses of others" scripts/test-witness.sh
     step "SQLITE_WASM: another engine is composed, and what is none is refused" check_other_engine
     step "harness: keys on the soft token" scripts/test-tokens.sh soft
     step "harness: keys on SoftHSM2, a module of the host" scripts/test-tokens.sh hsm
