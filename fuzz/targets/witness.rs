@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use secure_log::hash::Hash;
 use secure_log::note::{Note, VerifierKey, text};
-use secure_log_witness::{AddCheckpoint, AnsweredPost, Head, Policy, Post, RemoteWitness};
+use secure_log_witness::{AddCheckpoint, AnsweredPost, Head, Post, RemoteWitness};
 
 /// A witness that answers this, whatever it is asked.
 struct Answering(AnsweredPost);
@@ -21,9 +21,6 @@ fuzz_target!(|bytes: &[u8]| {
         if let Ok(head) = Head::parse(&request.note.text) {
             assert_eq!(head.origin, Head::origin_of(&request.note.text));
         }
-    }
-    if let Ok(policy) = core::str::from_utf8(bytes) {
-        let _ = Policy::parse(policy);
     }
     // The base point: a key with which one would have to compute to sign.
     let public = core::array::from_fn::<u8, 32, _>(|index| if index == 0 { 0x58 } else { 0x66 });

@@ -90,11 +90,11 @@ impl AnchorProvider for Configured {
     type Anchor = Told;
 
     fn configured() -> Result<Option<Told>, AnchorError> {
-        let witnesses = remote_witnesses(|name| std::env::var(name).ok(), |path| std::fs::read_to_string(path))
+        let configured = remote_witnesses(|name| std::env::var(name).ok())
             .map_err(|error| AnchorError::Unavailable(error.to_string()))?;
-        Ok(witnesses.map(|witnesses| {
-            let number = witnesses.len();
-            Told { witnesses: Witnesses::new(Network, witnesses, move |names| names.len() == number), told: Vec::new() }
+        Ok(configured.map(|(witnesses, quorum)| Told {
+            witnesses: Witnesses::new(Network, witnesses, quorum),
+            told: Vec::new(),
         }))
     }
 }

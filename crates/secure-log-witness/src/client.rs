@@ -13,7 +13,6 @@ use secure_log::record::WitnessResult;
 
 use crate::endpoint::{ADD_CHECKPOINT_PATH, SIZE_TYPE};
 use crate::head::Head;
-use crate::policy::NamedWitness;
 use crate::request::{AddCheckpoint, decimal};
 
 /// The longest answer that is read: 64 cosignatures by witnesses with names of 255 bytes have 24 KiB.
@@ -54,12 +53,6 @@ pub struct RemoteWitness {
 }
 
 impl RemoteWitness {
-    /// The witness of a policy's line, if that says where it is asked.
-    pub fn named(witness: &NamedWitness) -> Option<RemoteWitness> {
-        let url = witness.url.clone()?;
-        Some(RemoteWitness { name: witness.name.clone(), key: witness.key.clone(), url })
-    }
-
     /// Has a head cosigned that continues the one of `old_size`. Answers signature lines by the witness's key, which were
     /// checked.
     pub fn cosign(

@@ -3,14 +3,16 @@
 use core::fmt;
 use std::io;
 
+use secure_log::note::VerifierKey;
+use secure_log::verify::{PolicyError, PolicyProblem, Quorum, Trust};
+
 use crate::client::RemoteWitness;
-use crate::policy::{Policy, PolicyError};
 
 /// The variable with the name of a witness.
 pub const NAME_VARIABLE: &str = "SECURE_LOG_WITNESS_NAME";
 /// The variable with the folder of its records.
 pub const STATE_VARIABLE: &str = "SECURE_LOG_WITNESS_STATE";
-/// The variable with the policy that names its logs, or with the path of a file that has it.
+/// The variable with the keys of its logs, as lines of a trust policy, or with the path of a file that has them.
 pub const LOGS_VARIABLE: &str = "SECURE_LOG_WITNESS_LOGS";
 /// The variable with the label of its key.
 pub const LABEL_VARIABLE: &str = "SECURE_LOG_WITNESS_IDENTITY";
@@ -18,7 +20,7 @@ pub const LABEL_VARIABLE: &str = "SECURE_LOG_WITNESS_IDENTITY";
 const DEFAULT_LABEL: &str = "witness-ed25519";
 /// The variable with the addresses of the witnesses that a log's heads are published to.
 pub const ANCHOR_VARIABLE: &str = "SECURE_LOG_ANCHOR";
-/// The variable with the policy that has their keys, or with the path of a file that has it.
+/// The variable with the trust policy that has their keys, as text.
 pub const TRUST_VARIABLE: &str = "SECURE_LOG_TRUST";
 
 /// What a witness is told.
@@ -30,8 +32,8 @@ pub struct WitnessConfig {
     pub state: String,
     /// The label of its key.
     pub label: String,
-    /// The logs that it knows.
-    pub policy: Policy,
+    /// The keys of the logs that it knows.
+    pub logs: Vec<VerifierKey>,
 }
 
 impl WitnessConfig {
@@ -42,51 +44,59 @@ impl WitnessConfig {
     ) -> Result<WitnessConfig, ConfigError> {
         let needed = |name| set(&variable, name).ok_or(ConfigError::NotSet(name));
         let (name, state, logs) = (needed(NAME_VARIABLE)?, needed(STATE_VARIABLE)?, needed(LOGS_VARIABLE)?);
-        let policy = policy(LOGS_VARIABLE, logs, read_file)?;
-        if policy.logs.is_empty() {
+        // A path is one word, and every line of a policy that says something has more.
+        let text = match logs.trim().contains([' ', '\t', '\n']) {
+            true => logs,
+            false => {
+                let path = logs.trim();
+                read_file(path).map_err(|error| ConfigError::File { path: path.into(), detail: error.to_string() })?
+            }
+        };
+        let logs = logs_of(&text).map_err(|error| ConfigError::Policy { variable: LOGS_VARIABLE, error })?;
+        if logs.is_empty() {
             return Err(ConfigError::NoLog);
         }
-        Ok(WitnessConfig { name, state, label: set(&variable, LABEL_VARIABLE).unwrap_or(DEFAULT_LABEL.into()), policy })
+        Ok(WitnessConfig { name, state, label: set(&variable, LABEL_VARIABLE).unwrap_or(DEFAULT_LABEL.into()), logs })
     }
 }
 
-/// The witnesses that [`ANCHOR_VARIABLE`] names by their addresses, with the keys that the policy gives them. `None` when it
-/// is not set.
-pub fn remote_witnesses(
-    variable: impl Fn(&str) -> Option<String>,
-    read_file: impl FnOnce(&str) -> io::Result<String>,
-) -> Result<Option<Vec<RemoteWitness>>, ConfigError> {
+/// The keys of logs in a policy. A list of logs alone is one, too, though it does not say that it has no quorum.
+fn logs_of(text: &str) -> Result<Vec<VerifierKey>, PolicyError> {
+    let trust = match text.parse() {
+        Err(PolicyError { line: 0, problem: PolicyProblem::Quorum }) => format!("{text}\nquorum none\n").parse(),
+        parsed => parsed,
+    };
+    trust.map(|trust: Trust| trust.log_keys().to_vec())
+}
+
+/// The witnesses of a log, and how many of them have to cosign.
+pub type RemoteWitnesses = (Vec<RemoteWitness>, Option<Quorum>);
+
+/// The witnesses that [`ANCHOR_VARIABLE`] names by their addresses, with the keys that the policy gives them, and the quorum of
+/// the policy. `None` when it is not set.
+pub fn remote_witnesses(variable: impl Fn(&str) -> Option<String>) -> Result<Option<RemoteWitnesses>, ConfigError> {
     let Some(urls) = set(&variable, ANCHOR_VARIABLE) else { return Ok(None) };
-    let trust = set(&variable, TRUST_VARIABLE).ok_or(ConfigError::NotSet(TRUST_VARIABLE))?;
-    let policy = policy(TRUST_VARIABLE, trust, read_file)?;
+    let policy = set(&variable, TRUST_VARIABLE).ok_or(ConfigError::NotSet(TRUST_VARIABLE))?;
+    let trust: Trust = policy.parse().map_err(|error| ConfigError::Policy { variable: TRUST_VARIABLE, error })?;
     let bare = |url: &str| url.trim_end_matches('/').to_owned();
-    let known: Vec<RemoteWitness> = policy.witnesses.iter().filter_map(RemoteWitness::named).collect();
+    let known: Vec<RemoteWitness> = policy.split('\n').filter_map(witness_of).collect();
     let find = |url: &str| {
         let found = known.iter().find(|witness| bare(&witness.url) == bare(url)).cloned();
         found.ok_or_else(|| ConfigError::UnknownWitness(url.into()))
     };
-    urls.split_whitespace().map(find).collect::<Result<_, _>>().map(Some)
+    let witnesses = urls.split_whitespace().map(find).collect::<Result<_, _>>()?;
+    Ok(Some((witnesses, trust.quorum().cloned())))
+}
+
+/// The witness of a line of a policy, if it is one that says where it is asked.
+fn witness_of(line: &str) -> Option<RemoteWitness> {
+    let words: Vec<&str> = line.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
+    let ["witness", name, key, url] = words[..] else { return None };
+    Some(RemoteWitness { name: name.into(), key: key.parse().ok()?, url: url.into() })
 }
 
 fn set(variable: &impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
     variable(name).filter(|value| !value.trim().is_empty())
-}
-
-/// The policy in a variable. A path is one word, and every line of a policy that says something has more.
-fn policy(
-    variable: &'static str,
-    value: String,
-    read_file: impl FnOnce(&str) -> io::Result<String>,
-) -> Result<Policy, ConfigError> {
-    let text = match value.trim().contains([' ', '\t', '\n']) {
-        true => value,
-        false => read_file(value.trim()).map_err(|error| ConfigError::File {
-            variable,
-            path: value.trim().into(),
-            detail: error.to_string(),
-        })?,
-    };
-    Policy::parse(&text).map_err(|error| ConfigError::Policy { variable, error })
 }
 
 /// Why variables cannot be used.
@@ -95,10 +105,8 @@ fn policy(
 pub enum ConfigError {
     /// It is needed.
     NotSet(&'static str),
-    /// It names a file that cannot be read.
+    /// [`LOGS_VARIABLE`] names a file that cannot be read.
     File {
-        /// Which variable.
-        variable: &'static str,
         /// The file.
         path: String,
         /// Why.
@@ -121,9 +129,8 @@ impl ConfigError {
     /// The variable.
     pub fn variable(&self) -> &'static str {
         match self {
-            ConfigError::NotSet(variable) | ConfigError::File { variable, .. } => variable,
-            ConfigError::Policy { variable, .. } => variable,
-            ConfigError::NoLog => LOGS_VARIABLE,
+            ConfigError::NotSet(variable) | ConfigError::Policy { variable, .. } => variable,
+            ConfigError::File { .. } | ConfigError::NoLog => LOGS_VARIABLE,
             ConfigError::UnknownWitness(_) => ANCHOR_VARIABLE,
         }
     }
@@ -133,7 +140,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConfigError::NotSet(variable) => write!(f, "{variable} is not set"),
-            ConfigError::File { variable, path, detail } => write!(f, "{variable}: {path} cannot be read: {detail}"),
+            ConfigError::File { path, detail } => write!(f, "{LOGS_VARIABLE}: {path} cannot be read: {detail}"),
             ConfigError::Policy { variable, error } => write!(f, "{variable}: {error}"),
             ConfigError::NoLog => write!(f, "{LOGS_VARIABLE} names no log"),
             ConfigError::UnknownWitness(url) => {
@@ -163,7 +170,7 @@ mod tests {
         let line = |seed: u8, url: &str| {
             format!("witness w{seed} {} {url}\n", VerifierKey::new_witness(&format!("w{seed}"), &key(seed)).unwrap())
         };
-        line(1, "http://one.example/w/") + &line(2, "http://two.example") + &line(3, "")
+        line(1, "http://one.example/w/") + &line(2, "http://two.example") + &line(3, "") + "quorum w2\n"
     }
 
     fn files(path: &str) -> io::Result<String> {
@@ -189,9 +196,11 @@ mod tests {
     fn a_witness_needs_a_name_a_folder_and_a_log() {
         let config = witness(&ALL).unwrap();
         assert_eq!((&*config.name, &*config.state, &*config.label), ("witness.example", "state", "witness-ed25519"));
-        assert_eq!(config.policy.keys_of("log.example/1").len(), 1);
+        assert_eq!(config.logs[0].name(), "log.example/1");
         let with = |name: &'static str, value: &str| witness(&[&ALL[..], &[(name, value)]].concat());
-        assert_eq!(with(LOGS_VARIABLE, &logs()), Ok(config.clone()), "the policy itself");
+        for whole in [logs(), logs() + "quorum none", witnesses() + &logs()] {
+            assert_eq!(with(LOGS_VARIABLE, &whole), Ok(config.clone()), "{whole}");
+        }
         assert_eq!(with(LABEL_VARIABLE, "other").unwrap().label, "other");
         for (index, (name, _)) in ALL.into_iter().enumerate() {
             let mut without = ALL.to_vec();
@@ -202,7 +211,7 @@ mod tests {
         for (value, why) in [
             ("absent.txt", "SECURE_LOG_WITNESS_LOGS: absent.txt cannot be read: "),
             ("trust.txt", "SECURE_LOG_WITNESS_LOGS names no log"),
-            ("log x", "SECURE_LOG_WITNESS_LOGS: line 1 of the policy "),
+            ("log x", "SECURE_LOG_WITNESS_LOGS: line 1: "),
         ] {
             let error = with(LOGS_VARIABLE, value).unwrap_err();
             assert!(error.to_string().starts_with(why) && error.variable() == LOGS_VARIABLE, "{error}");
@@ -213,16 +222,22 @@ mod tests {
     fn witnesses_are_named_by_address_and_known_by_key() {
         let read = |anchor: &str, trust: &str| {
             let variables = [(ANCHOR_VARIABLE, anchor), (TRUST_VARIABLE, trust)];
-            let found = remote_witnesses(|name| value(&variables, name), files)?;
-            Ok(found.map(|found| found.into_iter().map(|witness| witness.name).collect::<Vec<_>>()))
+            let found = remote_witnesses(|name| value(&variables, name))?;
+            Ok(found.map(|(found, _)| found.into_iter().map(|witness| witness.name).collect::<Vec<_>>()))
         };
-        assert_eq!(read("", "trust.txt"), Ok(None));
-        assert_eq!(read("http://one.example/w", "trust.txt"), Ok(Some(vec!["w1".into()])));
+        assert_eq!(read("", &witnesses()), Ok(None));
+        assert_eq!(read("http://one.example/w", &witnesses()), Ok(Some(vec!["w1".into()])));
         let both = Ok(Some(vec!["w2".into(), "w1".into()]));
         assert_eq!(read("http://two.example/ http://one.example/w", &witnesses()), both);
         assert_eq!(read("http://one.example/w", ""), Err(ConfigError::NotSet(TRUST_VARIABLE)));
         for unknown in ["http://one.example", "http://three.example"] {
-            assert_eq!(read(unknown, "trust.txt"), Err(ConfigError::UnknownWitness(unknown.into())));
+            assert_eq!(read(unknown, &witnesses()), Err(ConfigError::UnknownWitness(unknown.into())));
         }
+        let error = read("http://one.example/w", "witness w1").unwrap_err();
+        assert!(error.to_string().starts_with("SECURE_LOG_TRUST: line 1: "), "{error}");
+        let trust = witnesses();
+        let variables = [(ANCHOR_VARIABLE, "http://one.example/w"), (TRUST_VARIABLE, &*trust)];
+        let (found, quorum) = remote_witnesses(|name| value(&variables, name)).unwrap().unwrap();
+        assert!(!quorum.unwrap().is_met_by([&found[0].key]), "the quorum is that of the policy");
     }
 }

@@ -81,11 +81,11 @@ pub struct Endpoint<D>(Witness<D>);
 impl<D: Disk> Endpoint<D> {
     /// Opens the witness that is configured, or says why there is none.
     pub fn open(config: &WitnessConfig, keystore: &dyn Keystore, disk: D) -> Result<Endpoint<D>, Response> {
-        let WitnessConfig { name, state, label, policy } = config;
+        let WitnessConfig { name, state, label, logs } = config;
         let signer = keystore.signer(label).map_err(|error| {
             Response::sentence(503, "the witness's key cannot be used").with_note(format!("{LABEL_VARIABLE}: {error}"))
         })?;
-        let witness = Witness::new(name, signer, policy.clone(), Records::new(disk, state)).map_err(|error| {
+        let witness = Witness::new(name, signer, logs.clone(), Records::new(disk, state)).map_err(|error| {
             let why = "the witness's name or key cannot be used";
             Response::sentence(503, why).with_note(format!("{NAME_VARIABLE}, {LABEL_VARIABLE}: {error}"))
         })?;

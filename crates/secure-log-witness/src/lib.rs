@@ -4,12 +4,11 @@
 //! the witness knows by its cosignature that nobody was shown another history of that log.
 //!
 //! **In scope**: [`Witness`], which judges, remembers and cosigns; [`Endpoint`], what it answers to HTTP requests;
-//! [`Witnesses`], the client, which is an [`Anchor`](secure_log::providers::Anchor) of the log; [`Policy`], the lines of a
-//! trust policy that both read. It follows docs/format.md s.6 and C2SP `tlog-witness`, `tlog-cosignature`,
+//! [`Witnesses`], the client, which is an [`Anchor`](secure_log::providers::Anchor) of the log. It follows docs/format.md s.6 and C2SP `tlog-witness`, `tlog-cosignature`,
 //! `tlog-checkpoint`, `signed-note` and `tlog-policy`.
 //!
 //! **Out of scope**: carrying requests, which `components/witness` and `components/anchor-witness` do over `wasi:http`, and
-//! tests in their own ways; keys, which a keystore holds; and what a quorum is, which the log and its verifier know.
+//! tests in their own ways; keys, which a keystore holds; and the trust policy, which `secure_log::verify` reads.
 //!
 //! # Example
 //!
@@ -20,16 +19,15 @@
 //! use secure_log::{note::VerifierKey, sign::Algorithm, tree::empty_root};
 //! use secure_log_disk::OsDisk;
 //! use secure_log_testkit::TestKeystore;
-//! use secure_log_witness::{AddCheckpoint, Policy, Records, Witness};
+//! use secure_log_witness::{AddCheckpoint, Records, Witness};
 //!
 //! let keys = TestKeystore::with_all().signing("witness", Algorithm::Ed25519);
 //! let log = keys.signer("checkpoint-ed25519").unwrap();
 //! let log_key = VerifierKey::new("log.example/1", Algorithm::Ed25519, log.public_key()).unwrap();
-//! let policy = Policy::parse(&format!("log {log_key}")).unwrap();
 //!
 //! let folder = tempfile::tempdir().unwrap();
 //! let records = Records::new(OsDisk, folder.path());
-//! let witness = Witness::new("witness.example/w", keys.signer("witness").unwrap(), policy, records).unwrap();
+//! let witness = Witness::new("witness.example/w", keys.signer("witness").unwrap(), vec![log_key.clone()], records).unwrap();
 //!
 //! let mut head = HeadRow { size: 0, root: empty_root(), sigs: Vec::new() };
 //! let text = Note::of_head("log.example/1", &head).text;
@@ -45,7 +43,6 @@ mod config;
 mod cosignature;
 mod endpoint;
 mod head;
-mod policy;
 mod record;
 mod request;
 mod witness;
@@ -53,15 +50,14 @@ mod witnesses;
 
 pub use client::{AnsweredPost, MAX_ANSWER_BYTES, Post, RemoteWitness, Unwitnessed};
 pub use config::{
-    ANCHOR_VARIABLE, ConfigError, LABEL_VARIABLE, LOGS_VARIABLE, NAME_VARIABLE, STATE_VARIABLE, TRUST_VARIABLE,
-    WitnessConfig, remote_witnesses,
+    ANCHOR_VARIABLE, ConfigError, LABEL_VARIABLE, LOGS_VARIABLE, NAME_VARIABLE, RemoteWitnesses, STATE_VARIABLE,
+    TRUST_VARIABLE, WitnessConfig, remote_witnesses,
 };
 pub use cosignature::{CosignError, cosign};
 pub use endpoint::{
     ADD_CHECKPOINT_PATH, Endpoint, HEALTH_PATH, Request, Response, Route, SIZE_TYPE, VERIFIER_KEY_PATH,
 };
 pub use head::Head;
-pub use policy::{NamedWitness, Policy, PolicyError, Problem};
 pub use record::{Record, RecordError, Records};
 pub use request::{AddCheckpoint, MAX_PROOF_LINES, MAX_REQUEST_BYTES, RequestError};
 pub use witness::{Refusal, Witness};

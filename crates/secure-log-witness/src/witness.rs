@@ -11,34 +11,34 @@ use secure_log_disk::Disk;
 
 use crate::cosignature::{CosignError, cosign};
 use crate::head::Head;
-use crate::policy::Policy;
 use crate::record::{Record, RecordError, Records};
 use crate::request::AddCheckpoint;
 
 /// So often a request is judged anew because another one was faster.
 const TRIES: u32 = 16;
 
-/// A witness of the logs of a policy.
+/// A witness of some logs.
 pub struct Witness<D> {
     key: VerifierKey,
     signer: Box<dyn CheckpointSigner + Send>,
-    policy: Policy,
+    logs: Vec<VerifierKey>,
     records: Records<D>,
 }
 
 impl<D: Disk> Witness<D> {
-    /// A witness of this name. Its key has to be an Ed25519 key that signs nothing else.
+    /// A witness of this name, which knows the logs with these keys; the name of each is the log's origin, and several may
+    /// have one. Its own key has to be an Ed25519 key that signs nothing else.
     pub fn new(
         name: &str,
         signer: Box<dyn CheckpointSigner + Send>,
-        policy: Policy,
+        logs: Vec<VerifierKey>,
         records: Records<D>,
     ) -> Result<Witness<D>, NoteError> {
         if signer.algorithm() != Algorithm::Ed25519 {
             return Err(NoteError::UnknownKeyType);
         }
         let key = VerifierKey::new_witness(name, signer.public_key())?;
-        Ok(Witness { key, signer, policy, records })
+        Ok(Witness { key, signer, logs, records })
     }
 
     /// The key that its cosignatures are checked with.
@@ -74,7 +74,7 @@ impl<D: Disk> Witness<D> {
 
     /// The last head of the log whose origin has this SHA-256, cosigned as of `now`. `None` where there is none.
     pub fn last_checkpoint(&self, origin_hash: &Hash, now: u64) -> Result<Option<Note>, Refusal> {
-        let mut origins = self.policy.logs.iter().map(VerifierKey::name);
+        let mut origins = self.logs.iter().map(VerifierKey::name);
         let Some(origin) = origins.find(|origin| Hash::sha256(origin.as_bytes()) == *origin_hash) else {
             return Ok(None);
         };
@@ -86,7 +86,8 @@ impl<D: Disk> Witness<D> {
 
     /// What a note says, if a key of the log signed it, and the note with the signatures of those keys alone.
     fn signed_head(&self, note: &Note) -> Result<(Head, Note), Refusal> {
-        let keys = self.policy.keys_of(Head::origin_of(&note.text));
+        let origin = Head::origin_of(&note.text);
+        let keys: Vec<VerifierKey> = self.logs.iter().filter(|key| key.name() == origin).cloned().collect();
         if keys.is_empty() {
             return Err(Refusal::UnknownLog);
         }
@@ -131,7 +132,7 @@ fn judge(request: &AddCheckpoint, head: &Head, last: Option<&Record>) -> Result<
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The policy has no log with this origin.
+    /// It knows no log with this origin.
     UnknownLog,
     /// The note is signed, if at all, and says nothing of a log.
     NotAHead(NoteError),

@@ -6,6 +6,7 @@ use secure_log::hash::Hash;
 use secure_log::note::Note;
 use secure_log::providers::{Anchor, AnchorError, AnchorView};
 use secure_log::record::WitnessResult;
+use secure_log::verify::Quorum;
 
 use crate::client::{Post, RemoteWitness, Unwitnessed};
 use crate::head::Head;
@@ -21,11 +22,8 @@ const LEFT_ALONE: Duration = Duration::from_secs(5);
 pub struct Witnesses<P> {
     post: P,
     members: Vec<Member>,
-    enough: Enough,
+    quorum: Option<Quorum>,
 }
-
-/// Says of names of witnesses whether they are enough.
-type Enough = Box<dyn Fn(&[&str]) -> bool + Send>;
 
 struct Member {
     witness: RemoteWitness,
@@ -49,14 +47,10 @@ pub struct Report {
 }
 
 impl<P: Post> Witnesses<P> {
-    /// These witnesses. `enough` says of the names of those that cosigned a head whether they are enough.
-    pub fn new(
-        post: P,
-        witnesses: Vec<RemoteWitness>,
-        enough: impl Fn(&[&str]) -> bool + Send + 'static,
-    ) -> Witnesses<P> {
+    /// These witnesses, of whom the quorum of the policy has to cosign a head, or any one where it names none.
+    pub fn new(post: P, witnesses: Vec<RemoteWitness>, quorum: Option<Quorum>) -> Witnesses<P> {
         let member = |witness| Member { witness, text: String::new(), answer: None, followed: false, failed_at: None };
-        Witnesses { post, members: witnesses.into_iter().map(member).collect(), enough: Box::new(enough) }
+        Witnesses { post, members: witnesses.into_iter().map(member).collect(), quorum }
     }
 
     /// What each of them answered to the head that was published last.
@@ -142,8 +136,11 @@ impl<P: Post> Anchor for Witnesses<P> {
             return Err(AnchorError::Conflict(theirs));
         }
         let cosigned: Vec<&Member> = self.members.iter().filter(|member| member.has_cosigned()).collect();
-        let names: Vec<&str> = cosigned.iter().map(|member| &*member.witness.name).collect();
-        if (self.enough)(&names) {
+        let enough = match &self.quorum {
+            Some(quorum) => quorum.is_met_by(cosigned.iter().map(|member| &member.witness.key)),
+            None => !cosigned.is_empty(),
+        };
+        if enough {
             Ok(cosigned.into_iter().filter_map(|member| member.answer.clone()?.ok()).flatten().collect())
         } else {
             Err(self.refusal(size, old_size))

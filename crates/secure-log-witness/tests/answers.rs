@@ -214,7 +214,7 @@ fn a_failing_disk_is_for_the_operator_to_know() {
 #[test]
 fn a_witness_that_cannot_work_says_so() {
     let open = |config: &WitnessConfig, keys| Endpoint::open(config, &keys, disk_with_state()).map(drop);
-    let good = config(NAME, STATE, &policy(&[ORIGIN]));
+    let good = config(NAME, STATE, &[ORIGIN]);
     assert_eq!(open(&good, keystore(NAME)), Ok(()));
     let refused = open(&good, keystore("another label")).unwrap_err();
     assert_eq!((refused.status, &*refused.body), (503, "the witness's key cannot be used\n"));
@@ -229,11 +229,7 @@ fn a_witness_that_cannot_work_says_so() {
     assert_eq!(answer(&endpoint(disk_with_state(), NAME, STATE, &[ORIGIN]), "GET", "/healthz", b"").status, 200);
     let unset = Response::from(ConfigError::NotSet("SECURE_LOG_WITNESS_NAME"));
     assert_eq!((unset.status, &*unset.body), (503, "SECURE_LOG_WITNESS_NAME is not set\n"));
-    let file = |path: &str| ConfigError::File {
-        variable: "SECURE_LOG_WITNESS_LOGS",
-        path: path.into(),
-        detail: "no such file".into(),
-    };
+    let file = |path: &str| ConfigError::File { path: path.into(), detail: "no such file".into() };
     let hidden = Response::from(file("/etc/secret"));
     assert_eq!((hidden.status, &*hidden.body), (503, "SECURE_LOG_WITNESS_LOGS cannot be used\n"));
     assert!(hidden.note.unwrap().contains("/etc/secret"));

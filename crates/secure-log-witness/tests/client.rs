@@ -10,6 +10,7 @@ use secure_log::note::{Note, NoteError};
 use secure_log::providers::Keystore as _;
 use secure_log::providers::{Anchor as _, AnchorError};
 use secure_log::record::WitnessResult;
+use secure_log::verify::{Quorum, Trust};
 use secure_log_testkit::crash_disk::CrashDisk;
 use secure_log_witness::{
     AddCheckpoint, AnsweredPost, Endpoint, MAX_ANSWER_BYTES, Post, RemoteWitness, Unwitnessed, Witnesses, cosign,
@@ -142,9 +143,11 @@ fn every_other_status_is_told() {
     assert_eq!(outcome([lost(), lost()]), Err(Unwitnessed::Unreachable("the connection was lost".into())));
 }
 
-/// Everybody cosigned.
-fn all(number: usize) -> impl Fn(&[&str]) -> bool + Send {
-    move |names| names.len() == number
+/// So many of these witnesses have to cosign.
+fn quorum(names: &[&str], enough: usize) -> Option<Quorum> {
+    let lines: String = names.iter().map(|name| format!("witness {name} {}\n", witness_key(name))).collect();
+    let policy = format!("{lines}group all-of-them {enough} {}\nquorum all-of-them\n", names.join(" "));
+    policy.parse::<Trust>().unwrap().quorum().cloned()
 }
 
 /// Signs what the suite publishes as its log would.
@@ -163,7 +166,7 @@ secure_log_testkit::silent_anchor_conformance!(|| {
     let disk = disk_with_state();
     move || {
         let witness = endpoint(disk.clone(), NAME, STATE, &["log", "log-one"]);
-        Witnesses::new(Signing(Direct(witness)), vec![remote(NAME)], all(1))
+        Witnesses::new(Signing(Direct(witness)), vec![remote(NAME)], quorum(&[NAME], 1))
     }
 });
 
@@ -209,7 +212,7 @@ const THREE: [&str; 3] = ["one", "two", "three"];
 
 fn witnesses(network: &Network, names: &[&str], enough: usize) -> Witnesses<Network> {
     let members = names.iter().map(|name| remote(name)).collect();
-    Witnesses::new(network.clone(), members, move |names| names.len() >= enough)
+    Witnesses::new(network.clone(), members, quorum(names, enough))
 }
 
 /// Publishes as the engine does: from whatever size it is told.
@@ -283,6 +286,16 @@ fn enough_are_enough_and_who_does_not_answer_is_named() {
 }
 
 #[test]
+fn where_the_policy_names_no_quorum_one_is_enough() {
+    let (network, log) = (Network::of(&["one"]), Log::new(ORIGIN));
+    let members = THREE.iter().map(|name| remote(name)).collect();
+    let mut witnesses = Witnesses::new(network.clone(), members, None);
+    assert_eq!(publish(&mut witnesses, &log, 0, 9), Ok(1));
+    network.leave("one");
+    assert!(matches!(publish(&mut witnesses, &log, 9, 12), Err(AnchorError::Unavailable(_))));
+}
+
+#[test]
 fn two_histories_are_told_unless_enough_cosigned() {
     let (network, log) = (Network::of(&THREE), Log::new(ORIGIN));
     assert_eq!(publish(&mut witnesses(&network, &["one"], 1), &log.forked(3, 1), 0, 9), Ok(1));
@@ -309,7 +322,7 @@ fn who_names_another_size_each_time_is_followed_once() {
     let log = Log::new(ORIGIN);
     let sizes = [3, 4, 5].map(|size| answered(409, "text/x.tlog.size", format!("{size}\n").as_bytes()));
     let network = Scripted(Rc::new(RefCell::new(sizes.into())));
-    let mut witnesses = Witnesses::new(network.clone(), vec![remote(NAME)], all(1));
+    let mut witnesses = Witnesses::new(network.clone(), vec![remote(NAME)], quorum(&[NAME], 1));
     let note = log.note(20).to_string();
     assert_eq!(witnesses.publish(&note, 8, &log.proof(8, 20)), Err(AnchorError::Conflict(3)));
     let Err(AnchorError::Unavailable(why)) = witnesses.publish(&note, 3, &log.proof(3, 20)) else { panic!("followed") };

@@ -11,9 +11,7 @@ use secure_log::tree::{CompactTree, ProofPlan, leaf_hash};
 use secure_log_disk::Disk;
 use secure_log_testkit::TestKeystore;
 use secure_log_testkit::crash_disk::CrashDisk;
-use secure_log_witness::{
-    AddCheckpoint, AnsweredPost, Endpoint, Policy, Post, Request, Response, Route, WitnessConfig,
-};
+use secure_log_witness::{AddCheckpoint, AnsweredPost, Endpoint, Post, Request, Response, Route, WitnessConfig};
 
 pub(crate) const ORIGIN: &str = "log.example/1";
 pub(crate) const NAME: &str = "witness.example/w";
@@ -88,13 +86,9 @@ impl Log {
     }
 }
 
-pub(crate) fn policy(origins: &[&str]) -> String {
-    origins.iter().map(|origin| format!("log {}\n", log_key(origin))).collect()
-}
-
-pub(crate) fn config(name: &str, folder: &str, logs: &str) -> WitnessConfig {
-    let policy = Policy::parse(logs).unwrap();
-    WitnessConfig { name: name.into(), state: folder.into(), label: name.into(), policy }
+pub(crate) fn config(name: &str, folder: &str, logs: &[&str]) -> WitnessConfig {
+    let logs = logs.iter().map(|origin| log_key(origin)).collect();
+    WitnessConfig { name: name.into(), state: folder.into(), label: name.into(), logs }
 }
 
 /// Where the witnesses on a [`CrashDisk`] keep their records.
@@ -110,7 +104,7 @@ pub(crate) fn disk_with_state() -> CrashDisk {
 
 /// The witness with this name of the logs with these origins.
 pub(crate) fn endpoint<D: Disk>(disk: D, name: &str, folder: &str, origins: &[&str]) -> Endpoint<D> {
-    Endpoint::open(&config(name, folder, &policy(origins)), &keystore(name), disk).unwrap()
+    Endpoint::open(&config(name, folder, origins), &keystore(name), disk).unwrap()
 }
 
 /// Answers as a server would.
