@@ -125,11 +125,11 @@ drive() {
     say "the server was killed $kills times, in $((SECONDS - began)) s: wasmtime serve $*"
 }
 
-# log <verb>..: a composed log under the witnesses of $SECURE_LOG_ANCHOR and trust.txt. Run by $run_by, if that is set.
+# log <verb>..: a composed log under the witnesses of $SECURE_LOG_ANCHOR and $SECURE_LOG_TRUST. Run by $run_by, if that is set.
 log() {
     (cd "$work/log" && ${run_by:-} wasmtime run --allow-precompiled -S http --dir . --env SECURE_LOG=audit.db \
         --env SECURE_LOG_ORIGIN=log.example/composed --env SECURE_LOG_KEYSTORE_DIR=keys \
-        --env SECURE_LOG_KEYSTORE_PASSPHRASE=test --env SECURE_LOG_ANCHOR --env SECURE_LOG_TRUST=trust.txt "$work/command.cwasm" "$@")
+        --env SECURE_LOG_KEYSTORE_PASSPHRASE=test --env SECURE_LOG_ANCHOR --env SECURE_LOG_TRUST "$work/command.cwasm" "$@")
 }
 
 # append <payload> <whether it has to be anchored>
@@ -147,13 +147,12 @@ new_log() {
 # A log whose witness is killed and comes back, and a store that is put back.
 keep_a_log() {
     local began=$SECONDS number origin=log.example/composed
-    export SECURE_LOG_ANCHOR=
+    export SECURE_LOG_ANCHOR= SECURE_LOG_TRUST=
     new_log
     log key show checkpoint-ed25519 --name $origin | sed -n 's/^verifier key: /log /p' >"$work/keys/logs.txt"
     fresh
     serve 127.0.0.1:0
-    SECURE_LOG_ANCHOR=$url
-    printf 'witness w %s %s\n' "$vkey" "$url" >"$work/log/trust.txt"
+    trust "witness w $vkey $url"
     log open >/dev/null
     for number in 1 2 3; do append "entry $number" true; done
     curl --silent "$url$(printf '%s' $origin | sha256sum | cut -d' ' -f1)/checkpoint" >"$work/shown"
@@ -174,8 +173,19 @@ keep_a_log() {
     grep -q 'w: it did not answer' "$work/said" || { cat "$work/said"; fail "the error does not name the witness"; }
     serve "$(address)"
     append "entry 5" true
+    # One that forgot the log is an alarm.
+    stop -TERM
+    fresh
+    serve "$(address)"
+    if log append door opened forgotten >"$work/said" 2>&1; then fail "a witness that forgot the log is no alarm"; fi
+    grep -q 'anchor-missing' "$work/said" || { cat "$work/said"; fail "a witness that forgot the log is not called anchor-missing"; }
     stop -TERM
     say "a composed log under a witness that was killed, and whose store was put back, in $((SECONDS - began)) s"
+}
+
+# trust <line of a policy>: the log has its heads cosigned by this witness alone.
+trust() {
+    SECURE_LOG_ANCHOR=${1##* } SECURE_LOG_TRUST="$1"$'\nquorum w\n'
 }
 
 address() { local bare=${url#http://}; printf '%s' "${bare%/}"; }
@@ -185,10 +195,10 @@ meet_others() {
     local kind expected pid began mib
     while IFS='|' read -r kind expected; do
         new_log
-        "$wire" serve "$kind" "$work/log/trust.txt" &
+        "$wire" serve "$kind" "$work/log/witness.txt" &
         pid=$!
-        until [ -s "$work/log/trust.txt" ]; do sleep 0.05; done
-        SECURE_LOG_ANCHOR=$(cut -d' ' -f4 "$work/log/trust.txt")
+        until [ -s "$work/log/witness.txt" ]; do sleep 0.05; done
+        trust "$(cat "$work/log/witness.txt")"
         began=$SECONDS
         if run_by="$root/tests/hostile_wire.py measure" log open >"$work/measured" 2>"$work/said"; then
             [ "$kind" = good ] || fail "a log opens under a witness of the kind $kind"
