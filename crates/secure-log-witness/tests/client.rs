@@ -170,10 +170,12 @@ secure_log_testkit::silent_anchor_conformance!(|| {
     }
 });
 
+type There = Rc<Endpoint<CrashDisk>>;
+
 /// Several witnesses on one network, by name; those that are away do not answer.
 #[derive(Clone, Default)]
 struct Network {
-    there: Rc<RefCell<Vec<(&'static str, Rc<Endpoint<CrashDisk>>)>>>,
+    there: Rc<RefCell<Vec<(&'static str, There)>>>,
     asked: Rc<RefCell<Vec<String>>>,
 }
 
@@ -184,11 +186,11 @@ impl Network {
         network
     }
 
-    fn come(&self, name: &'static str, witness: Rc<Endpoint<CrashDisk>>) {
+    fn come(&self, name: &'static str, witness: There) {
         self.there.borrow_mut().push((name, witness));
     }
 
-    fn leave(&self, name: &str) -> Rc<Endpoint<CrashDisk>> {
+    fn leave(&self, name: &str) -> There {
         let at = self.there.borrow().iter().position(|(there, _)| *there == name).unwrap();
         self.there.borrow_mut().remove(at).1
     }
