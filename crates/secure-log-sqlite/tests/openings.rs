@@ -38,6 +38,12 @@ impl Disk for Counting {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         OsDisk.rename(from, to)
     }
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsDisk.link(from, to)
+    }
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        OsDisk.names(folder)
+    }
     fn remove(&self, path: &Path) -> io::Result<()> {
         OsDisk.remove(path)
     }

@@ -308,7 +308,7 @@ fn unknown_signatures_are_passed_over_and_a_bad_one_by_a_known_key_spoils_the_no
     assert!(verify_head(&head(&[&good]), &one).is_ok());
     assert!(verify_head(&head(&[&other_key, &by_another_name, &good]), &one).is_ok());
     assert!(verify_head(&head(&[&good, &of_another_head]), &one).is_err(), "a known key that is wrong once");
-    let spoiled = other_key.replacen(|c: char| c == 'A', "B", 1);
+    let spoiled = other_key.replacen('A', "B", 1);
     assert!(verify_head(&head(&[&good, &spoiled]), &one).is_ok(), "nobody knows that key");
     assert!(verify_head(&head(&[&good, &spoiled]), &trusting([key.clone(), second])).is_err());
     let unknown = Err(Refused::UnknownKey { origin: ORIGIN.into() });

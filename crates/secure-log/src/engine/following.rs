@@ -66,7 +66,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         if (tree.size(), tree.root()) != (head.size, head.root) {
             return Err(broken(first, "the entries from here on do not lead to their head"));
         }
-        let (head, signed_size) = (head.clone(), head.size);
-        Ok((State { tree, head, segments, attested: true, signed_size, signed_at: None, last_time }, followed))
+        let (head, signed) = (head.clone(), Some(head.clone()));
+        Ok((State { tree, head, segments, attested: true, signed, signed_at: None, last_time }, followed))
     }
 }

@@ -205,7 +205,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             log: self.log.clone(),
             size: self.accepted.head.size,
             root: self.accepted.head.root,
-            attested_to: self.accepted.signed_size,
+            attested_to: self.accepted.signed_size(),
             head_key: self.key.as_ref().ok().map(|key| key.verifier.to_string()),
             anchor: self.anchor.configured,
             session: self.settings.session.clone(),
