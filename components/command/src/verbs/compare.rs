@@ -118,8 +118,8 @@ mod tests {
     fn texts_end_where_their_signatures_end() {
         let (one, other) = ("a\n1\nr\n\n— a x\n— w y\n", "a\n2\ns\n\n— a z\n");
         for between in ["", "\n", "\n\n"] {
-            let both = format!("{one}{between}{other}");
-            let (signed, rest) = parts(&both);
+            let input = format!("{one}{between}{other}");
+            let (signed, rest) = parts(&input);
             assert_eq!((signed, rest), (vec![one.to_owned(), other.to_owned()], Vec::new()));
         }
         let input = format!("{one}{other}\nhash\nhash 2\n");
