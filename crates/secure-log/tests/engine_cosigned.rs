@@ -108,6 +108,19 @@ fn the_quorum_anchors_and_verifies() {
 }
 
 #[test]
+fn an_opening_that_publishes_what_is_there_writes_nothing() {
+    let world = World { anchor: Some(MemoryAnchor::silent()), ..World::new() };
+    for (right, wrong) in [(&[1, 3][..], &[][..]), (&[4], &[2])] {
+        append(&mut open(&world, right, wrong, |_| ()), "a", b"1");
+        let before = world.records();
+        for _ in 0..3 {
+            open(&world, right, wrong, |_| ());
+            assert_eq!(world.records(), before, "{right:?} {wrong:?}");
+        }
+    }
+}
+
+#[test]
 fn less_than_the_quorum_anchors_nothing_and_is_incomplete() {
     for (right, wrong) in [(&[1][..], &[][..]), (&[2, 3], &[]), (&[1], &[2]), (&[1, 4, 5], &[]), (&[], &[1, 2, 3])] {
         let world = World::anchored();

@@ -155,6 +155,23 @@ fn a_store_behind_it_is_refused_and_nothing_is_written() {
 }
 
 #[test]
+fn a_signature_that_was_taken_off_the_published_head_is_missed() {
+    let world = witnessed();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"1");
+    append(&mut log, "a", b"2");
+    drop(log);
+    world.edit(|records| {
+        let Some(OwnedRecord::Head(head)) = records.last_mut() else { panic!("a head stands last") };
+        head.sigs.clear();
+    });
+    let before = world.records();
+    let refused = world.open_with(|options| options.unattested = Unattested::Adopt).map(|_| ());
+    assert_eq!(refused, Err(LogError::Rollback { expected: 2, found: 1 }));
+    assert_eq!(world.records(), before);
+}
+
+#[test]
 fn another_history_is_a_fork() {
     let world = witnessed();
     let mut log = world.open().unwrap();
