@@ -170,6 +170,17 @@ fn the_last_head_is_shown_with_both_signatures() {
 }
 
 #[test]
+fn of_the_signatures_of_strangers_nothing_is_kept() {
+    let (witness, log) = (witness(), Log::new(ORIGIN));
+    let mut request = log.request(0, 5);
+    request.note.sigs.insert(0, signed("log.example/2", &request.note.text).sigs[0].clone());
+    assert_eq!(add(&witness, &request).status, 200);
+    let page = answer(&witness, "GET", &format!("/{}/checkpoint", Hash::sha256(ORIGIN.as_bytes())), b"");
+    let sigs = Note::parse(&page.body).unwrap().sigs;
+    assert_eq!((sigs.len(), &sigs[0]), (2, &request.note.sigs[1]));
+}
+
+#[test]
 fn each_log_is_remembered_by_itself_and_again_after_a_restart() {
     let disk = disk_with_state();
     let (one, two) = (Log::new(ORIGIN), Log::new("log.example/2"));
