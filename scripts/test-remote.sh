@@ -22,6 +22,8 @@ main() {
     tests/reference_reader.py make-keys "$work/keys"
     refuse_callers
     refuse_an_endless_answer
+    refuse_random_bodies
+    refuse_lies
     call_natively
     drive
     drive --max-instance-reuse-count 1000
@@ -100,6 +102,54 @@ refuse_an_endless_answer() {
     expect_status 200 "${SECURE_LOG_RPC_URL}healthz"
     stop -TERM
     say "a call that never ends is refused: $(cat "$work/stalled")"
+}
+
+# Row 25: bodies that somebody made up, and calls with something changed in them. Nothing is written.
+refuse_random_bodies() {
+    local count=500 seed=${SECURE_LOG_SEED:-$RANDOM} before
+    [ -z "${SECURE_LOG_SOAK:-}" ] || count=10000
+    fresh
+    serve 127.0.0.1:0 --max-instance-reuse-count 1000
+    "${log[@]}" append a said something >/dev/null
+    before=$(sqlite3 "$work/state/secure-log.db" .dump | sha256sum)
+    tests/hostile_wire.py post-random "$SECURE_LOG_RPC_URL" "$token" "$count" "$seed" ||
+        fail "a random body is neither refused nor answered: SECURE_LOG_SEED=$seed"
+    expect_status 200 "${SECURE_LOG_RPC_URL}healthz"
+    valid
+    stop -TERM
+    [ "$(sqlite3 "$work/state/secure-log.db" .dump | sha256sum)" = "$before" ] || fail "a random body wrote: SECURE_LOG_SEED=$seed"
+}
+
+# Rows 23, 24 and 27: somebody stands between, and changes what the server answers.
+refuse_lies() {
+    fresh
+    serve 127.0.0.1:0 --max-instance-reuse-count 1000
+    seq -f 'entry %g' 3 | "${log[@]}" append a said --lines --batch 1 >/dev/null
+    lie wrong-types corrupt open
+    lie cut-short storage open
+    lie changed-rows chain-broken read 2
+    lie old-conflict fork append a said something
+    lie forged-conflict conflict append a said something
+    lie backwards rollback append a said something
+    valid
+    [ "$(sqlite3 "$work/state/secure-log.db" 'SELECT count(*) FROM entry')" = 3 ] || fail "something was written after all"
+    stop -TERM
+}
+
+# lie <which> <error> <argument of the command>..: the command ends with this error.
+lie() {
+    local which=$1 error=$2 pid between
+    shift 2
+    rm -f "$work/between"
+    tests/hostile_wire.py stand-between "$SECURE_LOG_RPC_URL" "$which" >"$work/between" 2>"$work/betrayed" &
+    pid=$!
+    until [ -s "$work/between" ]; do sleep 0.1; done
+    between=$(cat "$work/between")
+    if SECURE_LOG_RPC_URL=$between "${log[@]}" "$@" --json >"$work/said" 2>&1; then fail "$which: the command succeeds"; fi
+    kill "$pid"
+    wait "$pid" || { cat "$work/betrayed"; fail "$which: the client believes it"; }
+    grep -q "\"error\":\"$error\"" "$work/said" || { cat "$work/said"; fail "$which: it does not end as $error"; }
+    say "a server that lies ($which): $error"
 }
 
 # drive [option of wasmtime serve]..
