@@ -25,6 +25,7 @@ main() {
     refuse_random_bodies
     refuse_lies
     call_natively
+    write_with_two_keys
     drive
     drive --max-instance-reuse-count 1000
 }
@@ -150,6 +151,39 @@ lie() {
     wait "$pid" || { cat "$work/betrayed"; fail "$which: the client believes it"; }
     grep -q "\"error\":\"$error\"" "$work/said" || { cat "$work/said"; fail "$which: it does not end as $error"; }
     say "a server that lies ($which): $error"
+}
+
+# Two writers with keys of their own, one origin and one policy that trusts both: each goes on from the other's heads. Who does not
+# trust the other's key does not.
+write_with_two_keys() {
+    local origin=example.org/audit writer turn policy=
+    fresh
+    serve 127.0.0.1:0 --max-instance-reuse-count 1000
+    for writer in a b; do
+        tests/reference_reader.py make-keys "$work/keys-$writer"
+        policy+="log $(tests/reference_reader.py head-key "$origin" "$work/keys-$writer")"$'\n'
+    done
+    policy+='quorum none'
+    for turn in 1 2 3; do
+        for writer in a b; do
+            writer_with_keys "$writer" --env "SECURE_LOG_ORIGIN=$origin" --env "SECURE_LOG_TRUST=$policy" append shared said "turn $turn of $writer" >/dev/null
+        done
+    done
+    writer_with_keys b --env "SECURE_LOG_TRUST=$policy" verify >"$work/verified" || { cat "$work/verified"; fail "the log of two keys does not verify"; }
+    if writer_with_keys a append shared said 'on my own' --json >"$work/said" 2>&1; then fail "a writer goes on from a head of a key that it does not trust"; fi
+    grep -q '"error":"unattested"' "$work/said" || { cat "$work/said"; fail "the refusal is of another kind"; }
+    stop -TERM
+    [ "$(sqlite3 "$work/state/secure-log.db" 'SELECT count(*), max(seqno) FROM entry')" = '6|6' ] || fail "entries of two keys are missing"
+    say "two writers with two keys of one origin went on from each other, and one that trusts its own key alone did not"
+}
+
+# writer_with_keys <which> [--env <variable>].. <argument of the command>..
+writer_with_keys() {
+    local options=(--dir "$work/keys-$1::keys")
+    shift
+    while [ "$1" = --env ]; do options+=(--env "$2"); shift 2; done
+    wasmtime run --allow-precompiled -S http "${options[@]}" --env SECURE_LOG --env SECURE_LOG_KEYSTORE_DIR \
+        --env SECURE_LOG_KEYSTORE_PASSPHRASE --env SECURE_LOG_RPC_URL --env SECURE_LOG_RPC_TOKEN "$work/command.cwasm" "$@"
 }
 
 # drive [option of wasmtime serve]..

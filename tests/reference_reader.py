@@ -2,6 +2,7 @@
 """Has the reference reader judge a log that a composed stack wrote, with keys that neither of them made.
 
     reference_reader.py make-keys FOLDER        encrypted keys, as the software keystore reads them
+    reference_reader.py head-key ORIGIN FOLDER  the verifier key of who signs heads with the keys in the folder
     reference_reader.py verify LOG FOLDER       exits 0 only when the log is valid and nothing is left unchecked
 """
 import base64
@@ -25,6 +26,9 @@ def main(arguments):
     match arguments:
         case ["make-keys", folder]:
             return make_keys(pathlib.Path(folder))
+        case ["head-key", origin, folder]:
+            print(verifier_key(origin, pathlib.Path(folder) / f"{HEAD_IDENTITY}.p8"))
+            return 0
         case ["verify", log, folder]:
             return verify(pathlib.Path(log), pathlib.Path(folder))
     sys.exit(__doc__)
