@@ -49,9 +49,8 @@ pub struct Habits {
     pub no_curve: Rv,
     /// What logging out without a login comes to. The standard: `CKR_USER_NOT_LOGGED_IN`.
     pub logout_without_login: Result<(), Rv>,
-    /// Whether `C_CreateObject` leaves in the session what it refused as incomplete. The standard: a call that fails makes
-    /// nothing.
-    pub leaves_incomplete_objects: bool,
+    /// Whether `C_CreateObject` leaves in the session what it refused. The standard: a call that fails makes nothing.
+    pub leaves_refused_objects: bool,
     /// Whether it has `CKM_AES_KEY_WRAP_KWP`. The standard leaves it to the token.
     pub wraps_by_kwp: bool,
 }
@@ -66,19 +65,19 @@ impl Habits {
         changed_ciphertext: Rv::EncryptedDataInvalid,
         no_curve: Rv::TemplateIncomplete,
         logout_without_login: Err(Rv::UserNotLoggedIn),
-        leaves_incomplete_objects: false,
+        leaves_refused_objects: false,
         wraps_by_kwp: true,
     };
 
     /// SoftHSM 2.6.1: wrong PINs lock nothing, private keys can be made to leave and RFC 5649 is missing, all of which the
-    /// standard leaves to the token; a changed ciphertext has a general error, logging out twice is fine and an incomplete
-    /// object is refused and there all the same, none of which it does.
+    /// standard leaves to the token; a changed ciphertext has a general error, logging out twice is fine and an object that was
+    /// refused may be there all the same, none of which it does.
     pub const SOFTHSM: Habits = Habits {
         tries: None,
         makes_extractable_private_keys: true,
         changed_ciphertext: Rv::GeneralError,
         logout_without_login: Ok(()),
-        leaves_incomplete_objects: true,
+        leaves_refused_objects: true,
         wraps_by_kwp: false,
         ..Habits::STANDARD
     };

@@ -30,7 +30,7 @@ pub(super) fn random_templates<C: Cryptoki>(token: &Token<C>) {
                 ("C_GenerateKeyPair", made.map(|(public, private)| vec![public, private]))
             }
         };
-        let is_incomplete = answer == Err(Rv::TemplateIncomplete);
+        let is_refused = answer.is_err();
         let what = format!("round {round}, {call} of {first:?} and {second:?}: {answer:?}");
         for object in answer.into_iter().flatten() {
             let shown = session.attribute_value(object, AttributeType::ALL).expect("attributes are answered");
@@ -42,7 +42,7 @@ pub(super) fn random_templates<C: Cryptoki>(token: &Token<C>) {
             session.destroy_object(object).expect("what was made can be destroyed");
         }
         let found = session.find_objects(&first).expect("any template can be searched for");
-        if token.habits.leaves_incomplete_objects && call == CREATE && is_incomplete {
+        if token.habits.leaves_refused_objects && call == CREATE && is_refused {
             found.into_iter().for_each(|object| session.destroy_object(object).expect("it can be destroyed"));
             continue;
         }

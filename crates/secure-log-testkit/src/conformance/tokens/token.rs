@@ -242,7 +242,7 @@ pub(super) fn permissions<C: Cryptoki>(token: &Token<C>) {
     ];
     assert_eq!(session.create_object(&no_value), Err(Rv::TemplateIncomplete));
     let left = session.find_objects(&no_value).expect("objects are found").len();
-    assert_eq!(left, usize::from(token.habits.leaves_incomplete_objects), "what was refused is not there");
+    assert_eq!(left, usize::from(token.habits.leaves_refused_objects), "what was refused is not there");
     drop(session);
 
     let session = token.session(false);
