@@ -179,7 +179,10 @@ pub(super) fn pins<C: Cryptoki<Session: Send> + Clone + Send + 'static>(token: &
     }
     assert_eq!(signs(&keystore), Ok(signature.clone()), "what was refused changed nothing");
 
-    let running = token.keystore(USER_PIN);
+    // With no other session that is logged in, the new one is what it logs in with.
+    keystore.change_pin(pin("in between")).expect("the user changes the PIN");
+    assert_eq!(signs(&keystore), Ok(signature.clone()), "the keystore goes on with the new one");
+    let running = token.keystore("in between");
     let key = running.signing_key("k").expect("the key is there");
     keystore.change_pin(pin(NEW_PIN)).expect("the user changes the PIN");
     assert_eq!(signs(&keystore), Ok(signature.clone()), "the keystore goes on with the new one");
