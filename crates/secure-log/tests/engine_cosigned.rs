@@ -15,7 +15,7 @@ use secure_log::providers::{Anchor, AnchorError, AnchorView};
 use secure_log::record::{WitnessResult, WitnessRow};
 use secure_log::store::SecureLogStore;
 use secure_log::verify::{Report, Trust, Verdict, verify_jsonl};
-use secure_log_testkit::attacks::{IDENTITY, ORIGIN, to_jsonl};
+use secure_log_testkit::attacks::{IDENTITY, ORIGIN, reference_verdict, to_jsonl};
 use secure_log_testkit::{MemoryAnchor, OwnedRecord};
 use world::{Log, World, append, entry};
 
@@ -98,6 +98,13 @@ fn the_quorum_anchors_and_verifies() {
     let head = world.heads().pop().unwrap();
     assert_eq!((head.size, head.sigs.len()), (1, 3));
     assert_eq!(log.sign_head().unwrap(), head);
+    // The independent reader, which is told of no witness here, takes the rows and the heads that are repeated.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    std::fs::write(&path, to_jsonl(&world.records())).unwrap();
+    if let Some((verdict, said)) = reference_verdict(&path) {
+        assert_eq!(verdict, "valid", "{said}");
+    }
     // Another opening asks again, and writes nothing that is there.
     let before = world.records();
     drop(log);
