@@ -31,7 +31,7 @@ fn rows_1_to_19_no_edit_of_a_file_passes() {
 }
 
 #[test]
-fn rows_10_to_27_every_scenario_over_a_file() {
+fn rows_5_to_29_every_scenario_over_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut number = 0;
     for scenario in scenarios() {

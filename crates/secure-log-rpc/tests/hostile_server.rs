@@ -193,7 +193,7 @@ fn rows_1_to_19_no_edit_passes_through_the_wire() {
 }
 
 #[test]
-fn rows_10_to_27_every_scenario_through_the_wire() {
+fn rows_5_to_29_every_scenario_through_the_wire() {
     for scenario in scenarios() {
         eprintln!("row {}, {}", scenario.row, scenario.name);
         (scenario.run)(&mut || {

@@ -58,7 +58,7 @@ fn row_1_flipped_bits_do_not_pass_the_engine_over_a_database() {
 }
 
 #[test]
-fn rows_10_to_27_every_scenario_over_a_database() {
+fn rows_5_to_29_every_scenario_over_a_database() {
     in_memory_and_in_files(|fresh| {
         for scenario in scenarios() {
             eprintln!("row {}, {}", scenario.row, scenario.name);

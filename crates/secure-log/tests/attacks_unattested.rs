@@ -31,7 +31,7 @@ fn forged_tail() -> (World, Vec<OwnedRecord>) {
 }
 
 #[test]
-fn rows_10_to_27_every_scenario_over_a_store_in_memory() {
+fn rows_5_to_29_every_scenario_over_a_store_in_memory() {
     for scenario in scenarios() {
         eprintln!("row {}, {}", scenario.row, scenario.name);
         (scenario.run)(&mut || {
