@@ -10,6 +10,9 @@
 # The stacks are those in dist/. It works in $TMPDIR, whose disk is the one that is measured.
 . "$(dirname "$0")/lib.sh"
 
+# With it, a host takes a trace of its stack for each call of a guest that is refused, such as opening a file that is not there.
+unset RUST_BACKTRACE
+
 case "${1-}" in -h | --help) sed -n '2,/^\. /s/^#\( \|$\)//p' "$0"; exit ;; esac
 
 bench_target=${CARGO_TARGET_DIR:-$root/bench/target}
