@@ -278,11 +278,12 @@ impl Statement {
             return Err(misuse("the values do not make whole rows"));
         }
         let begun = self.total_changes();
-        self.reset();
+        self.rewind();
         let done = self.run_rows(width, values);
         // SQLite is not to know of what was borrowed any longer.
-        self.reset();
+        self.rewind();
         self.forget_values();
+        self.open.vfs.rest();
         done?;
         Ok(self.total_changes().saturating_sub(begun))
     }
@@ -307,7 +308,7 @@ impl Statement {
 
     /// Begins anew with these values.
     pub fn bind(&mut self, values: &[Value<'_>]) -> Result<(), SqlError> {
-        self.reset();
+        self.rewind();
         let parameters = self.parameters();
         if values.len() != parameters {
             return Err(misuse(&format!("there are {} values for {parameters} parameters", values.len())));
@@ -335,11 +336,17 @@ impl Statement {
                 return Ok(false);
             }
         }
+        self.open.vfs.rest();
         Ok(true)
     }
 
     /// Ends what was begun, so that it holds nothing.
     pub fn reset(&mut self) {
+        self.rewind();
+        self.open.vfs.rest();
+    }
+
+    fn rewind(&mut self) {
         self.stepping = false;
         // SAFETY: the statement is prepared. What it answers is the error that was told already.
         unsafe { ffi::sqlite3_reset(self.raw) };
@@ -361,12 +368,12 @@ impl Statement {
         match unsafe { ffi::sqlite3_step(self.raw) } {
             ffi::SQLITE_ROW => Ok(true),
             ffi::SQLITE_DONE => {
-                self.reset();
+                self.rewind();
                 Ok(false)
             }
             code => {
                 let failed = self.open.check(code);
-                self.reset();
+                self.rewind();
                 self.open.vfs.rest();
                 failed.map(|()| false)
             }

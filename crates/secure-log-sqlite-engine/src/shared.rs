@@ -280,7 +280,7 @@ impl<D: Disk + 'static> Database<D> {
         self.let_go()
     }
 
-    /// Gives the lock file back if nothing is held, also when a statement failed half-way.
+    /// Gives the lock file back if nothing is held, also when a statement failed half-way or SQLite did not begin again.
     pub(crate) fn rest(&mut self) -> Result<(), Trouble> {
         (self.recovering, self.begins_again) = (false, false);
         self.let_go()

@@ -135,7 +135,8 @@ impl Vfs {
         &self.others
     }
 
-    /// Gives back what nobody needs any more after a statement failed.
+    /// Gives back what nobody needs any more at the end of a call: between two calls a lock is held for a transaction only, as
+    /// it may be long until the next one.
     pub(crate) fn rest(&self) {
         (self.rest)();
     }

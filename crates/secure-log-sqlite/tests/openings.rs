@@ -13,7 +13,7 @@ use secure_log_disk::{Disk, Mode, OsDisk, Patience};
 use secure_log_sqlite::SqliteStore;
 use secure_log_sqlite::database::{Database, SqlError, Value};
 use secure_log_sqlite_engine as engine;
-use secure_log_testkit::LogBuilder;
+use secure_log_testkit::{LogBuilder, count, seed};
 
 /// The disk of this system, which counts how often a lock file is made.
 #[derive(Clone, Default)]
@@ -208,4 +208,40 @@ fn programs_in_turn_take_one_lock_each() {
         assert_eq!(programs[0].locks(|| stores[0].heads(None, 1).unwrap()), 1, "to read after the other one");
     }
     assert_eq!(stores[0].heads(None, 9).unwrap().len(), 7);
+}
+
+/// What is left held between two calls of a component keeps everybody else waiting.
+#[test]
+fn no_program_goes_away_with_the_lock_whatever_others_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let programs = [Program::new(c"p1", &path), Program::new(c"p2", &path), Program::new(c"p3", &path)];
+    let mut log = LogBuilder::new();
+    programs[0].open().insert(&log.create()).unwrap();
+    let stale = log.commit().entry("a", b"x").finish();
+    programs[0].open().insert(&stale).unwrap();
+    let mut stores = [None, None, None];
+    let mut coins = seed();
+    let mut draw = |below: u64| {
+        coins = coins.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (coins >> 33) % below
+    };
+    for _ in 0..count(400, 20_000) {
+        let at = draw(3) as usize;
+        let (program, store) = (&programs[at], &mut stores[at]);
+        let opened = store.is_some();
+        let what = draw(10);
+        let entries = if draw(8) == 0 { 60 } else { 1 };
+        program.locks(|| match what {
+            0..=1 => *store = None,
+            2..=3 if !opened => drop(program.open()),
+            _ if !opened => *store = Some(program.open()),
+            4..=5 => drop(store.as_mut().unwrap().heads(None, 1).unwrap()),
+            6 => drop(store.as_mut().unwrap().insert(&stale)),
+            _ => {
+                let commit = (0..entries).fold(log.commit(), |commit, _| commit.entry("a", &[b'x'; 8000])).finish();
+                store.as_mut().unwrap().insert(&commit).unwrap();
+            }
+        });
+    }
 }
