@@ -1,5 +1,5 @@
-# Starts and stops the server of the remote store. Sourced after lib.sh by scripts that have a folder $work, and run `stop -9`
-# when they end.
+# Starts and stops a server under `wasmtime serve`: that of the remote store, or another one. Sourced after lib.sh by scripts that
+# have a folder $work, and run `stop -9` when they end.
 
 token=token-of-the-test
 export SECURE_LOG_RPC_TOKEN=$token
@@ -11,17 +11,25 @@ compile_server() { wasmtime compile dist/secure-log-rpc-server.wasm -o "$work/se
 # serve <address> [option]..: starts a server of the database in $work/state, waits until it listens, and sets
 # SECURE_LOG_RPC_URL. The token is $token.
 serve() {
+    local address=$1
+    shift
+    serve_component "$address" --dir "$work/state::/data" --env SECURE_LOG_STORE_CONFIG=/data/secure-log.db \
+        --env "SECURE_LOG_RPC_TOKEN=$token" "$@" "$work/server.cwasm"
+    export SECURE_LOG_RPC_URL=$url
+}
+
+# serve_component <address> [option].. <component>: starts a compiled component, waits until it listens, and sets $url.
+serve_component() {
     local address=$1 tries
     shift
     : >"$work/served"
-    wasmtime serve --allow-precompiled -S cli --addr "$address" --dir "$work/state::/data" \
-        --env SECURE_LOG_STORE_CONFIG=/data/secure-log.db --env "SECURE_LOG_RPC_TOKEN=$token" "$@" "$work/server.cwasm" >"$work/served" 2>&1 &
+    wasmtime serve --allow-precompiled -S cli --addr "$address" "$@" >"$work/served" 2>&1 &
     server=$!
-    for ((tries = 0; tries < 100; tries++)); do
-        SECURE_LOG_RPC_URL=$(sed -n 's/^Serving HTTP on //p' "$work/served")
-        [ -z "$SECURE_LOG_RPC_URL" ] || { export SECURE_LOG_RPC_URL; return; }
+    for ((tries = 0; tries < 200; tries++)); do
+        url=$(sed -n 's/^Serving HTTP on //p' "$work/served")
+        [ -z "$url" ] || return 0
         kill -0 "$server" 2>/dev/null || break
-        sleep 0.1
+        sleep 0.05
     done
     cat "$work/served"
     fail "the server did not start"

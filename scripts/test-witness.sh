@@ -12,7 +12,7 @@ races=12 killed=30 hostile=300
 [ -z "${SECURE_LOG_SOAK:-}" ] || { races=200 killed=400 hostile=10000; }
 
 work=$(mktemp -d)
-server=
+. "$(dirname "$0")/serve.sh"
 aside=
 trap 'stop -9; server=$aside; stop -9; rm -rf "$work"' EXIT
 # So long may a log wait for a witness that does not answer.
@@ -39,33 +39,13 @@ main() {
 
 # serve <address> [option]..: starts a witness, waits until it listens, and sets $url.
 serve() {
-    local address=$1 tries
+    local address=$1
     shift
-    : >"$work/served"
-    wasmtime serve --allow-precompiled -S cli --addr "$address" --dir "$work/state::/state" --dir "$work/keys::/keys" \
+    serve_component "$address" --dir "$work/state::/state" --dir "$work/keys::/keys" \
         --env SECURE_LOG_WITNESS_NAME="${witness_name-witness.example/w}" --env SECURE_LOG_WITNESS_STATE=/state \
         --env SECURE_LOG_WITNESS_LOGS=/keys/logs.txt --env SECURE_LOG_KEYSTORE_DIR=/keys \
-        --env SECURE_LOG_KEYSTORE_PASSPHRASE=test "$@" "$work/witness.cwasm" >"$work/served" 2>&1 &
-    server=$!
-    for ((tries = 0; tries < 200; tries++)); do
-        url=$(sed -n 's/^Serving HTTP on //p' "$work/served")
-        [ -z "$url" ] || return 0
-        kill -0 "$server" 2>/dev/null || break
-        sleep 0.05
-    done
-    cat "$work/served"
-    fail "the server did not start"
+        --env SECURE_LOG_KEYSTORE_PASSPHRASE=test "$@" "$work/witness.cwasm"
 }
-
-# stop <signal>
-stop() {
-    [ -n "$server" ] || return 0
-    kill "$1" "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-    server=
-}
-
-fresh() { rm -rf "$work/state"; mkdir "$work/state"; }
 
 name_what_is_missing() {
     fresh
