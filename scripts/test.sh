@@ -54,6 +54,7 @@ main() {
     step "harness: foreign store and keystore" check_foreign
     step "attacks: composed, on the memory, the file and the SQLite store" scripts/test-attacks.sh
     step "second host: Node with jco" check_jco
+    step "verifier: the same report in wasmtime, Node, Python and Rust" scripts/test-verifier.sh
     step "command: as in the transcripts" scripts/test-command.sh
     step "README and docs/proofs.md: what is shown is what happens" check_readme
     step "fuzz" check_fuzz
@@ -217,7 +218,7 @@ check_jco() {
 }
 
 check_readme() {
-    scripts/check-readme.py README.md docs/proofs.md
+    PATH=$tools/python/bin:$PATH scripts/check-readme.py README.md docs/proofs.md
 }
 
 check_fuzz() {

@@ -27,4 +27,4 @@ pub use missing::{Missing, MissingCode};
 pub use policy::{MAX_POLICY_BYTES, MAX_POLICY_LINES, PolicyError, PolicyProblem, Quorum};
 pub use report::{KeyRole, KeyUse, MAX_LISTED, Report, Verdict};
 pub use trust::{Signer, Trust, TrustError};
-pub use verifier::Verifier;
+pub use verifier::{MAX_SEGMENTS, MAX_STREAMS, Verifier};
