@@ -6,7 +6,9 @@ use crate::bindings::keys::keystore::manage::KeyInfo;
 use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
 use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
 use crate::bindings::secure_log::log::types::Tier;
-use crate::bindings::secure_log::log::writer::{CommitInfo, HashSuite, LogStatus, MissingCheck, Report, SigningRule, Verdict};
+use crate::bindings::secure_log::log::writer::{
+    CommitInfo, HashSuite, LogStatus, MissingCheck, Report, SigningRule, Verdict,
+};
 use crate::text::{base64, hash_from_hex, hex};
 
 pub(crate) const SEVERITIES: [(&str, Severity); 8] = [

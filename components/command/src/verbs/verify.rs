@@ -68,13 +68,16 @@ fn verdict(given: &Given, out: &mut Output) -> Result<(Exit, Shown), Failure> {
         Verdict::Incomplete => Exit::Incomplete,
         Verdict::Invalid(_) => Exit::Invalid,
     };
-    Ok((exit, if given.has(&PAGE) {
-        Shown::Lines(report.text)
-    } else if given.has(&JSON) {
-        Shown::Lines(report.json)
-    } else {
-        Shown::Fields(view::report(report))
-    }))
+    Ok((
+        exit,
+        if given.has(&PAGE) {
+            Shown::Lines(report.text)
+        } else if given.has(&JSON) {
+            Shown::Lines(report.json)
+        } else {
+            Shown::Fields(view::report(report))
+        },
+    ))
 }
 
 fn verify_stream(stream: &str, from: u64, to: u64) -> Result<(Exit, Shown), Failure> {
