@@ -24,7 +24,7 @@ use support::keys::Key;
 use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, not_run, project, text};
 
 /// What is changed: together they have every kind of record and of control entry.
-const LOGS: [&str; 13] = [
+const LOGS: [&str; 16] = [
     "valid",
     "prune-twice",
     "sealed",
@@ -38,6 +38,9 @@ const LOGS: [&str; 13] = [
     "sealed-restricted",
     "segments-signed-by-a-stranger",
     "unicode-never-normalised",
+    "key-rotated-twice",
+    "key-rotated-where-entries-are-signed",
+    "key-rotated-and-the-old-one-goes-on",
 ];
 
 #[test]

@@ -313,7 +313,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// The keys that this identity may sign an entry or segment ending at `seqno` with: the policy's, and the one that the
     /// keystore has now. `None` when nobody knows the identity.
     pub(super) fn known_keys(&self, identity: &str, seqno: u64) -> Result<Option<Vec<PublicKey>>, LogError> {
-        let mut keys = self.trust.signer_keys(identity, seqno);
+        let mut keys = self.known_signers().signer_keys(identity, seqno);
         match self.providers.keystore.signer(identity) {
             Ok(signer) => {
                 let key = PublicKey::new(signer.algorithm(), signer.public_key()).map_err(|error| {

@@ -121,6 +121,7 @@ impl Verifier {
                     return Err(malformed(entry, "not the first entry of the stream secure-log"));
                 }
             }
+            control::KEY => self.introduce(entry)?,
             unknown => self.missing.add(&format!("{at}: unknown control event {}", Quoted(unknown))),
         }
         Ok(Kind::Control)

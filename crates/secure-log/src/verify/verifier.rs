@@ -6,6 +6,7 @@ use crate::entry::{
     EntryRef, Severity, SigningRule, StreamRules, checkpoint_message, entry_message, is_reserved_stream,
 };
 use crate::hash::{Hash, Suite};
+use crate::introduction::KeyRole;
 use crate::jsonl::{self, Line, RowError};
 use crate::note::{self, SignatureLine};
 use crate::record::{
@@ -17,6 +18,7 @@ use crate::verify::commit::{Closing, Lack, OpenCommit};
 use crate::verify::cosigners::Cosigners;
 use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
 use crate::verify::report::{Counts, Few, Listed, Report, Verdict};
+use crate::verify::rotation::{MAX_INTRODUCED_KEYS, Rotations};
 use crate::verify::stream::{Kind, Stream, Streams};
 use crate::verify::trust::{Signer, Trust};
 
@@ -26,8 +28,10 @@ use crate::verify::trust::{Signer, Trust};
 /// of open segments; never an entry.
 #[derive(Debug)]
 pub struct Verifier {
-    trust: Trust,
-    log: Option<LogRow>,
+    /// The keys that were given, and those that they introduced since.
+    pub(super) trust: Trust,
+    pub(super) rotations: Rotations,
+    pub(super) log: Option<LogRow>,
     tree: CompactTree,
     pub(super) streams: Streams,
     /// The last entry and its hash: the only one that may be signed now.
@@ -46,7 +50,7 @@ pub struct Verifier {
     /// Ranges that were adopted although nobody attested them.
     pub(super) unattested: Few<(u64, u64)>,
     pub(super) missing: Listed,
-    unknown_signers: Listed,
+    pub(super) unknown_signers: Listed,
     trusted_head: u64,
     cosigners: Cosigners,
     pub(super) counts: Counts,
@@ -60,6 +64,7 @@ impl Verifier {
     pub fn new(trust: Trust) -> Verifier {
         Verifier {
             trust,
+            rotations: Rotations::default(),
             log: None,
             tree: CompactTree::new(),
             streams: Streams::default(),
@@ -248,6 +253,11 @@ impl Verifier {
             ));
         }
         self.missing.unlisted += unattested.more;
+        if self.rotations.untracked {
+            self.miss(&format!(
+                "more than {MAX_INTRODUCED_KEYS} keys were introduced: those after them were not followed"
+            ));
+        }
         let (counts, size, _) = self.at_head;
         if self.trusted_head < size || self.trusted_head == 0 {
             let uncovered = size - self.trusted_head;
@@ -520,6 +530,7 @@ impl Verifier {
         if let Err(error) = key.verify(&message, &row.sig) {
             return invalid(format!("{}: {error}", Quoted(&row.identity)));
         }
+        self.rotations.check(KeyRole::Signer, key, seqno, at)?;
         self.counts.signatures += 1;
         if in_range {
             self.commit.vouched(row.of);
@@ -555,6 +566,7 @@ impl Verifier {
             let Some(key) = keys.find(|key| key.is_named_by(&line)) else { continue };
             key.verify(&line, &text).map_err(invalid)?;
             if key.name() == log.origin && !key.is_witness() {
+                self.rotations.check(KeyRole::Log, key.public_key(), size, Place::Head(size))?;
                 self.trusted_head = size;
             } else {
                 self.counts.cosignatures += 1;
