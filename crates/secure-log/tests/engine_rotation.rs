@@ -176,6 +176,26 @@ fn what_cannot_be_rotated_to_is_refused_and_nothing_is_written() {
 }
 
 #[test]
+fn a_key_that_the_log_named_once_is_not_named_again_by_who_does_not_know_that_it_ended() {
+    let world = rotated();
+    world.open_with(as_label(SECOND)).unwrap().rotate_key(THIRD).unwrap();
+    // The third key alone, without a policy, trusts none of those that ended.
+    let mut log = world.open_with(|options| options.identity = THIRD.into()).unwrap();
+    let before = world.records();
+    for label in [IDENTITY, SECOND] {
+        let refused = log.rotate_key(label).unwrap_err();
+        assert!(refused.to_string().contains("names it already"), "{label}: {refused}");
+    }
+    assert_eq!(world.records(), before);
+    // Nor does another key get the name of one that ended.
+    let renewed = World { keys: only(THIRD).signing(SECOND, Algorithm::EcdsaP256), ..world };
+    let mut log = renewed.open_with(|options| options.identity = THIRD.into()).unwrap();
+    let refused = log.rotate_key(SECOND).unwrap_err();
+    assert!(refused.to_string().contains("names it already"), "{refused}");
+    assert_eq!(renewed.records(), before);
+}
+
+#[test]
 fn an_identity_of_the_policy_is_not_given_another_key() {
     let world = world();
     let mut log = world
@@ -313,6 +333,32 @@ fn signatures_of_keys_that_came_and_went_are_checked() {
     assert_eq!(log.verify_segment(second).unwrap().identity, SECOND);
     assert_eq!(log.verify_checkpoints("a").unwrap(), 3);
     assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid);
+}
+
+#[test]
+fn a_signer_that_ended_signs_no_segment_that_came_after() {
+    let world = world();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"1");
+    log.close_segment("a").unwrap();
+    log.rotate_key(SECOND).unwrap();
+    append(&mut log, "a", b"5");
+    log.close_segment("a").unwrap();
+    log.rotate_key(THIRD).unwrap();
+    drop(log);
+    // The third key alone trusts neither of the others, and knows all the same.
+    let mut log = world.open_with(|options| options.identity = THIRD.into()).unwrap();
+    let before = world.records();
+    assert_eq!(log.sign_segment(IDENTITY, 2).unwrap_err(), {
+        let second = VerifierKey::new(SECOND, Algorithm::Ed25519, key_of(SECOND).public_key().as_bytes()).unwrap();
+        let id = const_hex::encode(second.id());
+        LogError::KeyEnded { identity: IDENTITY.into(), last: 4, successor: format!("{SECOND}+{id}") }
+    });
+    assert_eq!(world.records(), before);
+    log.sign_segment(IDENTITY, 1).unwrap();
+    log.sign_segment(SECOND, 2).unwrap();
+    log.sign_segment(THIRD, 1).unwrap();
+    world.assert_valid(8);
 }
 
 // ---- writers side by side

@@ -17,6 +17,7 @@ use crate::limits::{Invalid, check_name};
 use crate::note::{VerifierKey, is_key_name};
 use crate::providers::KeyError;
 use crate::record::LogRow;
+use crate::sign::PublicKey;
 use crate::store::{Commit, SecureLogStore};
 use crate::verify::{Followed, Rotations, Signer, Trust, checked_introduction, name_and_id};
 
@@ -158,6 +159,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     fn push_rotation(&mut self, commit: &mut Commit, time: &str) -> Result<RotatedKey, LogError> {
         let introductions = self.introductions()?;
+        self.check_unnamed()?;
         if !self.load_tip(KEYS_STREAM)? {
             self.push_stream(commit, time, KEYS_STREAM, StreamRules::default())?;
         }
@@ -169,6 +171,50 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
         let Introduction { old, new, last, .. } = introductions.into_iter().next().expect("the first is the log's");
         Ok(RotatedKey { old, new, last: last.expect("a key that is rotated ends") })
+    }
+
+    /// The log has not named the successor before, neither its key nor its label. Whoever trusts an older key than the one that
+    /// signs now knows more keys that ended, and would find that one came back.
+    fn check_unnamed(&mut self) -> Result<(), LogError> {
+        let Some(Successor { identity, key }) = &self.successor else { return Ok(()) };
+        let (label, key) = (identity.clone(), key.verifier.clone());
+        let is_named = |name: &VerifierKey, role| {
+            name.public_key() == key.public_key() || (role == KeyRole::Signer && name.name() == label)
+        };
+        let named = self.find_introduction(|said| is_named(&said.new, said.role) || is_named(&said.old, said.role))?;
+        let Some((seqno, _)) = named else { return Ok(()) };
+        let why = format!("{label:?} cannot be the next key: entry {seqno} names it already, and no key comes back");
+        Err(Invalid::unusable("label", why).into())
+    }
+
+    /// A key of a signer that the log says has ended before this seqno signs nothing there: it would spoil the log.
+    pub(super) fn check_signer(&mut self, identity: &str, key: &PublicKey, seqno: u64) -> Result<(), LogError> {
+        let has_ended = |said: &Introduction| {
+            let ended = said.last.is_some_and(|last| last < seqno);
+            ended && said.role == KeyRole::Signer && said.old.public_key() == key
+        };
+        match self.find_introduction(has_ended)? {
+            Some((_, Introduction { new, last: Some(last), .. })) => {
+                Err(LogError::KeyEnded { identity: identity.into(), last, successor: name_and_id(&new) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The first entry that introduces a key so, whoever it is.
+    fn find_introduction(
+        &mut self,
+        is_wanted: impl Fn(&Introduction) -> bool,
+    ) -> Result<Option<(u64, Introduction)>, LogError> {
+        let (size, log) = (self.accepted.head.size, self.log.clone());
+        let mut found = None;
+        self.walk(Some(KEYS_STREAM), 1, size, |seqno, _, checked| {
+            if let Checked::Entry(entry, _) = checked {
+                found = introduction(&entry, &log).filter(&is_wanted).map(|introduction| (seqno, introduction));
+            }
+            Ok(found.is_none())
+        })?;
+        Ok(found)
     }
 
     /// What the key that signs now has to say of its successor, which may be said.
