@@ -65,11 +65,11 @@ pub struct PolicyError {
     /// The character of the line, from 1, with which the offending word begins, or with which one that is missing should.
     pub column: usize,
     /// The offending word, or its beginning; `None` where one is missing.
-    pub word: Option<String>,
+    pub word: Option<Box<str>>,
     /// What is wrong with it.
     pub problem: PolicyProblem,
     /// What should stand there.
-    pub expected: String,
+    pub expected: Box<str>,
 }
 
 /// What may be wrong with a policy.
@@ -241,7 +241,7 @@ struct Flaw {
 impl Flaw {
     fn in_line(self, line: usize) -> PolicyError {
         let Flaw { column, word, problem, expected } = self;
-        PolicyError { line, column, word, problem, expected }
+        PolicyError { line, column, word: word.map(Into::into), problem, expected: expected.into() }
     }
 }
 
