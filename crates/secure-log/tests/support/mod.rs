@@ -4,6 +4,7 @@
 pub(crate) mod dice;
 pub(crate) mod forge;
 pub(crate) mod keys;
+pub(crate) mod rotations;
 
 use std::fs;
 use std::io::Write as _;
