@@ -13,6 +13,10 @@ SECURE_LOG_HEAD_IDENTITY=third
 pinned=$(SECURE_LOG_KEYSTORE_SEED=$(printf '%064d' 7) run key show checkpoint-ed25519 --name example.org/log | sed -n 's/^verifier key: //p')
 SECURE_LOG_TRUST=$(printf 'log %s\nquorum none' "$pinned") secure-log append app login paul
 SECURE_LOG_TRUST=$(printf 'log %s\nquorum none' "$pinned") secure-log verify
+about "A segment is signed by the key that signs now, and by none that ended before it."
+secure-log close app
+secure-log sign 1
+secure-log sign 1 second
 about "An ended key opens it no more."
 SECURE_LOG_HEAD_IDENTITY=second secure-log read 3
 SECURE_LOG_HEAD_IDENTITY=second secure-log rotate-key fourth --json
