@@ -6,17 +6,18 @@ mod world;
 use secure_log::SecureLog;
 use secure_log::control;
 use secure_log::engine::{Every, LogOptions, Providers, Unattested};
-use secure_log::entry::{KEYS_STREAM, SigningRule};
+use secure_log::entry::{Entry, KEYS_STREAM, SigningRule, StreamRules};
 use secure_log::error::LogError;
+use secure_log::hash::Hash;
 use secure_log::introduction::{Introduction, KeyRole, SignedIntroduction};
 use secure_log::note::{self, Note, VerifierKey};
 use secure_log::providers::{Anchor, CheckpointSigner, KeyError, Keystore, MacKey};
-use secure_log::record::HeadRow;
+use secure_log::record::{HeadRow, StreamRow};
 use secure_log::sign::Algorithm;
 use secure_log::store::StoreError;
 use secure_log::verify::{FindingCode, Signer, Verdict, verify_jsonl};
 use secure_log_testkit::attacks::{IDENTITY, ORIGIN, keystore, trust};
-use secure_log_testkit::forge::append_unattested;
+use secure_log_testkit::forge::{Reach, append_unattested, rechain};
 use secure_log_testkit::{
     Effect, Fault, FaultStore, HostileStore, MemoryAnchor, Outage, OwnedRecord, TestKeystore, to_jsonl,
 };
@@ -69,6 +70,12 @@ fn signers(head: &HeadRow) -> Vec<&'static str> {
     let text = note::text(ORIGIN, head.size, &head.root);
     let signed = |label: &&'static str| head.sigs.iter().any(|line| key_of(label).check_line(line, &text) == Ok(true));
     [IDENTITY, SECOND, THIRD].into_iter().filter(signed).collect()
+}
+
+/// The signature of this label's key over a head.
+fn head_line(label: &str, head: &HeadRow) -> String {
+    let signature = keys().signer(label).unwrap().sign(note::text(ORIGIN, head.size, &head.root).as_bytes()).unwrap();
+    key_of(label).signature_line(&signature).unwrap()
 }
 
 fn refused(world: &World, edit: impl Fn(&mut LogOptions)) -> LogError {
@@ -213,13 +220,13 @@ fn an_identity_of_the_policy_is_not_given_another_key() {
 
 #[test]
 fn a_key_whose_halves_do_not_fit_introduces_nobody() {
-    /// Says that it signs with one key, and signs with another.
-    struct Broken(TestKeystore, &'static str);
-    struct Mixed(Box<dyn CheckpointSigner + Send>, Box<dyn CheckpointSigner + Send>);
+    /// Says that it signs with one key, and signs with another, at least what is no head.
+    struct Broken(TestKeystore, &'static str, bool);
+    struct Mixed(Box<dyn CheckpointSigner + Send>, Box<dyn CheckpointSigner + Send>, bool);
     impl Keystore for Broken {
         fn signer(&self, label: &str) -> Result<Box<dyn CheckpointSigner + Send>, KeyError> {
             let signer = self.0.signer(label)?;
-            Ok(if label == self.1 { Box::new(Mixed(signer, self.0.signer(THIRD)?)) } else { signer })
+            Ok(if label == self.1 { Box::new(Mixed(signer, self.0.signer(THIRD)?, self.2)) } else { signer })
         }
         fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError> {
             self.0.mac(label)
@@ -233,19 +240,21 @@ fn a_key_whose_halves_do_not_fit_introduces_nobody() {
             self.0.public_key()
         }
         fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-            self.1.sign(message)
+            if self.2 && message.starts_with(ORIGIN.as_bytes()) { self.0.sign(message) } else { self.1.sign(message) }
         }
     }
-    let world = world();
-    let providers = Providers { keystore: Box::new(Broken(keys(), SECOND)), ..world.providers() };
-    let mut log = SecureLog::open(world.store.clone(), providers, world.options()).unwrap();
-    append(&mut log, "a", b"1");
-    let before = world.records();
-    let refused = log.rotate_key(SECOND).unwrap_err();
-    assert!(matches!(&refused, LogError::Key(KeyError::Backend(why)) if why.contains("none")), "{refused:?}");
-    assert_eq!(world.records(), before);
-    append(&mut log, "a", b"2");
-    world.assert_valid(2);
+    for signs_heads in [false, true] {
+        let world = world();
+        let providers = Providers { keystore: Box::new(Broken(keys(), SECOND, signs_heads)), ..world.providers() };
+        let mut log = SecureLog::open(world.store.clone(), providers, world.options()).unwrap();
+        append(&mut log, "a", b"1");
+        let before = world.records();
+        let refused = log.rotate_key(SECOND).unwrap_err();
+        assert!(matches!(&refused, LogError::Key(KeyError::Backend(why)) if why.contains("none")), "{refused:?}");
+        assert_eq!(world.records(), before);
+        append(&mut log, "a", b"2");
+        world.assert_valid(2);
+    }
 }
 
 // ---- who opens it then
@@ -365,7 +374,8 @@ fn a_signer_that_ended_signs_no_segment_that_came_after() {
 
 #[test]
 fn a_writer_with_the_old_key_stops_when_another_one_rotated_it() {
-    for warm in [false, true] {
+    // Where the new key did not go on yet, the newest head is by the old one, too.
+    for (warm, goes_on) in [(false, true), (true, true), (false, false), (true, false)] {
         let world = world();
         let mut left = world.open().unwrap();
         append(&mut left, "a", b"1");
@@ -374,10 +384,12 @@ fn a_writer_with_the_old_key_stops_when_another_one_rotated_it() {
             append(&mut right, "a", b"2");
             append(&mut left, "a", b"3");
         }
-        left.rotate_key(SECOND).unwrap();
-        append(&mut left, "a", b"under the second");
+        let last = left.rotate_key(SECOND).unwrap().0.last;
+        if goes_on {
+            append(&mut left, "a", b"under the second");
+        }
         let (before, size) = (world.records(), left.size());
-        let ended = has_ended(IDENTITY, SECOND, size - 1);
+        let ended = has_ended(IDENTITY, SECOND, last);
         for _ in 0..2 {
             assert_eq!(right.append(&entry("a", b"late")).unwrap_err(), ended);
             assert_eq!(right.sign_head().unwrap_err(), ended);
@@ -470,10 +482,9 @@ fn an_anchor_that_is_away_during_a_rotation_is_brought_up_by_the_new_key() {
     assert!(log.append(&entry("a", b"next")).unwrap().1.anchored);
     assert!(log.tlog_proof(1, Some(1)).is_ok(), "and that of an old head");
     // A head that it signed behind its end is another matter.
-    let signer = keys().signer(IDENTITY).unwrap();
-    let (size, root) = (4, log.status().root);
-    let line = key_of(IDENTITY).signature_line(&signer.sign(note::text(ORIGIN, size, &root).as_bytes()).unwrap());
-    let note = Note::of_head(ORIGIN, &HeadRow { size, root, sigs: vec![line.unwrap()] }).to_string();
+    let mut head = HeadRow { size: 4, root: log.status().root, sigs: Vec::new() };
+    head.sigs.push(head_line(IDENTITY, &head));
+    let note = Note::of_head(ORIGIN, &head).to_string();
     anchor.forget();
     anchor.clone().publish(&note, 0, &[]).unwrap();
     drop(log);
@@ -557,9 +568,7 @@ fn a_head_by_an_ended_key_is_a_finding_at_the_opening() {
     let world = rotated();
     world.edit(|records| {
         let Some(OwnedRecord::Head(head)) = records.last_mut() else { panic!("a log ends with a head") };
-        let signer = keys().signer(IDENTITY).unwrap();
-        let text = note::text(ORIGIN, head.size, &head.root);
-        head.sigs = vec![key_of(IDENTITY).signature_line(&signer.sign(text.as_bytes()).unwrap()).unwrap()];
+        head.sigs = vec![head_line(IDENTITY, head)];
     });
     for label in [IDENTITY, SECOND] {
         let refused = refused(&world, as_label(label));
@@ -570,6 +579,83 @@ fn a_head_by_an_ended_key_is_a_finding_at_the_opening() {
     }
     let report = verify_jsonl(&to_jsonl(&world.records())[..], &trust(), |_| {}).unwrap();
     assert!(matches!(&report.verdict, Verdict::Invalid(finding) if finding.code == FindingCode::KeyEnded));
+}
+
+#[test]
+fn a_head_from_before_its_introduction_is_not_by_a_key() {
+    let world = rotated();
+    world.edit(|records| {
+        for record in records.iter_mut() {
+            let OwnedRecord::Head(head) = record else { continue };
+            if head.size == 2 {
+                head.sigs = vec![head_line(SECOND, head)];
+            } else if head.size > 2 {
+                head.sigs.clear();
+            }
+        }
+    });
+    let reader = World { keys: TestKeystore::new().keyed_hashing("mac"), ..world };
+    let refused = refused(&reader, |options| options.trust = trust());
+    assert_eq!(refused, LogError::Unattested { first: 2, last: 5 });
+}
+
+#[test]
+fn a_rotation_that_nobody_attested_can_be_set_aside() {
+    let world = rotated();
+    world.edit(|records| {
+        for record in records.iter_mut() {
+            if let OwnedRecord::Head(head) = record
+                && head.size > 2
+            {
+                head.sigs.clear();
+            }
+        }
+    });
+    let mut log = world.open_with(|options| options.unattested = Unattested::SetAside).unwrap();
+    append(&mut log, "a", b"as if nothing was said");
+    world.assert_valid(3);
+}
+
+#[test]
+fn a_key_that_ends_later_signs_up_to_there() {
+    // What this engine does not write: the first key introduces the second, and goes on for two more entries.
+    let world = world();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"1");
+    drop(log);
+    world.edit(|records| {
+        let Some(OwnedRecord::Log(log)) = records.first().cloned() else { panic!("a log begins with its record") };
+        let rules = StreamRules::default();
+        let row = StreamRow { name: KEYS_STREAM.into(), rules, created: log.created.clone(), deprecated: None };
+        let first = records.iter().find_map(OwnedRecord::entry).unwrap();
+        let (stream, event) = (KEYS_STREAM.to_string(), control::KEY.to_string());
+        let prev = row.policy_hash(&log);
+        let mut entry = Entry { stream, event, seqno: 2, prev, ..first };
+        let (new, old) = (key_of(SECOND), key_of(IDENTITY));
+        let introduction = Introduction { role: KeyRole::Log, new, old, last: Some(4) };
+        let message = introduction.message(&log.id, &entry.as_ref());
+        let [by_old, by_new] = [IDENTITY, SECOND].map(|label| keys().signer(label).unwrap().sign(&message).unwrap());
+        entry.payload = SignedIntroduction { introduction, by_old, by_new }.encode().into_bytes();
+        let (bytes, seqno, stream) = (entry.as_ref().encode(), entry.seqno, entry.stream);
+        records.push(OwnedRecord::Stream(row));
+        records.push(OwnedRecord::Entry { seqno, stream, hash: Hash::sha256(&bytes), bytes });
+        records.push(OwnedRecord::Head(HeadRow { size: 2, root: Hash::ZERO, sigs: Vec::new() }));
+        rechain(records, Reach::Heads);
+        let Some(OwnedRecord::Head(head)) = records.last_mut() else { unreachable!("it was pushed just now") };
+        head.sigs = vec![head_line(IDENTITY, head)];
+    });
+    world.assert_valid(2);
+    let mut log = world.open().unwrap();
+    let ended = has_ended(IDENTITY, SECOND, 4);
+    let three = [b"3", b"4", b"5"].map(|payload| entry("a", payload));
+    assert_eq!(log.append_batch(&three).unwrap_err(), ended);
+    log.append_batch(&three[..2]).unwrap();
+    assert_eq!(log.append(&three[2]).unwrap_err(), ended);
+    drop(log);
+    world.assert_valid(4);
+    assert_eq!(refused(&world, |_| ()), ended);
+    append(&mut world.open_with(as_label(SECOND)).unwrap(), "a", b"5");
+    world.assert_valid(5);
 }
 
 #[test]
