@@ -591,6 +591,23 @@ mod tests {
     }
 
     #[test]
+    fn an_error_names_a_place_that_is_in_the_text() {
+        let good = policy(&format!("group g 2 W1 W2 W3\nquorum g\nsigners\na {} 5-9\n", key("a", 11)));
+        assert!(good.parse::<Trust>().is_ok());
+        let letters: Vec<char> = good.chars().collect();
+        for at in 0..letters.len() {
+            for change in ["", " ", "\n", "é\u{202e}", "\u{7f}", "x y z"] {
+                let text: String = letters[..at].iter().collect::<String>() + change + &good[at + 1..];
+                let Err(error) = text.parse::<Trust>() else { continue };
+                let line: Vec<char> = text.split('\n').nth(error.line - 1).unwrap().chars().collect();
+                let found: String = line[error.column - 1..].iter().collect();
+                assert!(found.starts_with(error.word.as_deref().unwrap_or("")), "{text:?}: {error}");
+                assert!(error.word.is_some() || found.is_empty(), "{text:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
     fn the_smallest_policy_trusts_nobody() {
         let trust: Trust = "quorum none".parse().unwrap();
         for trust in [trust, Trust::new(), Trust::default()] {
