@@ -166,6 +166,7 @@ pub fn error_name(error: &LogError) -> String {
         LogError::Fork(_) => "fork".into(),
         LogError::HeadNotFound(_) => "head-not-found".into(),
         LogError::HeadUnsigned(_) => "head-unsigned".into(),
+        LogError::KeyEnded(_) => "key-ended".into(),
         LogError::KeyNotFound(_) => "key-not-found".into(),
         LogError::LaterVersion(_) => "later-version".into(),
         LogError::Locked(_) => "locked".into(),

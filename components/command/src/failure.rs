@@ -111,6 +111,11 @@ impl From<LogError> for Failure {
             LogError::UnprovableSizes(sizes) => refused("unprovable-sizes", unprovable(sizes.old, sizes.new)),
             LogError::NotImplemented => refused("not-implemented", "this version cannot do that"),
             LogError::Invalid(detail) => refused("invalid", detail),
+            LogError::KeyEnded(ended) => refused(
+                "key-ended",
+                format!("the key \"{}\" ended with entry {}: the log goes on under {}", ended.identity, ended.last, ended.successor),
+            )
+            .advised("set SECURE_LOG_HEAD_IDENTITY to the label of that key; `key show LABEL --name ORIGIN` prints which it is"),
             LogError::NotOpen => refused("not-open", "the log is not open"),
             LogError::AlreadyOpen => refused("already-open", "the log is open already"),
             LogError::Conflict => {

@@ -7,7 +7,7 @@ use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
 use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
 use crate::bindings::secure_log::log::types::Tier;
 use crate::bindings::secure_log::log::writer::{
-    CommitInfo, HashSuite, LogStatus, MissingCheck, Report, SigningRule, Verdict,
+    CommitInfo, HashSuite, KeyRotation, LogStatus, MissingCheck, Report, SigningRule, Verdict,
 };
 use crate::text::{base64, hash_from_hex, hex};
 
@@ -97,6 +97,18 @@ pub(crate) fn commit(commit: &CommitInfo) -> Value {
         "root": hex(&commit.root),
         "signed": commit.signed,
         "anchored": commit.anchored,
+    })
+}
+
+pub(crate) fn key_rotation(rotation: &KeyRotation) -> Value {
+    json!({
+        "old_key": rotation.old_key,
+        "new_key": rotation.new_key,
+        "last": rotation.last,
+        "size": rotation.commit.size,
+        "root": hex(&rotation.commit.root),
+        "signed": rotation.commit.signed,
+        "anchored": rotation.commit.anchored,
     })
 }
 

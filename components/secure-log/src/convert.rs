@@ -1,6 +1,6 @@
 //! Types and errors between the engine and the exported interfaces, one function a direction.
 
-use secure_log::engine::{Appended, CommitInfo, LogStatus, NewEntry, SegmentProof, SignedSegment};
+use secure_log::engine::{Appended, CommitInfo, LogStatus, NewEntry, RotatedKey, SegmentProof, SignedSegment};
 use secure_log::entry::{CheckpointRef, Entry, EntryRef, Severity, SigningRule, Tier};
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
@@ -52,6 +52,9 @@ pub(crate) fn error(error: LogError) -> types::LogError {
         LogError::Key(KeyError::NotFound(detail)) => Wire::KeyNotFound(detail),
         LogError::Key(KeyError::AccessDenied(detail)) => Wire::AccessDenied(detail),
         LogError::Key(KeyError::UnsupportedAlgorithm(detail)) => Wire::UnsupportedAlgorithm(detail),
+        LogError::KeyEnded { identity, last, successor } => {
+            Wire::KeyEnded(types::EndedKey { identity, last, successor })
+        }
         LogError::Key(error) => Wire::Keystore(error.to_string()),
         LogError::Store(StoreError::Locked { detail }) => Wire::Locked(detail),
         LogError::Store(StoreError::Corrupt { at, detail }) => Wire::Corrupt(types::Corruption { at, detail }),
@@ -200,6 +203,15 @@ pub(crate) fn appended(appended: &Appended) -> log::AppendResult {
 
 pub(crate) fn commit_info(info: &CommitInfo) -> writer::CommitInfo {
     writer::CommitInfo { size: info.size, root: info.root.0.to_vec(), signed: info.signed, anchored: info.anchored }
+}
+
+pub(crate) fn key_rotation(rotated: &RotatedKey, info: &CommitInfo) -> writer::KeyRotation {
+    writer::KeyRotation {
+        old_key: rotated.old.to_string(),
+        new_key: rotated.new.to_string(),
+        last: rotated.last,
+        commit: commit_info(info),
+    }
 }
 
 pub(crate) fn segment(segment: SignedSegment) -> log::SegmentInfo {

@@ -258,6 +258,10 @@ impl writer::Guest for Component {
         })
     }
 
+    fn rotate_key(label: String) -> Result<writer::KeyRotation, types::LogError> {
+        with(|log| log.rotate_key(&label)).map(|(rotated, info)| convert::key_rotation(&rotated, &info))
+    }
+
     fn verify_log() -> Result<writer::Report, types::LogError> {
         with(|log| log.verify_log()).map(convert::report)
     }

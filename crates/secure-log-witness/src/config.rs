@@ -63,7 +63,7 @@ impl WitnessConfig {
 /// The keys of logs in a policy. A list of logs alone is one, too, though it does not say that it has no quorum.
 fn logs_of(text: &str) -> Result<Vec<VerifierKey>, PolicyError> {
     let trust = match text.parse() {
-        Err(PolicyError { line: 0, problem: PolicyProblem::Quorum }) => format!("{text}\nquorum none\n").parse(),
+        Err(PolicyError { problem: PolicyProblem::NoQuorum, .. }) => format!("{text}\nquorum none\n").parse(),
         parsed => parsed,
     };
     trust.map(|trust: Trust| trust.log_keys().to_vec())
@@ -211,7 +211,7 @@ mod tests {
         for (value, why) in [
             ("absent.txt", "SECURE_LOG_WITNESS_LOGS: absent.txt cannot be read: "),
             ("trust.txt", "SECURE_LOG_WITNESS_LOGS names no log"),
-            ("log x", "SECURE_LOG_WITNESS_LOGS: line 1: "),
+            ("log x", "SECURE_LOG_WITNESS_LOGS: line 1, column 5: "),
         ] {
             let error = with(LOGS_VARIABLE, value).unwrap_err();
             assert!(error.to_string().starts_with(why) && error.variable() == LOGS_VARIABLE, "{error}");
@@ -234,7 +234,7 @@ mod tests {
             assert_eq!(read(unknown, &witnesses()), Err(ConfigError::UnknownWitness(unknown.into())));
         }
         let error = read("http://one.example/w", "witness w1").unwrap_err();
-        assert!(error.to_string().starts_with("SECURE_LOG_TRUST: line 1: "), "{error}");
+        assert!(error.to_string().starts_with("SECURE_LOG_TRUST: line 1, column "), "{error}");
         let trust = witnesses();
         let variables = [(ANCHOR_VARIABLE, "http://one.example/w"), (TRUST_VARIABLE, &*trust)];
         let (found, quorum) = remote_witnesses(|name| value(&variables, name)).unwrap().unwrap();

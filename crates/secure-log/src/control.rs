@@ -18,6 +18,8 @@ pub const ERASED: &str = "secure-log.erased";
 pub const RECOVERED: &str = "secure-log.recovered";
 /// This log continues another.
 pub const CONTINUED: &str = "secure-log.continued";
+/// A key introduces another ([`crate::introduction`]).
+pub const KEY: &str = "secure-log.key";
 /// The payload encoding of every control entry.
 pub const ENCODING: &str = "text";
 

@@ -12,6 +12,8 @@ pub const CONTROL_PREFIX: &str = "secure-log.";
 pub const CONTROL_PRODUCER: &str = "secure-log";
 /// The stream in which the engine records what concerns the whole log.
 pub const LOG_STREAM: &str = "secure-log";
+/// The stream in which keys introduce others.
+pub const KEYS_STREAM: &str = "secure-log.keys";
 /// What the payload encoding of a sealed payload ends with (format.md s.8).
 pub const SEALED_SUFFIX: &str = "+aead-xchacha20poly1305-v1";
 /// What stands in every payload encoding that names a sealing, known or not.

@@ -101,6 +101,15 @@ pub enum LogError {
     InvalidRecord(Box<Finding>),
     /// A key is missing, may not be used, or failed.
     Key(KeyError),
+    /// The key that was to sign ended: the log goes on under another one. Open it with that one's label.
+    KeyEnded {
+        /// The label of the key.
+        identity: String,
+        /// The last seqno that it speaks for.
+        last: u64,
+        /// The key that came after it, as name and id.
+        successor: String,
+    },
     /// Entries of the keyed suite under a key that is not the configured one cannot be re-hashed.
     MacKeyMissing {
         /// The stream.
@@ -166,6 +175,10 @@ impl fmt::Display for LogError {
             LogError::PolicyMismatch(what) => write!(f, "not what the hashes are bound to: {what}"),
             LogError::InvalidRecord(finding) => finding.fmt(f),
             LogError::Key(error) => error.fmt(f),
+            LogError::KeyEnded { identity, last, successor } => write!(
+                f,
+                "the key {identity:?} ended with entry {last}, and the log goes on under {successor:?}: open it with the label of that key (SECURE_LOG_HEAD_IDENTITY)"
+            ),
             LogError::MacKeyMissing { stream, configured: None } => {
                 write!(
                     f,

@@ -49,6 +49,7 @@ pub mod engine;
 pub mod entry;
 pub mod error;
 pub mod hash;
+pub mod introduction;
 pub mod jsonl;
 pub mod limits;
 pub mod memory;

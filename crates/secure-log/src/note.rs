@@ -203,6 +203,11 @@ impl VerifierKey {
         Ok(VerifierKey { name: name.into(), kind, key, id })
     }
 
+    /// The same key under another name, which is one that a key may have.
+    pub(crate) fn renamed(&self, name: &str) -> VerifierKey {
+        VerifierKey::build(name, self.kind, self.key.clone()).expect("the name was checked")
+    }
+
     /// Its name: the origin of a log, or whatever a witness or signer calls itself.
     pub fn name(&self) -> &str {
         &self.name

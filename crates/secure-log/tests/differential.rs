@@ -22,10 +22,11 @@ use serde_json::{Value, json};
 use support::damage::change_bytes;
 use support::dice::Dice;
 use support::keys::Key;
+use support::rotations::random_rotations;
 use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, not_run, project, text};
 
 /// What is changed: together they have every kind of record and of control entry.
-const LOGS: [&str; 13] = [
+const LOGS: [&str; 16] = [
     "valid",
     "prune-twice",
     "sealed",
@@ -39,6 +40,9 @@ const LOGS: [&str; 13] = [
     "sealed-restricted",
     "segments-signed-by-a-stranger",
     "unicode-never-normalised",
+    "key-rotated-twice",
+    "key-rotated-where-entries-are-signed",
+    "key-rotated-and-the-old-one-goes-on",
 ];
 
 #[test]
@@ -63,6 +67,25 @@ fn changed_logs_have_one_verdict() {
     }
     println!("{verdicts:?}");
     assert!(verdicts.len() >= 12, "the changes are too much alike: {verdicts:?}");
+}
+
+#[test]
+fn keys_that_introduce_each_other_have_one_verdict() {
+    let Some(mut reference) = Reference::start(&golden("log.json")) else { return };
+    let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 4_000 } else { 400 };
+    let seed: u64 = std::env::var("SECURE_LOG_SEED").map_or(20_261_129, |seed| seed.parse().expect("a number"));
+    println!("{count} logs from SECURE_LOG_SEED={seed}");
+    let mut verdicts = std::collections::BTreeMap::<String, u32>::new();
+    for number in 0..count {
+        let log = random_rotations(&mut Dice::new(seed + number));
+        let theirs = compare(&log, &golden_trust(), &mut reference, &format!("SECURE_LOG_SEED={}", seed + number));
+        let verdict = theirs["finding"].as_str().unwrap_or_else(|| theirs["verdict"].as_str().unwrap());
+        *verdicts.entry(verdict.into()).or_default() += 1;
+    }
+    println!("{verdicts:?}");
+    for verdict in ["valid", "incomplete", "signature-invalid", "malformed", "key-ended", "key-conflict"] {
+        assert!(verdicts.contains_key(verdict), "none is {verdict}: {verdicts:?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use secure_log::providers::NoAnchor;
 use secure_log::record::{LogRow, StreamRow};
 use secure_log::store::StoreError;
 use secure_log::tree::{CompactTree, ProofPlan, leaf_hash, verify_consistency, verify_inclusion};
-use secure_log::verify::{LogVerifier, Report, Trust, Verifier, verify_jsonl};
+use secure_log::verify::{LogVerifier, Report, Trust, Verdict, Verifier, verify_jsonl};
 use secure_log_file::FileStore;
 use secure_log_testkit::{ManualClock, SeededRandom, TestKeystore};
 use serde_json::Value;
@@ -155,7 +155,7 @@ fn trees_and_proofs() {
 fn every_log_has_the_verdict_that_is_expected() {
     let expected = json(&golden("logs/expected.json"));
     let expected = expected.as_object().unwrap();
-    assert_eq!(expected.len(), 112);
+    assert_eq!(expected.len(), 157);
     let trust = golden_trust();
     let mut wrong = Vec::new();
     for (name, expected) in expected {
@@ -170,6 +170,25 @@ fn every_log_has_the_verdict_that_is_expected() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn who_trusts_nobody_finds_no_log_valid() {
+    let smallest: Trust = "quorum none".parse().unwrap();
+    let (mut wrong, mut incomplete) = (Vec::new(), 0);
+    for (name, expected) in json(&golden("logs/expected.json")).as_object().unwrap() {
+        for trust in [Trust::new(), smallest.clone()] {
+            let report = verify_jsonl(&log_file(name)[..], &trust, |_| {}).unwrap();
+            let is_as_good = outcome(&report) == "incomplete" && report.complete_to == 0 && !report.missing.is_empty();
+            let is_invalid = matches!(report.verdict, Verdict::Invalid(_)) && text(expected) != "valid";
+            if !is_as_good && !is_invalid {
+                wrong.push(format!("{name}: {:?}", report.verdict));
+            }
+            incomplete += usize::from(is_as_good);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(incomplete > 100, "{incomplete}");
 }
 
 #[test]

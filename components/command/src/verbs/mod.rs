@@ -17,6 +17,7 @@ mod prove_consistency;
 mod prove_entry;
 mod read;
 mod recover;
+mod rotate_key;
 mod sign;
 mod status;
 mod verify;
@@ -59,6 +60,7 @@ pub(crate) const VERBS: &[Verb] = &[
     verify_entry::VERB,
     compare::VERB,
     recover::VERB,
+    rotate_key::VERB,
     key::VERB,
     help::VERB,
 ];

@@ -13,13 +13,15 @@ pub(super) const VERB: Verb = Verb {
     name: "sign",
     summary: "sign a closed segment with a key, or sign the head as it stands now",
     details: "\
-IDENTITY is the label of a key in the keystore; the default is checkpoint-ed25519.
+IDENTITY is the label of a key in the keystore; the default is that of the key which signs heads.
 With --head it prints the signed head, a C2SP checkpoint, and tells the anchor of it.",
     syntax: Syntax { operands: "[SEGMENT] [IDENTITY]", options: &[&HEAD, &LOG, &JSON] },
     run,
 };
 
 const HEAD: Flag = Flag { name: "head", value: None, help: "sign the head" };
+/// Names the key that signs heads, where it is not the one of this label.
+const HEAD_IDENTITY: &str = "SECURE_LOG_HEAD_IDENTITY";
 const DEFAULT_IDENTITY: &str = "checkpoint-ed25519";
 
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
@@ -38,7 +40,8 @@ fn sign_head(given: &Given, out: &mut Output) -> Result<(), Failure> {
 }
 
 fn sign_segment(given: &Given, segment: u64, out: &mut Output) -> Result<(), Failure> {
-    let identity = given.operand(1).unwrap_or(DEFAULT_IDENTITY);
+    let of_heads = std::env::var(HEAD_IDENTITY).ok().filter(|label| !label.is_empty());
+    let identity = given.operand(1).or(of_heads.as_deref()).unwrap_or(DEFAULT_IDENTITY);
     open_to_write(given, out)?;
     let (signature, key) = checkpoint::sign_segment(identity, segment)?;
     out.show(&json!({

@@ -220,7 +220,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     fn trusted_head(&self, note: &str) -> Result<HeadRow, LogError> {
         let (origin, size, root, sigs) = read_note(note)?;
         let head = HeadRow { size, root, sigs };
-        if origin != self.log.origin || !self.is_attested(&head, &self.log_keys())? {
+        if origin != self.log.origin || !self.is_attested(&head, &self.past_log_keys())? {
             return Err(LogError::Fork { expected: self.accepted.head.size, found: size });
         }
         Ok(head)

@@ -5,6 +5,7 @@ use core::time::Duration;
 use crate::control;
 use crate::engine::options::Every;
 use crate::engine::proof::suite_hash;
+use crate::engine::rotation::Successor;
 use crate::engine::stream::{OpenSegment, Tip, Written};
 use crate::engine::{Appended, CommitInfo, HeadKey, LoadedMac, SecureLog, Settings, State};
 use crate::entry::{CONTROL_PRODUCER, EntryRef, Severity, SigningRule, entry_message};
@@ -38,7 +39,8 @@ pub(super) struct Pen<'a> {
     pub(super) next: &'a mut State,
     pub(super) log: &'a LogRow,
     mac: Option<&'a LoadedMac>,
-    key: Option<&'a HeadKey>,
+    pub(super) key: Option<&'a HeadKey>,
+    pub(super) successor: Option<&'a Successor>,
     settings: &'a Settings,
     /// Of the commit, among those that this engine tried to make.
     number: u64,
@@ -67,17 +69,18 @@ impl<'a> Say<'a> {
     }
 }
 
-impl Pen<'_> {
-    /// Appends an entry to a stream, with a signature where the stream's rules call for one.
-    pub(super) fn entry(&mut self, tip: &mut Tip, say: &Say<'_>) -> Result<Appended, LogError> {
-        let seqno = self.next.tree.size() + 1;
-        tip.move_by(self.number);
-        let entry = EntryRef {
+impl<'a> Pen<'a> {
+    /// What the next entry of a stream says.
+    pub(super) fn fields<'e>(&self, tip: &'e Tip, say: &'e Say<'e>) -> EntryRef<'e>
+    where
+        'a: 'e,
+    {
+        EntryRef {
             version: tip.suite.version(),
             stream: &tip.row.name,
             session: &self.settings.session,
             boot: &self.settings.boot,
-            seqno,
+            seqno: self.next.tree.size() + 1,
             time: self.time,
             event: say.event,
             severity: say.severity.as_str(),
@@ -85,7 +88,14 @@ impl Pen<'_> {
             encoding: say.encoding,
             payload: say.payload,
             prev: &tip.prev.0,
-        };
+        }
+    }
+
+    /// Appends an entry to a stream, with a signature where the stream's rules call for one.
+    pub(super) fn entry(&mut self, tip: &mut Tip, say: &Say<'_>) -> Result<Appended, LogError> {
+        tip.move_by(self.number);
+        let entry = self.fields(tip, say);
+        let seqno = entry.seqno;
         let (suite, mac) = (tip.suite, self.mac);
         let hash = self.commit.push_entry(
             seqno,
@@ -178,6 +188,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             // Whatever panics on the way, in a store or in a key, leaves a state that is read again.
             self.stale = true;
             self.tried += 1;
+            self.rotating.clear();
             let now = self.entry_time();
             let time = now.to_string();
             let mut commit = Commit::new(Some(self.accepted.expected()));
@@ -213,6 +224,9 @@ impl<S: SecureLogStore> SecureLog<S> {
                     self.next.last_time = Some(now);
                     self.accepted = self.next.clone();
                     self.streams.rotate();
+                    if !self.rotating.is_empty() {
+                        self.take_over();
+                    }
                     self.publish_when_due(signing, now)?;
                     return Ok((built, self.info()));
                 }
@@ -263,6 +277,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             log: &self.log,
             mac: self.mac.as_ref(),
             key: self.key.as_ref().ok(),
+            successor: self.successor.as_ref(),
             settings: &self.settings,
             number: self.tried,
             time,
@@ -287,6 +302,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Ends the commit with a head over everything in it.
     pub(super) fn seal(&mut self, commit: &mut Commit, signing: Signing, now: Timestamp) -> Result<(), LogError> {
         let (size, root) = (self.next.tree.size(), self.next.tree.root());
+        self.check_not_ended(size)?;
         let mut sigs = Vec::new();
         if let Ok(key) = &mut self.key {
             let due = signing == Signing::Now || {
@@ -294,7 +310,11 @@ impl<S: SecureLogStore> SecureLog<S> {
                 is_due(self.settings.head_every, entries, self.next.signed_at, now)
             };
             if due {
-                sigs.push(key.sign_head(&note::text(&self.log.origin, size, &root))?);
+                let text = note::text(&self.log.origin, size, &root);
+                sigs.push(key.sign_head(&text)?);
+                if let Some(successor) = self.successor.as_mut().filter(|_| !self.rotating.is_empty()) {
+                    sigs.push(successor.key.sign_head(&text)?);
+                }
                 self.next.attested = true;
                 self.next.signed_at = Some(now);
             }

@@ -55,6 +55,9 @@ impl<S: SecureLogStore> SecureLog<S> {
             let Checked::Entry(entry, hash) = checked else {
                 return Err(broken(seqno, "it was pruned, and says no more what it was"));
             };
+            if entry.event == control::KEY {
+                return Err(broken(seqno, "it may change which keys count"));
+            }
             tree.push(leaf_hash(&hash));
             segments += u64::from(entry.event == control::SEGMENT_CLOSED);
             last_time = entry.time.parse().ok();

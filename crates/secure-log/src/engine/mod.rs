@@ -8,6 +8,7 @@
 //! | `cosigning` | what witnesses answered, and whether they are enough |
 //! | `commit` | building a commit, signing its head, handing it to the store |
 //! | `write` | what a caller can write |
+//! | `rotation` | keys that the log introduced, and going on with another one |
 //! | `stream` | what is proven of a stream before it is used |
 //! | `segment` | closing and proving segments, and their signatures |
 //! | `proof` | proving against the log tree |
@@ -22,6 +23,7 @@ mod open;
 mod options;
 mod proof;
 mod read;
+mod rotation;
 mod segment;
 mod stream;
 mod tree;
@@ -40,6 +42,8 @@ use crate::verify::Trust;
 pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
+pub use crate::engine::rotation::RotatedKey;
+use crate::engine::rotation::{Introduced, KnownKeys, Successor};
 pub use crate::engine::segment::SignedSegment;
 use crate::engine::stream::StreamCache;
 pub use crate::engine::write::{BatchOutcome, NewEntry};
@@ -55,6 +59,12 @@ pub struct SecureLog<S> {
     settings: Settings,
     /// The key that signs heads, required segments and required entries; or what the keystore says of its absence.
     key: Result<HeadKey, String>,
+    /// The keys that count: the policy's, this one, and those that they introduced.
+    known: KnownKeys,
+    /// The key of a rotation that is under way, or of which it is not known what became of it.
+    successor: Option<Successor>,
+    /// What the commit in the making says of it.
+    rotating: Vec<Introduced>,
     /// The log has no signed head, and it was opened without a key.
     keyless: bool,
     mac: Option<LoadedMac>,

@@ -4,6 +4,7 @@ use crate::engine::anchoring::anchored_head;
 use crate::engine::commit::{ATTEMPTS, Signing};
 use crate::engine::options::{Absent, Every, LogOptions, Providers, Unattested};
 use crate::engine::proof::{Checked, load_tree, prove_consistency};
+use crate::engine::rotation::{KnownKeys, LogKey};
 use crate::engine::stream::StreamCache;
 use crate::engine::{AnchorState, HeadKey, LoadedMac, SecureLog, Settings, State};
 use crate::error::LogError;
@@ -67,6 +68,9 @@ impl<S: SecureLogStore> SecureLog<S> {
             },
             keyless: false,
             key,
+            known: KnownKeys::default(),
+            successor: None,
+            rotating: Vec::new(),
             mac,
             log,
             next: start.clone(),
@@ -85,6 +89,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             clock_jumps: 0,
             providers,
         };
+        this.known = this.given_keys();
         if is_new && this.create()? {
             this.meet_anchor(view)?;
             return Ok(this);
@@ -127,9 +132,14 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
     }
 
-    /// Reads the state again where a write had an unknown outcome, and records what was adopted and is not recorded yet.
+    /// Before a write: reads the state again where an earlier one had an unknown outcome, and records what was adopted and is
+    /// not recorded yet.
     pub(super) fn refresh(&mut self) -> Result<(), LogError> {
-        if self.stale { self.reload() } else { self.record_recovered() }
+        if self.stale {
+            self.reload()?;
+        }
+        self.check_not_ended(self.accepted.head.size + 1)?;
+        self.record_recovered()
     }
 
     /// Sees what other writers have appended, so that a read answers from the log as it is now.
@@ -199,6 +209,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             self.next = self.accepted.clone();
             return Ok(());
         }
+        self.known = self.read_introductions(newest.head.size, choice)?;
         let attested = self.attested_head(&newest)?;
         let signed = attested.as_ref().map(|base| base.head.clone()).or_else(|| self.accepted.signed.clone());
         let signed_size = signed.as_ref().map_or(0, |head| head.size);
@@ -248,6 +259,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         if let Some(range) = adopted {
             self.note_adopted(range);
         }
+        self.prove_introductions(choice)?;
         self.accepted.last_time = self.last_time()?;
         self.next = self.accepted.clone();
         Ok(())
@@ -341,25 +353,23 @@ impl<S: SecureLogStore> SecureLog<S> {
         Err(KeyError::AccessDenied(detail).into())
     }
 
-    pub(super) fn log_keys(&self) -> Vec<VerifierKey> {
-        let own = self.key.iter().map(|key| key.verifier.clone());
-        let trusted = self.trust.log_keys().iter().filter(|key| key.name() == self.log.origin).cloned();
-        own.chain(trusted).collect()
-    }
-
-    /// Whether one of these keys signed this head. A signature by one of them that does not verify is a finding.
-    pub(super) fn is_attested(&self, head: &HeadRow, keys: &[VerifierKey]) -> Result<bool, LogError> {
+    /// Whether one of these keys signed this head. A signature by one of them that does not verify is a finding, and so is one
+    /// by a key that had ended.
+    pub(super) fn is_attested(&self, head: &HeadRow, keys: &[LogKey]) -> Result<bool, LogError> {
         let text = note::text(&self.log.origin, head.size, &head.root);
+        let finding = |code, detail: String| {
+            LogError::InvalidRecord(Box::new(Finding::new(code, Place::Head(head.size), detail)))
+        };
         let mut attested = false;
         for line in &head.sigs {
-            for key in keys {
-                attested |= key.check_line(line, &text).map_err(|error| {
-                    LogError::InvalidRecord(Box::new(Finding::new(
-                        FindingCode::SignatureInvalid,
-                        Place::Head(head.size),
-                        error.to_string(),
-                    )))
-                })?;
+            for LogKey { key, sizes } in keys {
+                let signed = key
+                    .check_line(line, &text)
+                    .map_err(|error| finding(FindingCode::SignatureInvalid, error.to_string()))?;
+                if signed && head.size > *sizes.end() {
+                    return Err(finding(FindingCode::KeyEnded, "signed by a key that had ended".into()));
+                }
+                attested |= signed && sizes.contains(&head.size);
             }
         }
         Ok(attested)
@@ -376,15 +386,21 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Re-hashes the entries from `first` on and appends them to the tree, which then must have the head's root.
     fn extend(&mut self, tree: &mut CompactTree, first: u64, head: &HeadRow) -> Result<(), LogError> {
         let (mut expected, mut hashes) = (first, tree.clone());
-        self.walk(None, first, head.size, |seqno, _, checked| {
+        let (log, known) = (self.log.clone(), core::mem::take(&mut self.known));
+        let walked = self.walk(None, first, head.size, |seqno, _, checked| {
             if seqno != expected {
                 return Err(LogError::ChainBroken { seqno: expected, reason: "the store does not have this entry" });
+            }
+            if matches!(&checked, Checked::Entry(entry, _) if known.misses(entry, &log)) {
+                return Err(LogError::ChainBroken { seqno, reason: "the store hid it from who read its stream" });
             }
             let (Checked::Entry(_, hash) | Checked::Pruned(hash)) = checked;
             hashes.push(leaf_hash(&hash));
             expected += 1;
             Ok(true)
-        })?;
+        });
+        self.known = known;
+        walked?;
         if hashes.root() != head.root || expected != head.size + 1 {
             return Err(LogError::ChainBroken {
                 seqno: first,
@@ -454,7 +470,11 @@ fn check_origin(log: LogRow, wanted: Option<&str>) -> Result<LogRow, LogError> {
 }
 
 /// The key that signs, or what the keystore says where it has none of this label.
-fn load_key(keystore: &dyn Keystore, identity: &str, origin: &str) -> Result<Result<HeadKey, String>, LogError> {
+pub(super) fn load_key(
+    keystore: &dyn Keystore,
+    identity: &str,
+    origin: &str,
+) -> Result<Result<HeadKey, String>, LogError> {
     match keystore.signer(identity) {
         Ok(signer) => {
             let verifier = VerifierKey::new(origin, signer.algorithm(), signer.public_key())

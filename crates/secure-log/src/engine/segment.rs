@@ -145,12 +145,15 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Signs a closed segment with any key of the keystore, and stores the signature.
     pub fn sign_segment(&mut self, identity: &str, id: u64) -> Result<SignatureRow, LogError> {
         check_name("identity", identity)?;
-        let message = checkpoint_message(&self.segment(id)?.row.checkpoint().hash());
+        let segment = self.segment(id)?.row;
+        let message = checkpoint_message(&segment.checkpoint().hash());
         let signer = self.providers.keystore.signer(identity)?;
         let (algorithm, key) = (signer.algorithm(), signer.public_key().to_vec());
+        let bad = |error| KeyError::Backend(format!("'{identity}' made a signature that is none: {error}"));
+        let public = PublicKey::new(algorithm, &key).map_err(bad)?;
+        self.check_signer(identity, &public, segment.last)?;
         let sig = signer.sign(&message)?;
-        crate::sign::verify(algorithm, &key, &message, &sig)
-            .map_err(|error| KeyError::Backend(format!("'{identity}' made a signature that is none: {error}")))?;
+        public.verify(&message, &sig).map_err(bad)?;
         let row = SignatureRow {
             of: Subject::Segment(id),
             identity: identity.into(),
@@ -313,7 +316,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// The keys that this identity may sign an entry or segment ending at `seqno` with: the policy's, and the one that the
     /// keystore has now. `None` when nobody knows the identity.
     pub(super) fn known_keys(&self, identity: &str, seqno: u64) -> Result<Option<Vec<PublicKey>>, LogError> {
-        let mut keys = self.trust.signer_keys(identity, seqno);
+        let mut keys = self.known_signers().signer_keys(identity, seqno);
         match self.providers.keystore.signer(identity) {
             Ok(signer) => {
                 let key = PublicKey::new(signer.algorithm(), signer.public_key()).map_err(|error| {

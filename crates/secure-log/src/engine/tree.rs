@@ -79,7 +79,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     fn signed_of_size(&mut self, size: u64) -> Result<HeadRow, LogError> {
-        let keys = self.log_keys();
+        let keys = self.past_log_keys();
         for head in self.heads_of_size(size)? {
             if self.is_attested(&head, &keys)? {
                 return Ok(head);

@@ -243,7 +243,13 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(appended)
     }
 
-    fn push_stream(&mut self, commit: &mut Commit, time: &str, name: &str, rules: StreamRules) -> Result<(), LogError> {
+    pub(super) fn push_stream(
+        &mut self,
+        commit: &mut Commit,
+        time: &str,
+        name: &str,
+        rules: StreamRules,
+    ) -> Result<(), LogError> {
         debug_assert!(!is_reserved_stream(name) || rules.is_default());
         let row = StreamRow { name: name.into(), rules, created: time.into(), deprecated: None };
         let (mut pen, streams) = self.pen(commit, time);

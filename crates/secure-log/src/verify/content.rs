@@ -122,6 +122,7 @@ impl Verifier {
                     return Err(malformed(entry, "not the first entry of the stream secure-log"));
                 }
             }
+            control::KEY => self.introduce(entry)?,
             unknown => {
                 let detail = format!("unknown control event {}", Quoted(unknown));
                 self.miss(Missing::at(MissingCode::Unknown, at, detail));

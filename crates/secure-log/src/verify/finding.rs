@@ -93,6 +93,10 @@ pub enum FindingCode {
     PruneUnauthorized,
     /// A data key is gone and no entry says that it was erased.
     DekMissing,
+    /// A key signed or introduced another one behind its end, or was introduced after it.
+    KeyEnded,
+    /// A key is introduced under the name of another identity, or is another's.
+    KeyConflict,
 }
 
 impl FindingCode {
@@ -118,6 +122,8 @@ impl FindingCode {
             FindingCode::PruneMismatch => "prune-mismatch",
             FindingCode::PruneUnauthorized => "prune-unauthorized",
             FindingCode::DekMissing => "dek-missing",
+            FindingCode::KeyEnded => "key-ended",
+            FindingCode::KeyConflict => "key-conflict",
         }
     }
 }

@@ -15,6 +15,7 @@ mod policy;
 mod prepared;
 mod render;
 mod report;
+mod rotation;
 mod stream;
 mod trust;
 mod verifier;
@@ -26,5 +27,7 @@ pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl, verify_js
 pub use missing::{Missing, MissingCode};
 pub use policy::{MAX_POLICY_BYTES, MAX_POLICY_LINES, PolicyError, PolicyProblem, Quorum};
 pub use report::{KeyRole, KeyUse, MAX_LISTED, Report, Verdict};
+pub use rotation::MAX_INTRODUCED_KEYS;
+pub(crate) use rotation::{Followed, Rotations, checked_introduction, name_and_id};
 pub use trust::{Signer, Trust, TrustError};
 pub use verifier::{MAX_SEGMENTS, MAX_STREAMS, Verifier};

@@ -11,7 +11,8 @@ use crate::providers::{KeyError, MacKey};
 use crate::sign::{Algorithm, PublicKey};
 use crate::verify::policy::Quorum;
 
-/// The keys that a verification trusts. Nothing of it comes out of the log that is verified.
+/// The keys that a verification trusts. Nothing of it comes out of the log that is verified; what these keys introduce there
+/// ([`crate::introduction`]) a verification adds to a copy of its own.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     origin: Option<String>,

@@ -6,6 +6,7 @@ use crate::entry::{
     EntryRef, Severity, SigningRule, StreamRules, checkpoint_message, entry_message, is_reserved_stream,
 };
 use crate::hash::{Hash, KeyId, Suite};
+use crate::introduction;
 use crate::jsonl::{self, Line, RowError};
 use crate::note::{self, SignatureLine, VerifierKey};
 use crate::record::{
@@ -19,6 +20,7 @@ use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
 use crate::verify::missing::{Missing, MissingCode};
 use crate::verify::prepared::{Digest, Found, Preparation};
 use crate::verify::report::{Counts, Few, KeyRole, KeyUses, Listed, Report, Verdict};
+use crate::verify::rotation::{MAX_INTRODUCED_KEYS, Rotations};
 use crate::verify::stream::{Kind, Stream, Streams};
 use crate::verify::trust::{Signer, Trust};
 
@@ -34,8 +36,10 @@ pub const MAX_SEGMENTS: usize = 1 << 24;
 /// of open segments; never an entry.
 #[derive(Debug)]
 pub struct Verifier {
-    trust: Trust,
-    log: Option<LogRow>,
+    /// The keys that were given, and those that they introduced since.
+    pub(super) trust: Trust,
+    pub(super) rotations: Rotations,
+    pub(super) log: Option<LogRow>,
     tree: CompactTree,
     leaf: SharedPush,
     pub(super) streams: Streams,
@@ -55,7 +59,7 @@ pub struct Verifier {
     /// Ranges that were adopted although nobody attested them.
     pub(super) unattested: Few<(u64, u64)>,
     pub(super) missing: Listed<Missing>,
-    unknown_signers: Listed<String>,
+    pub(super) unknown_signers: Listed<String>,
     keys: KeyUses,
     trusted_head: u64,
     cosigners: Cosigners,
@@ -72,6 +76,7 @@ impl Verifier {
     pub fn new(trust: Trust) -> Verifier {
         Verifier {
             trust,
+            rotations: Rotations::default(),
             log: None,
             tree: CompactTree::new(),
             leaf: SharedPush::default(),
@@ -302,6 +307,11 @@ impl Verifier {
             self.miss(Missing::at(MissingCode::Unattested, Place::Entries(first, last), detail));
         }
         self.missing.unlisted += unattested.more;
+        if self.rotations.untracked {
+            let detail =
+                format!("more than {MAX_INTRODUCED_KEYS} keys were introduced: those after them were not followed");
+            self.miss(Missing::new(MissingCode::Limit, detail));
+        }
         let (counts, size, _) = self.at_head;
         if self.trusted_head < size || self.trusted_head == 0 {
             let missing = match self.trusted_head {
@@ -586,6 +596,7 @@ impl Verifier {
         if let Err(error) = key.verify(&message, &row.sig) {
             return invalid(format!("{}: {error}", Quoted(&row.identity)));
         }
+        self.rotations.check(introduction::KeyRole::Signer, key, seqno, at)?;
         self.counts.signatures += 1;
         self.keys.note(KeyRole::Signer, &row.identity, key, seqno);
         if in_range {
@@ -625,6 +636,7 @@ impl Verifier {
                 key.verify(&line, &text).map_err(invalid)?;
             }
             if key.name() == log.origin && !key.is_witness() {
+                self.rotations.check(introduction::KeyRole::Log, key.public_key(), size, Place::Head(size))?;
                 self.trusted_head = size;
                 self.keys.note(KeyRole::Log, key.name(), key.public_key(), size);
             } else {

@@ -245,7 +245,7 @@ fn closed_segment(stream: &str, dice: &mut Dice) -> Vec<Row> {
 
 /// A control entry of any kind, mostly with a payload of its kind.
 fn control_entry(rows: &[Row], dice: &mut Dice) -> Row {
-    const KINDS: [&str; 9] = [
+    const KINDS: [&str; 10] = [
         "suite-changed",
         "segment-closed",
         "recovered",
@@ -255,6 +255,7 @@ fn control_entry(rows: &[Row], dice: &mut Dice) -> Row {
         "created",
         "deprecated",
         "mystery",
+        "key",
     ];
     let names = stream_names(rows);
     let number = |dice: &mut Dice| dice.roll(9).to_string();

@@ -22,8 +22,15 @@ pub(crate) struct Key {
 impl Key {
     /// The key of the golden logs.
     pub(crate) fn golden() -> Key {
-        let seed = hex(&json(&golden("log.json"))["seed"]).try_into().unwrap();
-        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+        Key::of_seed(&hex(&json(&golden("log.json"))["seed"]).try_into().unwrap())
+    }
+
+    pub(crate) fn ed25519(seed: u8) -> Key {
+        Key::of_seed(&[seed; 32])
+    }
+
+    fn of_seed(seed: &[u8; 32]) -> Key {
+        let key = ed25519_dalek::SigningKey::from_bytes(seed);
         Key {
             algorithm: Algorithm::Ed25519,
             public: key.verifying_key().to_bytes().into(),
