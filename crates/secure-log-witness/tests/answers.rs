@@ -3,7 +3,8 @@
 mod support;
 
 use secure_log::hash::Hash;
-use secure_log::note::{Note, text as head_text};
+use secure_log::note::{Note, VerifierKey, text as head_text};
+use secure_log::providers::Keystore as _;
 use secure_log::sign::Algorithm;
 use secure_log_testkit::TestKeystore;
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
@@ -118,6 +119,27 @@ fn only_a_key_of_the_log_speaks_for_it() {
     // Its name is none that a key may have.
     let spaced = good.to_string().replace(&format!("\n{ORIGIN}\n"), "\nlog example\n");
     assert_eq!(answer(&witness, "POST", "/add-checkpoint", spaced.as_bytes()).status, 404);
+}
+
+#[test]
+fn a_log_whose_key_changes_is_cosigned_by_who_was_given_the_new_one() {
+    let log = Log::new(ORIGIN);
+    let next = VerifierKey::new(ORIGIN, Algorithm::Ed25519, &public_key("next")).unwrap();
+    let by_next = |text: &str| {
+        let signature = keystore("next").signer("next").unwrap().sign(text.as_bytes()).unwrap();
+        next.signature_line(&signature).unwrap()
+    };
+    for knows_next in [false, true] {
+        let mut config = config(NAME, STATE, &[ORIGIN]);
+        config.logs.extend(knows_next.then(|| next.clone()));
+        let witness: Witness = Endpoint::open(&config, &keystore(NAME), disk_with_state()).unwrap();
+        let mut rotation = log.request(0, 5);
+        rotation.note.sigs.push(by_next(&rotation.note.text));
+        assert_eq!(add(&witness, &rotation).status, 200, "both signed it");
+        let mut after = log.request(5, 8);
+        after.note.sigs = vec![by_next(&after.note.text)];
+        assert_eq!(add(&witness, &after).status, if knows_next { 200 } else { 403 });
+    }
 }
 
 #[test]
