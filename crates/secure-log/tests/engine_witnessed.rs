@@ -7,7 +7,7 @@ use secure_log::engine::{Every, LogOptions, Unattested};
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
 use secure_log::note::Note;
-use secure_log::providers::{Anchor, AnchorError, AnchorView};
+use secure_log::providers::{Anchor, AnchorError, AnchorView, Publication};
 use secure_log::record::{Record, WitnessResult, WitnessRow};
 use secure_log::store::{Commit, Expected, SecureLogStore};
 use secure_log_testkit::{MemoryAnchor, Outage, OwnedRecord, TestKeystore};
@@ -121,9 +121,9 @@ impl Anchor for Recorder {
         Ok(AnchorView::WhenPublished)
     }
 
-    fn publish(&mut self, _: &str, old_size: u64, _: &[Hash]) -> Result<Vec<String>, AnchorError> {
+    fn publish(&mut self, _: &str, old_size: u64, _: &[Hash]) -> Publication {
         self.0.lock().unwrap().push(old_size);
-        Ok(Vec::new())
+        Ok(()).into()
     }
 }
 

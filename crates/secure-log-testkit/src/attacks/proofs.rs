@@ -47,6 +47,7 @@ pub trait Prover {
 pub fn refused(refused: &Refused) -> String {
     let name = match refused {
         Refused::UnknownKey { .. } => "unknown-key",
+        Refused::QuorumNotMet { .. } => "quorum-not-met",
         Refused::AnotherLog { .. } => "another-log",
         Refused::AnotherSeqno { .. } => "another-seqno",
         Refused::UnknownSuite(_) => "unknown-suite",
