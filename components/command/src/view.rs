@@ -6,7 +6,9 @@ use crate::bindings::keys::keystore::manage::KeyInfo;
 use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
 use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
 use crate::bindings::secure_log::log::types::Tier;
-use crate::bindings::secure_log::log::writer::{CommitInfo, HashSuite, LogStatus, Report, SigningRule, Verdict};
+use crate::bindings::secure_log::log::writer::{
+    Collected, CommitInfo, HashSuite, LogStatus, Report, SigningRule, Verdict, WitnessRow,
+};
 use crate::text::{base64, hash_from_hex, hex};
 
 pub(crate) const SEVERITIES: [(&str, Severity); 8] = [
@@ -89,6 +91,21 @@ pub(crate) fn segment(segment: SegmentInfo) -> Value {
 
 pub(crate) const SEGMENT_COLUMNS: [&str; 7] = ["segment", "stream", "first", "last", "closed", "signer:", "root:"];
 
+pub(crate) fn witness_row(row: WitnessRow) -> Value {
+    json!({ "size": row.size, "name": row.name, "at": row.at, "result": row.outcome, "detail": row.detail })
+}
+
+pub(crate) const WITNESS_COLUMNS: [&str; 5] = ["size", "name", "at", "result", "detail"];
+
+pub(crate) fn collected(collected: &Collected) -> Value {
+    json!({
+        "dropped": collected.rows,
+        "smallest_size": collected.sizes.map(|(smallest, _)| smallest),
+        "largest_size": collected.sizes.map(|(_, largest)| largest),
+        "more": collected.more,
+    })
+}
+
 pub(crate) fn commit(commit: &CommitInfo) -> Value {
     json!({
         "size": commit.size,
@@ -107,6 +124,8 @@ pub(crate) fn status(status: LogStatus) -> Value {
         "attested_to": status.attested_to,
         "head_key": status.head_key,
         "anchor": status.anchor,
+        "anchored": status.anchored,
+        "anchored_to": status.anchored_to,
         "session": status.session_id,
         "boot": status.boot_id,
         "torn_bytes": status.torn_bytes,
