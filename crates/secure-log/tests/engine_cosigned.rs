@@ -10,12 +10,13 @@ use secure_log::engine::{Every, LogOptions};
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
 use secure_log::note::{Note, VerifierKey};
+use secure_log::proof::{Comparison, Refused, compare_entries, compare_heads, verify_head};
 use secure_log::providers::Keystore as _;
 use secure_log::providers::{Anchor, AnchorError, AnchorView, Publication, WitnessAnswer, WitnessOutcome};
 use secure_log::record::{WitnessResult, WitnessRow};
 use secure_log::store::SecureLogStore;
 use secure_log::verify::{Report, Trust, Verdict, verify_jsonl};
-use secure_log_testkit::attacks::{IDENTITY, ORIGIN, reference_verdict, to_jsonl};
+use secure_log_testkit::attacks::{IDENTITY, ORIGIN, reference_verdict, to_jsonl, trust};
 use secure_log_testkit::{MemoryAnchor, OwnedRecord};
 use world::{Log, World, append, entry};
 
@@ -117,6 +118,29 @@ fn the_quorum_anchors_and_verifies() {
     assert_eq!(world.records(), before);
     assert!(log.append(&entry("a", b"2")).unwrap().1.anchored);
     assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid);
+}
+
+#[test]
+fn a_head_counts_once_the_quorum_of_the_policy_cosigned_it() {
+    for (right, enough) in [(&[1, 3][..], true), (&[1], false), (&[2, 3], false), (&[], false)] {
+        let world = World::anchored();
+        let mut log = open(&world, right, &[], |_| ());
+        append(&mut log, "a", b"1");
+        let (note, proof) = (log.signed_head().unwrap().to_string(), log.tlog_proof(1, None).unwrap());
+        let missing = Refused::QuorumNotMet { origin: ORIGIN.into() };
+        let (head, entry) = (verify_head(&note, &policy(&world)), proof.verify(&policy(&world)));
+        if enough {
+            assert_eq!((head.unwrap().size(), entry.unwrap().head().size()), (1, 1));
+        } else {
+            assert_eq!((head.unwrap_err(), entry.unwrap_err()), (missing.clone(), missing.clone()), "{right:?}");
+            assert!(missing.is_incomplete());
+        }
+        // For who asks for no quorum, and for who looks for two histories.
+        assert!(verify_head(&note, &trust()).is_ok() && proof.verify(&trust()).is_ok());
+        let text = proof.to_string();
+        assert_eq!(compare_heads(&note, &note, None, &policy(&world)), Ok(Comparison::Consistent));
+        assert_eq!(compare_entries(&text, &text, &policy(&world)), Ok(Comparison::Consistent));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use secure_log::hash::Hash;
 use secure_log::proof::{ConsistencyProof, InclusionProof, Refused};
 use secure_log::tree::{ProofError, leaf_hash, node_hash, sides};
 
-use super::scenarios::{Answered, Scenario, Subject};
+use super::scenarios::{Answered, Scenario, Subject, scenario};
 use crate::OwnedRecord;
 
 /// What somebody says who compared two heads.
@@ -65,7 +65,6 @@ pub fn refused(refused: &Refused) -> String {
 }
 
 pub(super) fn scenarios<S: Subject>() -> Vec<Scenario<S>> {
-    let scenario = |row, name, run| Scenario { row, name, run };
     vec![
         scenario(10, "an interior node or the root is no entry of the log tree", interior),
         scenario(11, "a proof for one place, size or entry is none for another", other_places),
