@@ -20,6 +20,12 @@ fn row(size: u64, result: WitnessResult) -> WitnessRow {
     WitnessRow { size, name: "w.example".into(), at: "2026-11-20T04:07:11.000000000Z".into(), result, detail }
 }
 
+/// Such rows, of which no two are equal.
+fn refused(sizes: impl IntoIterator<Item = u64>) -> Vec<WitnessRow> {
+    let numbered = (0..).zip(sizes);
+    numbered.map(|(n, size)| WitnessRow { detail: format!("why {n}"), ..row(size, WitnessResult::Refused) }).collect()
+}
+
 /// Puts rows, and a head that is repeated with these lines, behind the last head.
 fn put(world: &World, rows: &[WitnessRow], lines: &[String]) {
     let mut head = world.heads().pop().unwrap();
@@ -83,8 +89,7 @@ fn the_newest_rows_stay_whatever_the_size() {
 #[test]
 fn the_newest_cosignature_stays_behind_many_other_answers() {
     let world = witnessed(20, |_| false);
-    let refused: Vec<WitnessRow> = (0..2 * NEWEST).map(|n| row(n % 20, WitnessResult::Refused)).collect();
-    put(&world, &refused, &[]);
+    put(&world, &refused((0..2 * NEWEST).map(|n| n % 20)), &[]);
     let went = collect(&world, u64::MAX);
     assert_eq!(went.rows, 19 + NEWEST);
     let cosigned = |world: &World| {
@@ -138,11 +143,22 @@ fn heads_are_found_however_far_apart() {
 fn rows_about_the_last_signed_head_stay() {
     let world = World::new();
     append(&mut world.open().unwrap(), "a", b"1");
-    let rows: Vec<WitnessRow> = (0..2 * NEWEST).map(|_| row(1, WitnessResult::Refused)).collect();
-    put(&world, &rows, &[]);
+    put(&world, &refused((0..2 * NEWEST).map(|_| 1)), &[]);
     assert_eq!(collect(&world, u64::MAX), Collected::default());
     append(&mut world.open().unwrap(), "a", b"2");
     assert_eq!(collect(&world, u64::MAX).rows, NEWEST);
+}
+
+/// A store cannot tell them apart.
+#[test]
+fn a_row_that_equals_one_that_stays_stays() {
+    let world = World::new();
+    append(&mut world.open().unwrap(), "a", b"1");
+    append(&mut world.open().unwrap(), "a", b"2");
+    let same: Vec<WitnessRow> = (0..2 * NEWEST).map(|_| row(1, WitnessResult::Refused)).collect();
+    put(&world, &same, &[]);
+    assert_eq!(collect(&world, u64::MAX), Collected::default());
+    assert_eq!(sizes(&world).len() as u64, 2 * NEWEST);
 }
 
 #[test]

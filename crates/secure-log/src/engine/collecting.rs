@@ -1,5 +1,7 @@
 //! Dropping what witnesses answered long ago. Nothing covers these rows, and nothing drops them but an operator's call.
 
+use std::collections::HashSet;
+
 use crate::engine::SecureLog;
 use crate::engine::cosigning::{NewestWitnesses, RECENT};
 use crate::error::LogError;
@@ -50,14 +52,19 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// The rows that may go, newest first, and whether there are further ones.
     fn collectable(&mut self, below: u64) -> Result<(Vec<WitnessRow>, bool), LogError> {
         let (mut newest, mut heads) = (NewestWitnesses::default(), HeadLines::default());
-        let (mut rows, mut seen, mut cosigned) = (Vec::new(), 0, false);
+        let (mut rows, mut kept, mut seen, mut cosigned) = (Vec::new(), HashSet::new(), 0, false);
         while let Some(page) = newest.next(&mut self.store)? {
             for witness in page {
                 let row = witness.row;
                 seen += 1;
                 let is_cosigned = row.result == WitnessResult::Cosigned;
                 let is_last_cosigned = is_cosigned && !core::mem::replace(&mut cosigned, true);
-                if row.size >= below || seen <= RECENT as usize || is_last_cosigned {
+                if seen <= RECENT as usize || is_last_cosigned {
+                    kept.insert(row);
+                    continue;
+                }
+                // A store drops rows that are equal, wherever they stand.
+                if row.size >= below || kept.contains(&row) {
                     continue;
                 }
                 if is_cosigned && !heads.carry(self, row.size, &row.detail)? {
