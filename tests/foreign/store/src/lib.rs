@@ -331,7 +331,8 @@ impl Guest for Component {
     /// The number of a row is its place among all rows.
     fn secure_log_witnesses(below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
         Ok(with(|store| {
-            let numbers = (1..=store.rows.len() as u64).rev().filter(|number| below.is_none_or(|below| *number < below));
+            let numbers =
+                (1..=store.rows.len() as u64).rev().filter(|number| below.is_none_or(|below| *number < below));
             let witnesses = numbers.filter_map(|number| match &store.rows[number as usize - 1] {
                 Some(Row::Witness(witness)) => Some(NumberedWitness { number, witness: witness.clone() }),
                 _ => None,
