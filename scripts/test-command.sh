@@ -13,7 +13,8 @@ update=
 have wasmtime || fail "wasmtime is missing; run scripts/setup.sh run"
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/serve.sh"
+trap 'stop -9; rm -rf "$work"' EXIT
 
 # compiled <component>: once, and not for each command that it is asked for.
 compiled() {
@@ -53,6 +54,7 @@ main() {
 # Each case has a folder and a log of its own. Its keys come from a seed, as opening key files takes a while.
 run_case() (
     set +eu +o pipefail
+    trap 'stop -9' EXIT
     mkdir -p "$work/cases/$(basename "$1" .sh)"
     cd "$work/cases/$(basename "$1" .sh)"
     component=$with_key_files
@@ -86,6 +88,45 @@ use_soft_token() {
     component=$(compiled "$root/dist/secure-log-command-pkcs11.wasm")
 }
 
+# use_witness: from here on the heads are cosigned by a witness of our own, which has the log's key.
+use_witness() {
+    local key policy
+    export SECURE_LOG=audit.db
+    component=$(compiled "$root/dist/secure-log-command-witness.wasm")
+    key=$(run key show checkpoint-ed25519 --name "$SECURE_LOG_ORIGIN" | sed -n 's/^verifier key: //p')
+    mkdir witness
+    echo "log $key" >witness/logs.txt
+    serve_component 127.0.0.1:0 --max-instance-reuse-count 10000 --dir "$PWD/witness::/witness" \
+        --env SECURE_LOG_WITNESS_NAME=witness.example/w --env SECURE_LOG_WITNESS_STATE=/witness \
+        --env SECURE_LOG_WITNESS_LOGS=/witness/logs.txt --env SECURE_LOG_KEYSTORE_SEED="$(printf '%064d' 8)" \
+        "$(compiled "$root/dist/secure-log-witness.wasm")"
+    policy="witness w $(curl --silent "${url}verifier-key") $url"$'\n'"quorum w"
+    export SECURE_LOG_ANCHOR=$url SECURE_LOG_TRUST=$policy
+}
+
+# with_one_away: a second witness, which is not there, and one of the two is enough.
+with_one_away() {
+    local away=http://127.0.0.1:9/
+    local key=away.example/w+92f4e793+BDPn1MLr6Dfdqz0aSgk+pCeEa88fwjsiduYQRXWubAv9
+    export SECURE_LOG_ANCHOR="$SECURE_LOG_ANCHOR $away"
+    SECURE_LOG_TRUST="${SECURE_LOG_TRUST%quorum w}witness away $key $away"$'\ngroup one any w away\nquorum one'
+}
+
+# make_archive_key: somebody who confirms what is handed over; $archive is the verifier key (docs/format.md s.6).
+make_archive_key() {
+    openssl genpkey -algorithm ed25519 -out archive.pem
+    { printf '\1'; openssl pkey -in archive.pem -pubout -outform DER | tail -c 32; } >archive.key
+    { printf 'archive.example\n'; cat archive.key; } | openssl dgst -sha256 -binary | head -c 4 >archive.id
+    archive=archive.example+$(od -An -tx1 archive.id | tr -d ' \n')+$(base64 -w 0 archive.key)
+}
+
+# archive_signs FILE: the text in it as a note that the archive signed.
+archive_signs() {
+    openssl pkeyutl -sign -rawin -inkey archive.pem -in "$1" -out archive.sig
+    cat "$1"
+    printf '\n\342\200\224 archive.example %s\n' "$(cat archive.id archive.sig | base64 -w 0)"
+}
+
 # quietly WORD..: the same for what a case only prepares; its failure is shown.
 quietly() {
     local printed
@@ -96,7 +137,7 @@ quietly() {
 run() {
     local name flags=()
     for name in "${!SECURE_LOG@}"; do flags+=(--env "$name"); done
-    wasmtime run --allow-precompiled --dir . "${flags[@]}" "$component" "$@"
+    wasmtime run --allow-precompiled -S http --dir . "${flags[@]}" "$component" "$@"
 }
 
 # In the C locale %q quotes all that is not ASCII.

@@ -2,14 +2,15 @@
 # The witness against clients that share no code with it (tests/witness_wire.py): each status; conflicting heads that come at
 # once, also while the server is killed again and again; what no client would send. Each is run with an instance for each
 # request, and with instances that answer many. Then a composed log against the witness, which is killed and emptied, and
-# against witnesses that answer what they like.
+# against witnesses that answer what they like; and the harness (verify/) over a stack under the witness.
 #
-# SECURE_LOG_SOAK races 200 logs in place of 12, and 400 in place of 30 while the server is killed, and sends 10000 hostile
-# requests in place of 300. SECURE_LOG_SEED repeats those.
+# SECURE_LOG_SOAK races up to 100 logs in place of 12, and 200 in place of 30 while the server is killed, and sends up to 10000
+# hostile requests in place of 300. What a request costs grows with the logs that a witness knows, and with what else the machine
+# does, so that each part also ends after a time. SECURE_LOG_SEED repeats the hostile requests.
 . "$(dirname "$0")/lib.sh"
 
-races=12 killed=30 hostile=300
-[ -z "${SECURE_LOG_SOAK:-}" ] || { races=200 killed=400 hostile=10000; }
+races=12 killed=30 hostile=300 part_secs=40
+[ -z "${SECURE_LOG_SOAK:-}" ] || { races=100 killed=200 hostile=10000 part_secs=80; }
 
 work=$(mktemp -d)
 . "$(dirname "$0")/serve.sh"
@@ -21,7 +22,7 @@ wire=$root/tests/witness_wire.py
 
 main() {
     local stack
-    for stack in secure-log-witness secure-log-command-witness; do
+    for stack in secure-log-witness secure-log-sqlite-witness secure-log-command-witness; do
         [ -f "dist/$stack.wasm" ] || fail "dist/$stack.wasm is missing; run scripts/build-components.sh"
     done
     wasmtime compile dist/secure-log-command-witness.wasm -o "$work/command.cwasm"
@@ -32,6 +33,7 @@ main() {
     drive
     drive --max-instance-reuse-count 1000
     keep_a_log
+    run_harness
     meet_others
     scripts/check-readme.py docs/witness.md
     end_stalling
@@ -76,34 +78,48 @@ end_stalling() {
 race_through_two_servers() {
     local first=$server first_url=$url
     serve 127.0.0.1:0 "$@"
-    "$wire" race "$first_url" "$url" "$vkey" 1 "$races"
+    "$wire" race "$first_url" "$url" "$vkey" 1 "$races" "$part_secs"
     stop -TERM
     server=$first url=$first_url
 }
 
 # drive [option of wasmtime serve]..
 drive() {
-    local began=$SECONDS racing kills=0 address
+    local began=$SECONDS racing kills=0 address took
     fresh
     serve 127.0.0.1:0 "$@"
     "$wire" answers "$url" "$vkey"
     race_through_two_servers "$@"
-    "$wire" hostile "$url" "${SECURE_LOG_SEED:-$RANDOM$RANDOM}" "$hostile"
+    "$wire" hostile "$url" "${SECURE_LOG_SEED:-$RANDOM$RANDOM}" "$hostile" "$part_secs"
     ! grep -q panicked "$work/served" || { cat "$work/served"; fail "the witness panicked"; }
-    "$wire" race "$url" "$url" "$vkey" $((1 + races)) "$killed" &
+    "$wire" race "$url" "$url" "$vkey" $((1 + races)) "$killed" "$part_secs" &
     racing=$!
     address=$(address)
+    took=$(millis_of_a_request)
     while kill -0 "$racing" 2>/dev/null; do
-        sleep "0.$((RANDOM % 3 + 1))"
+        # At any moment of a first request, or soon after it. Were it always before a request can end, as where the machine is busy
+        # or the witness has many keys to read, nothing would ever be cosigned.
+        sleep_millis $((RANDOM % (3 * took)))
         # As if the machine had lost power, in the middle of what is being written.
         stop -9
         kills=$((kills + 1))
         serve "$address" "$@"
+        [ $((kills % 20)) != 0 ] || took=$(millis_of_a_request)
     done
+    [ "$kills" -ge 5 ] || fail "the server was killed $kills times only"
     wait "$racing" || fail "the witness does not stand being killed"
     stop -TERM
     say "the server was killed $kills times, in $((SECONDS - began)) s: wasmtime serve $*"
 }
+
+# How long a request takes that opens the key and reads the logs.
+millis_of_a_request() {
+    local began=${EPOCHREALTIME/./}
+    curl --silent --output "$work/health" "${url}healthz"
+    printf '%s' $(((${EPOCHREALTIME/./} - began) / 1000 + 10))
+}
+
+sleep_millis() { sleep "$(($1 / 1000)).$(printf '%03d' $(($1 % 1000)))"; }
 
 # log <verb>..: a composed log under the witnesses of $SECURE_LOG_ANCHOR and $SECURE_LOG_TRUST. Run by $run_by, if that is set.
 log() {
@@ -166,6 +182,30 @@ keep_a_log() {
     grep -q 'anchor-missing' "$work/said" || { cat "$work/said"; fail "a witness that forgot the log is not called anchor-missing"; }
     stop -TERM
     say "a composed log under a witness that was killed, and whose store was put back, in $((SECONDS - began)) s"
+}
+
+# Every step of verify/ over the stack, with a witness of two logs: the one under test, and one that is put back and continued.
+run_harness() {
+    local began=$SECONDS origin=log.example/harness other=log.example/put-back
+    export SECURE_LOG_ANCHOR= SECURE_LOG_TRUST=
+    new_log
+    # Each with a key of its own, as a witness asks for.
+    log key generate segment-signer >/dev/null
+    { log key show checkpoint-ed25519 --name $origin && log key show segment-signer --name $other; } |
+        sed -n 's/^verifier key: /log /p' >"$work/keys/logs.txt"
+    fresh
+    serve 127.0.0.1:0 --max-instance-reuse-count 100000
+    trust "witness w $vkey $url"
+    (
+        export SECURE_LOG_ORIGIN=$origin SECURE_LOG_VERIFY_WITNESSED_ORIGIN=$other
+        export SECURE_LOG_KEYSTORE_DIR=$work/log/keys SECURE_LOG_KEYSTORE_PASSPHRASE=test
+        cd verify
+        cargo run --release --locked --quiet --features pkcs11 -- "$root/dist/secure-log-sqlite-witness.wasm" "$work/harness.db"
+    ) >"$work/harness" 2>&1 || { cat "$work/harness" "$work/served"; fail "the harness fails under a witness"; }
+    grep -E ' (FAILED|NOT RUN|ok) +witness|steps did what they should' "$work/harness"
+    ! grep -Eq 'NOT RUN +witness' "$work/harness" || fail "the steps of a witness were not run"
+    stop -TERM
+    say "the harness over a stack whose heads are cosigned, in $((SECONDS - began)) s"
 }
 
 # trust <line of a policy>: the log has its heads cosigned by this witness alone.

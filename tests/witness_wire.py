@@ -4,10 +4,12 @@ those of tools/secure_log_ref.py, and signatures those of the package cryptograp
 
     witness_wire.py keys FOLDER COUNT           makes the witness's key and a policy of so many logs; prints the witness's vkey
     witness_wire.py answers URL VKEY            has one log cosigned, and checks every status that there is
-    witness_wire.py race URL URL VKEY FIRST COUNT
+    witness_wire.py race URL URL VKEY FIRST COUNT SECONDS
                                                 two processes submit conflicting heads of each log at once, through servers of
-                                                one witness that may be killed meanwhile
-    witness_wire.py hostile URL SEED COUNT      sends what no client would
+                                                one witness that may be killed meanwhile; after so long they begin no further
+                                                log
+    witness_wire.py hostile URL SEED COUNT SECONDS
+                                                sends what no client would, for no longer than that
     witness_wire.py stall URL                   sends the beginning of a body and no more; says what was answered
     witness_wire.py serve KIND FILE             is a witness, and but for the first kind no good one; writes the line of a policy
                                                 that names it; KIND: KINDS
@@ -136,35 +138,49 @@ def expect_status(status, answer):
     return answer[2]
 
 
-def race(urls, vkey, first, count):
+def race(urls, vkey, first, count, seconds):
     """Every process submits its history of each log, a size after the other, until it is cosigned or refused for good."""
-    with multiprocessing.Manager() as manager:
-        barrier, cosigned = manager.Barrier(2), manager.list()
-        racer = lambda history: (urls[history - 1], vkey, first, count, history, barrier, cosigned)
-        racers = [multiprocessing.Process(target=run_race, args=racer(history)) for history in (1, 2)]
+    deadline = time.monotonic() + seconds
+    forking = multiprocessing.get_context("fork")
+    over = forking.Event()
+    # One of the two decides for both, as each would come to another answer.
+    barrier = forking.Barrier(2, lambda: over.set() if time.monotonic() > deadline else None)
+    with forking.Manager() as manager:
+        cosigned = manager.list()
+        racer = lambda history: (urls[history - 1], vkey, first, count, history, barrier, over, cosigned)
+        racers = [forking.Process(target=run_race, args=racer(history)) for history in (1, 2)]
         for racer in racers:
             racer.start()
         for racer in racers:
             racer.join()
         assert [racer.exitcode for racer in racers] == [0, 0], "a client failed"
         won = [0, 0]
-        for number in range(first, first + count):
+        begun = {log for log, _, _ in cosigned}
+        assert begun and (over.is_set() or len(begun) == count), f"{len(begun)} logs of {count} were begun"
+        for number in sorted(begun):
             here = [(history, size) for log, history, size in cosigned if log == number]
             histories = {history for history, _ in here}
             assert len(histories) == 1, f"log {number}: of two histories these heads were cosigned: {sorted(here)}"
             assert {size for _, size in here} == set(range(1, SIZES + 1)), f"log {number}: {sorted(here)}"
             won[histories.pop() - 1] += 1
-    print(f"{count} logs, each with two histories: one of them was cosigned, {won[0]} times the first and {won[1]} times the other")
+    print(f"{len(begun)} logs, each with two histories: one of them was cosigned, {won[0]} times the first and {won[1]} times the other")
 
 
-def run_race(url, vkey, first, count, history, barrier, cosigned):
-    for number in range(first, first + count):
-        log = Log(number, history)
-        barrier.wait(timeout=300)
-        for size in range(1, SIZES + 1):
-            if not submit(url, vkey, log, size - 1, size):
+def run_race(url, vkey, first, count, history, barrier, over, cosigned):
+    try:
+        for number in range(first, first + count):
+            log = Log(number, history)
+            barrier.wait(timeout=300)
+            if over.is_set():
                 break
-            cosigned.append((number, history, size))
+            for size in range(1, SIZES + 1):
+                if not submit(url, vkey, log, size - 1, size):
+                    break
+                cosigned.append((number, history, size))
+    except BaseException:
+        # The other one would wait for nobody.
+        barrier.abort()
+        raise
 
 
 def submit(url, vkey, log, old, size):
@@ -187,13 +203,15 @@ def submit(url, vkey, log, old, size):
     raise AssertionError("the server did not come back")
 
 
-def hostile(url, seed, count):
+def hostile(url, seed, count, seconds):
     dice = random.Random(seed)
     log = Log(0)
     good = log.body(64, 64).encode()
     before = add(url, log.body(0, 1))
-    statuses = {}
+    statuses, deadline = {}, time.monotonic() + seconds
     for _ in range(count):
+        if time.monotonic() > deadline:
+            break
         body = mangled(dice, good)
         method = dice.choice(["POST"] * 8 + ["PUT", "DELETE", "PATCH", "GET"])
         path = dice.choice(["/add-checkpoint"] * 8 + ["/", "/add-checkpoint/", "/../etc/passwd", "/%00", "/" + "a" * 4000, f"/{'0' * 64}/checkpoint", "/healthz", "*"])
@@ -210,7 +228,7 @@ def hostile(url, seed, count):
         assert allowed, f"seed {seed}: {method} {path} {body[:300]!r}: {status}"
     assert add(url, log.body(0, 1)) == before, "what nobody signed changed what the witness has"
     assert call(url, "GET", "/healthz")[0] == 200
-    print(f"seed {seed}: {count} hostile requests were answered {dict(sorted(statuses.items(), key=str))}")
+    print(f"seed {seed}: {sum(statuses.values())} hostile requests were answered {dict(sorted(statuses.items(), key=str))}")
 
 
 def mangled(dice, good):
@@ -303,10 +321,10 @@ def main(arguments):
             keys(pathlib.Path(folder), int(count))
         case ["answers", url, vkey]:
             answers(url, vkey)
-        case ["race", one, other, vkey, first, count]:
-            race((one, other), vkey, int(first), int(count))
-        case ["hostile", url, seed, count]:
-            hostile(url, int(seed), int(count))
+        case ["race", one, other, vkey, first, count, seconds]:
+            race((one, other), vkey, int(first), int(count), float(seconds))
+        case ["hostile", url, seed, count, seconds]:
+            hostile(url, int(seed), int(count), float(seconds))
         case ["stall", url]:
             stall(url)
         case ["serve", kind, file] if kind in KINDS:

@@ -40,6 +40,13 @@ sed '1d' first.tlog-proof | secure-log verify-entry --key "$key"
 stranger=$(SECURE_LOG_KEYSTORE_SEED=$(printf '%064d' 8) run key show checkpoint-ed25519 --name example.org/log | sed -n 's/^verifier key: //p')
 secure-log verify-entry --key "$stranger" <first.tlog-proof
 cat older.note other.note | secure-log compare --key "$stranger"
+about "Several keys, and a whole trust policy: one of them is enough."
+secure-log verify-entry --key "$stranger" --key "$key" --json <first.tlog-proof
+printf 'log %s\nquorum none\n' "$key" >policy.txt
+secure-log verify-entry --policy policy.txt --json <first.tlog-proof
+cat older.note other.note | secure-log compare --key "$stranger" --policy policy.txt
+cat older.note other.note | run compare --policy policy.txt | secure-log compare --policy policy.txt
+about "And what else is wrong."
 cat older.note older.note | secure-log compare --key "$key"
 sed 's/^index 0/index 7/' evidence | sed '$d' | secure-log compare --key "$key"
 about "What is refused."

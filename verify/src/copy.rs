@@ -198,5 +198,7 @@ pub fn proof_error_name(error: &ProofError) -> &'static str {
         ProofError::UnknownSuite(_) => "unknown-suite",
         ProofError::MacKeyMissing => "mac-key-missing",
         ProofError::NoContradiction => "no-contradiction",
+        ProofError::QuorumNotMet(_) => "quorum-not-met",
+        ProofError::AnotherSubmission => "another-submission",
     }
 }

@@ -279,7 +279,8 @@ functions! {
         open_existing = call_open_existing(config: &str) -> Answer<()>;
         recover = call_recover(config: &str, choice: writer::UnattestedChoice) -> Answer<()>;
         status = call_status() -> Answer<writer::LogStatus>;
-        witness_rows = call_witness_rows(from: u64, limit: u32) -> Answer<Vec<writer::WitnessRow>>;
+        witness_rows = call_witness_rows(below: Option<u64>, limit: u32) -> Answer<Vec<writer::WitnessRow>>;
+        collect_witness_rows = call_collect_witness_rows(below: u64) -> Answer<writer::Collected>;
         submissions = call_submissions(segment: u64) -> Answer<Vec<String>>;
     }
     secure_log_log_tree {
@@ -296,6 +297,7 @@ functions! {
         compare_heads = call_compare_heads(one: &str, other: &str, hashes: Option<&[Vec<u8>]>, keys: &[String])
             -> Checked<tree::Comparison>;
         compare_entries = call_compare_entries(one: &str, other: &str, keys: &[String]) -> Checked<tree::Comparison>;
+        verify_receipt = call_verify_receipt(receipt: &str, submission: &str, keys: &[String]) -> Checked<String>;
         verify_equivocation = call_verify_equivocation(evidence: &str, keys: &[String])
             -> Checked<tree::VerifiedEquivocation>;
     }

@@ -33,6 +33,10 @@ A stack whose store is remote gets a server of its own: secure-log-rpc-server.wa
 serve` on a free port, with CONFIG as its database. With SECURE_LOG_RPC_URL set it talks to the server there. A stack without a
 transport is given one over pipes to processes of the program that SECURE_LOG_VERIFY_TRANSPORT names.
 
+With the address of a witness in SECURE_LOG_ANCHOR, and its key in SECURE_LOG_TRUST, the heads of the log under test are cosigned
+by it. The witness has to know that log by the key that signs heads, and the log that SECURE_LOG_VERIFY_WITNESSED_ORIGIN names by
+the key segment-signer.
+
 Variables that begin with SECURE_LOG_ are passed to the stack. With neither SECURE_LOG_KEYSTORE_DIR nor
 SECURE_LOG_KEYSTORE_SEED set, throw-away keys are made in the temporary folder, and used again for the same CONFIG.
 With SECURE_LOG_PKCS11_PIN the keys are on the token that the stack has: checkpoint-ed25519 and segment-signer, which must be

@@ -45,13 +45,15 @@ impl Session {
     /// Gets ready to drive the stack that was loaded from `file` on the log at `config`. Opens nothing.
     pub fn new(stack: Stack, file: &Path, config: String, keys: Keys) -> Result<Session> {
         let scratch = Scratch::new()?;
+        // Who calls a witness has its store here.
+        let stores_elsewhere = stack.calls_out() && witness_url().is_none();
         let place = if config.starts_with(':') {
             Place::Memory
         } else if let Some(program) = std::env::var_os(PROGRAM_VARIABLE) {
             Place::Pipes(Pipes::to(program))
-        } else if stack.calls_out() && std::env::var_os(URL_VARIABLE).is_none() {
+        } else if stores_elsewhere && std::env::var_os(URL_VARIABLE).is_none() {
             Place::Servers(Endpoints::beside(file, &scratch.folder)?)
-        } else if stack.calls_out() || config.contains("://") {
+        } else if stores_elsewhere || config.contains("://") {
             Place::Elsewhere
         } else {
             Place::Files
@@ -128,7 +130,7 @@ impl Session {
         adjust: impl FnOnce(&Keys, Surroundings) -> Surroundings,
     ) -> Result<Option<(Instance, String)>> {
         // An anchor remembers the log under test, and is asked about no other.
-        let surroundings = environment().without("SECURE_LOG_ANCHOR");
+        let surroundings = environment().without("SECURE_LOG_ANCHOR").without("SECURE_LOG_TRUST");
         let (surroundings, config) = match &self.place {
             Place::Files => (surroundings.folder(&self.scratch.folder, "."), self.file_name(name)),
             Place::Servers(servers) => (servers.reach(&self.elsewhere_file(name), surroundings)?, self.file_name(name)),
@@ -142,6 +144,11 @@ impl Session {
     /// Whether a log that `elsewhere` keeps is there after its instance has gone.
     pub fn outlives(&self) -> bool {
         matches!(self.place, Place::Files | Place::Servers(_) | Place::Pipes(_))
+    }
+
+    /// Address of the witness that cosigns the heads of the log under test, if one does.
+    pub fn witness(&self) -> Option<String> {
+        witness_url().filter(|_| self.stack.calls_out())
     }
 
     /// A folder of this name among what goes when the run ends.
@@ -195,6 +202,11 @@ pub fn check_place(config: &str) -> Result<()> {
         ensure!(folder.is_dir(), "the folder {} of the log does not exist: make it first", folder.display());
     }
     Ok(())
+}
+
+/// The address of a witness, where the anchor is one.
+fn witness_url() -> Option<String> {
+    std::env::var("SECURE_LOG_ANCHOR").ok().filter(|anchor| anchor.contains("://"))
 }
 
 /// What of our own environment a guest sees.

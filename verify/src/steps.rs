@@ -25,6 +25,7 @@ mod tampering;
 mod token;
 mod torn;
 mod tree;
+mod witness;
 mod writing;
 
 /// All groups.
@@ -43,6 +44,7 @@ pub const GROUPS: &[Group] = &[
     tampering::GROUP,
     torn::GROUP,
     anchor::GROUP,
+    witness::GROUP,
     ending::GROUP,
 ];
 

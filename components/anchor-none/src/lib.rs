@@ -14,7 +14,7 @@ mod bindings {
     use super::NoAnchor;
 }
 
-use bindings::exports::secure_log::log::anchor::{AnchorError, Guest, View};
+use bindings::exports::secure_log::log::anchor::{AnchorError, Guest, Publication, View};
 
 struct NoAnchor;
 
@@ -23,7 +23,8 @@ impl Guest for NoAnchor {
         Ok(View::NotConfigured)
     }
 
-    fn publish(_note: String, _old_size: u64, _proof: Vec<Vec<u8>>) -> Result<Vec<String>, AnchorError> {
-        Err(AnchorError::Unavailable("no anchor is configured".to_owned()))
+    fn publish(_note: String, _old_size: u64, _proof: Vec<Vec<u8>>) -> Publication {
+        let nowhere = AnchorError::Unavailable("no anchor is configured".to_owned());
+        Publication { taken: Err(nowhere), answers: Vec::new() }
     }
 }

@@ -1,16 +1,13 @@
 //! An anchor component that has heads cosigned by C2SP witnesses over `wasi:http`.
 //!
 //! `SECURE_LOG_ANCHOR` has the addresses of one or several witnesses, and the policy in `SECURE_LOG_TRUST` their keys. Unset,
-//! there is no anchor, and it says so. Everything else `secure_log_witness::Witnesses` decides; what one of them answers that
-//! is no cosignature is written to standard error as well.
+//! there is no anchor, and it says so. Everything else `secure_log_witness::Witnesses` decides.
 
-use secure_log::hash::Hash;
-use secure_log::providers::{Anchor, AnchorError, AnchorView};
-use secure_log::record::WitnessResult;
+use secure_log::providers::AnchorError;
 use secure_log_guest::AnchorProvider;
 use secure_log_guest_http::{Incomplete, PostError};
 use secure_log_rpc::Address;
-use secure_log_witness::{AnsweredPost, Post, Report, Witnesses, remote_witnesses};
+use secure_log_witness::{AnsweredPost, Post, Witnesses, remote_witnesses};
 
 /// An append waits for the witnesses, and goes on without those that take longer.
 const CONNECT_SECS: u64 = 3;
@@ -56,46 +53,15 @@ fn incomplete(what: &str, why: Incomplete) -> String {
     }
 }
 
-/// The witnesses, and what was told of them last.
-struct Told {
-    witnesses: Witnesses<Network>,
-    told: Vec<Report>,
-}
-
-impl Anchor for Told {
-    fn latest(&mut self, origin: Option<&str>) -> Result<AnchorView, AnchorError> {
-        self.witnesses.latest(origin)
-    }
-
-    /// Tells what a witness answers when that is something else than before. A conflict the log follows, or fails with.
-    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
-        let answer = self.witnesses.publish(note, old_size, proof);
-        if matches!(answer, Err(AnchorError::Conflict(_))) {
-            return answer;
-        }
-        let reports = self.witnesses.reports();
-        for report in &reports {
-            if report.result != WitnessResult::Cosigned && !self.told.contains(report) {
-                eprintln!("witness {report}");
-            }
-        }
-        self.told = reports;
-        answer
-    }
-}
-
 struct Configured;
 
 impl AnchorProvider for Configured {
-    type Anchor = Told;
+    type Anchor = Witnesses<Network>;
 
-    fn configured() -> Result<Option<Told>, AnchorError> {
+    fn configured() -> Result<Option<Witnesses<Network>>, AnchorError> {
         let configured = remote_witnesses(|name| std::env::var(name).ok())
             .map_err(|error| AnchorError::Unavailable(error.to_string()))?;
-        Ok(configured.map(|(witnesses, quorum)| Told {
-            witnesses: Witnesses::new(Network, witnesses, quorum),
-            told: Vec::new(),
-        }))
+        Ok(configured.map(|(witnesses, quorum)| Witnesses::new(Network, witnesses, quorum)))
     }
 }
 

@@ -9,9 +9,29 @@ use crate::failure::Failure;
 pub(crate) struct Flag {
     /// Without the two dashes.
     pub(crate) name: &'static str,
-    /// What its value is called; none for an option that is there or not.
-    pub(crate) value: Option<&'static str>,
+    pub(crate) takes: Takes,
     pub(crate) help: &'static str,
+}
+
+/// What an option takes: what its value is called.
+#[derive(Debug)]
+pub(crate) enum Takes {
+    /// It is there or not.
+    Nothing,
+    /// It is given once.
+    One(&'static str),
+    /// It may be given again and again.
+    Many(&'static str),
+}
+
+impl Flag {
+    /// What its value is called, if it takes one.
+    pub(crate) fn value(&self) -> Option<&'static str> {
+        match self.takes {
+            Takes::Nothing => None,
+            Takes::One(called) | Takes::Many(called) => Some(called),
+        }
+    }
 }
 
 /// What a verb takes.
@@ -64,10 +84,10 @@ impl Syntax {
         };
         let flag =
             self.options.iter().find(|flag| flag.name == name).ok_or_else(|| format!("there is no option --{name}"))?;
-        if given.value(flag).is_some() {
+        if given.value(flag).is_some() && !matches!(flag.takes, Takes::Many(_)) {
             return Err(format!("--{name} is given twice"));
         }
-        let value = match (flag.value, attached) {
+        let value = match (flag.value(), attached) {
             (None, None) => String::new(),
             (None, Some(_)) => return Err(format!("--{name} takes no value")),
             (Some(_), Some(value)) => value,
@@ -110,7 +130,12 @@ impl Given {
     }
 
     pub(crate) fn value(&self, flag: &Flag) -> Option<&str> {
-        self.options.iter().find(|(name, _)| *name == flag.name).map(|(_, value)| value.as_str())
+        self.values(flag).next()
+    }
+
+    /// In the order in which they were given.
+    pub(crate) fn values(&self, flag: &Flag) -> impl Iterator<Item = &str> {
+        self.options.iter().filter(|(name, _)| *name == flag.name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn number<N: FromStr>(&self, flag: &Flag) -> Result<Option<N>, Failure> {
@@ -140,9 +165,10 @@ pub(crate) fn choice<T: Copy>(name: &str, text: &str, choices: &[(&str, T)]) -> 
 mod tests {
     use super::*;
 
-    const LOG: Flag = Flag { name: "log", value: Some("PATH"), help: "" };
-    const JSON: Flag = Flag { name: "json", value: None, help: "" };
-    const SYNTAX: Syntax = Syntax { operands: "STREAM [TEXT|-]", options: &[&LOG, &JSON] };
+    const LOG: Flag = Flag { name: "log", takes: Takes::One("PATH"), help: "" };
+    const JSON: Flag = Flag { name: "json", takes: Takes::Nothing, help: "" };
+    const KEY: Flag = Flag { name: "key", takes: Takes::Many("KEY"), help: "" };
+    const SYNTAX: Syntax = Syntax { operands: "STREAM [TEXT|-]", options: &[&LOG, &JSON, &KEY] };
 
     fn parse(words: &[&str]) -> Result<Given, String> {
         SYNTAX.parse_words(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
@@ -158,6 +184,14 @@ mod tests {
         assert_eq!(parse(&["s", "--log="]).unwrap().value(&LOG), Some(""));
         assert_eq!(parse(&["s", "--log", "--json"]).unwrap().value(&LOG), Some("--json"));
         assert!(parse(&["--json", "s", "-"]).unwrap().has(&JSON));
+    }
+
+    #[test]
+    fn an_option_that_may_be_repeated_keeps_its_order() {
+        let given = parse(&["--key", "a", "s", "--key=b"]).unwrap();
+        assert_eq!(given.values(&KEY).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(parse(&["s"]).unwrap().values(&KEY).count(), 0);
+        assert_eq!(parse(&["s", "--key"]).unwrap_err(), "--key needs a value: --key KEY");
     }
 
     #[test]

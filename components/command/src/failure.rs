@@ -181,13 +181,18 @@ impl From<ProofError> for Failure {
     fn from(error: ProofError) -> Failure {
         let incomplete = |code, what: String| Failure::new(Exit::Incomplete, code, what);
         match error {
-            ProofError::BadKey(what) => Failure::usage(format!("--key: {what}")),
+            ProofError::BadKey(what) => Failure::usage(format!("--key or --policy: {what}")),
             ProofError::Malformed(what) => invalid("malformed", what),
             ProofError::SignatureInvalid(what) => invalid("signature-invalid", what),
             ProofError::UnknownKey(origin) => {
-                incomplete("unknown-key", format!("the head of \"{origin}\" is not signed by the key that is trusted"))
+                incomplete("unknown-key", format!("what is of \"{origin}\" is not signed by a key that is trusted"))
                     .advised("`key show LABEL --name ORIGIN` prints the key of a log; take it from who keeps the log")
             }
+            ProofError::QuorumNotMet(origin) => incomplete(
+                "quorum-not-met",
+                format!("the witnesses that the policy asks for have not cosigned this head of \"{origin}\""),
+            )
+            .advised("a proof under a head that they cosigned shows it: `prove-entry` of a log that is anchored"),
             ProofError::AnotherLog(logs) => {
                 invalid("another-log", format!("it is of \"{}\" and not of \"{}\"", logs.found, logs.expected))
             }
@@ -213,6 +218,11 @@ impl From<ProofError> for Failure {
                 incomplete("mac-key-missing", "the entry is hashed under a key, and no such key is here".into())
                     .advised("who holds the key can check it with the library")
             }
+            ProofError::AnotherSubmission => invalid(
+                "another-submission",
+                "the receipt is of something else than this segment, or of another signature",
+            )
+            .advised("`submissions SEGMENT` prints what it has to be of"),
             ProofError::NoContradiction => invalid("no-contradiction", "the two heads do not contradict each other"),
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn of_verb(verb: &Verb, out: &mut Output) -> Exit {
         .options
         .iter()
         .map(|flag| {
-            (flag.value.map_or(format!("--{}", flag.name), |value| format!("--{} {value}", flag.name)), flag.help)
+            (flag.value().map_or(format!("--{}", flag.name), |value| format!("--{} {value}", flag.name)), flag.help)
         })
         .collect();
     section(out, "options", options.iter().map(|(name, help)| (name.as_str(), *help)));

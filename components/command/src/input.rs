@@ -1,5 +1,6 @@
-//! Standard input, of which nothing is read into memory without a bound.
+//! Standard input, and the file of a trust policy: nothing is read into memory without a bound.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, StdinLock};
 
 use crate::failure::{Exit, Failure};
@@ -22,6 +23,15 @@ pub(crate) fn read_all(what: &str, limit: usize) -> Result<Vec<u8>, Failure> {
 pub(crate) fn read_text(what: &str, limit: usize) -> Result<String, Failure> {
     String::from_utf8(read_all(what, limit)?)
         .map_err(|_| Failure::new(Exit::Refused, "invalid", format!("{what}: it is not UTF-8")))
+}
+
+/// A file in a folder that was opened for the command, of at most `limit` bytes of text.
+pub(crate) fn read_file(what: &str, path: &str, limit: usize) -> Result<String, Failure> {
+    let unreadable = |why: &dyn std::fmt::Display| Failure::usage(format!("{what}: \"{path}\" cannot be read: {why}"));
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let mut text = String::new();
+    let length = file.take(limit as u64 + 1).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
+    if length > limit { Err(unreadable(&format!("it has more than {limit} bytes"))) } else { Ok(text) }
 }
 
 /// Standard input, line by line.

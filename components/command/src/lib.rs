@@ -1,7 +1,8 @@
 //! The command line of secure-log as a `wasi:cli/run` component.
 //!
 //! It parses arguments, calls the interfaces of the log that it is composed with, and prints what they answer. It holds no
-//! logic of the log, and reaches for no file: the composed store does. docs/command.md is the manual.
+//! logic of the log, and reaches for no file but that of a trust policy which it is told of: the composed store does.
+//! docs/command.md is the manual.
 //!
 //! | file | holds |
 //! |---|---|
@@ -9,7 +10,7 @@
 //! | `arguments` | options and operands, and how they are parsed |
 //! | `failure` | exit codes, and errors as sentences |
 //! | `help` | help, made from the table of verbs |
-//! | `input` | standard input, bounded |
+//! | `input` | standard input and a file, bounded |
 //! | `output` | what is printed, for people and as JSON |
 //! | `text` | escaping, hex and base64 |
 //! | `verbs` | the table of verbs; one file a verb |

@@ -7,7 +7,7 @@ use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
 use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
 use crate::bindings::secure_log::log::types::Tier;
 use crate::bindings::secure_log::log::writer::{
-    CommitInfo, HashSuite, KeyRotation, LogStatus, MissingCheck, Report, SigningRule, Verdict,
+    Collected, CommitInfo, HashSuite, KeyRotation, LogStatus, MissingCheck, Report, SigningRule, Verdict, WitnessRow,
 };
 use crate::text::{base64, hash_from_hex, hex};
 
@@ -91,6 +91,21 @@ pub(crate) fn segment(segment: SegmentInfo) -> Value {
 
 pub(crate) const SEGMENT_COLUMNS: [&str; 7] = ["segment", "stream", "first", "last", "closed", "signer:", "root:"];
 
+pub(crate) fn witness_row(row: WitnessRow) -> Value {
+    json!({ "size": row.size, "name": row.name, "at": row.at, "result": row.outcome, "detail": row.detail })
+}
+
+pub(crate) const WITNESS_COLUMNS: [&str; 5] = ["size", "name", "at", "result", "detail"];
+
+pub(crate) fn collected(collected: &Collected) -> Value {
+    json!({
+        "dropped": collected.rows,
+        "smallest_size": collected.sizes.map(|(smallest, _)| smallest),
+        "largest_size": collected.sizes.map(|(_, largest)| largest),
+        "more": collected.more,
+    })
+}
+
 pub(crate) fn commit(commit: &CommitInfo) -> Value {
     json!({
         "size": commit.size,
@@ -121,6 +136,8 @@ pub(crate) fn status(status: LogStatus) -> Value {
         "attested_to": status.attested_to,
         "head_key": status.head_key,
         "anchor": status.anchor,
+        "anchored": status.anchored,
+        "anchored_to": status.anchored_to,
         "session": status.session_id,
         "boot": status.boot_id,
         "torn_bytes": status.torn_bytes,

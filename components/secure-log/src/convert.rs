@@ -7,7 +7,7 @@ use secure_log::hash::Hash;
 use secure_log::limits::{Invalid, Problem};
 use secure_log::providers::KeyError;
 use secure_log::record::{StreamRow, WitnessRow};
-use secure_log::store::StoreError;
+use secure_log::store::{NumberedWitness, StoreError};
 use secure_log::verify::{Finding, Missing, Report, Verdict};
 
 use crate::bindings::exports::secure_log::log::{encoder, log, types, writer};
@@ -283,9 +283,9 @@ fn too_long(field: &'static str, limit: usize, found: usize) -> types::LogError 
     error(Invalid { field, problem }.into())
 }
 
-pub(crate) fn witness_row(row: WitnessRow) -> writer::WitnessRow {
-    let WitnessRow { size, name, at, result, detail } = row;
-    writer::WitnessRow { size, name, at, outcome: result.as_str().into(), detail }
+pub(crate) fn witness_row(witness: NumberedWitness) -> writer::WitnessRow {
+    let NumberedWitness { number, row: WitnessRow { size, name, at, result, detail } } = witness;
+    writer::WitnessRow { number, size, name, at, outcome: result.as_str().into(), detail }
 }
 
 pub(crate) fn status(status: LogStatus) -> writer::LogStatus {
@@ -297,6 +297,8 @@ pub(crate) fn status(status: LogStatus) -> writer::LogStatus {
         attested_to: status.attested_to,
         head_key: status.head_key,
         anchor: status.anchor,
+        anchored: status.anchored,
+        anchored_to: status.anchored_to,
         session_id: status.session,
         boot_id: status.boot,
         torn_bytes: status.torn.as_ref().map_or(0, |torn| torn.bytes),

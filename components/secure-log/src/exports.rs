@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use secure_log::engine::{Absent, LogOptions, MAX_PAGE, NewEntry, SecureLog, Unattested};
+use secure_log::engine::{Absent, Collected, LogOptions, MAX_PAGE, NewEntry, SecureLog, Unattested};
 use secure_log::entry::StreamRules;
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
@@ -284,9 +284,14 @@ impl writer::Guest for Component {
         with(|log| Ok(convert::status(log.status())))
     }
 
-    fn witness_rows(from_size: u64, limit: u32) -> Result<Vec<writer::WitnessRow>, types::LogError> {
-        let rows = with(|log| log.witness_rows(from_size, limit))?;
+    fn witness_rows(below: Option<u64>, limit: u32) -> Result<Vec<writer::WitnessRow>, types::LogError> {
+        let rows = with(|log| log.witness_rows(below, limit))?;
         Ok(rows.into_iter().map(convert::witness_row).collect())
+    }
+
+    fn collect_witness_rows(below: u64) -> Result<writer::Collected, types::LogError> {
+        let Collected { rows, sizes, more } = with(|log| log.collect_witness_rows(below))?;
+        Ok(writer::Collected { rows, sizes, more })
     }
 
     fn submissions(segment_id: u64) -> Result<Vec<String>, types::LogError> {

@@ -2,11 +2,12 @@
 
 use secure_log::engine::Providers;
 use secure_log::providers::{CheckpointSigner, KeyError, Keystore, MacKey};
-use secure_log::sign::Algorithm;
 use secure_log::system::{SystemClock, SystemRandom};
 use secure_log_guest::ImportedAnchor;
 
-use crate::bindings::keys::keystore::{mac, signer};
+use crate::bindings::keys::keystore::mac;
+
+secure_log_guest_keys::import_signer!(crate::bindings::keys::keystore::signer);
 
 /// What the composition gives the engine.
 pub(crate) fn imported() -> Providers {
@@ -20,40 +21,15 @@ pub(crate) fn imported() -> Providers {
 
 struct ImportedKeystore;
 
-struct ImportedKey {
-    key: signer::Key,
-    algorithm: Algorithm,
-    public_key: Vec<u8>,
-}
-
 struct ImportedMac(mac::MacKey);
 
 impl Keystore for ImportedKeystore {
     fn signer(&self, label: &str) -> Result<Box<dyn CheckpointSigner + Send>, KeyError> {
-        let key = signer::get_key(label).map_err(key_error)?;
-        let named = key.algorithm();
-        let algorithm = Algorithm::from_name(&named)
-            .ok_or_else(|| KeyError::UnsupportedAlgorithm(format!("'{label}' signs with {named:?}")))?;
-        let public_key = key.public_key();
-        Ok(Box::new(ImportedKey { key, algorithm, public_key }))
+        imported_signer(label)
     }
 
     fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError> {
         Ok(Box::new(ImportedMac(mac::get_mac_key(label).map_err(mac_error)?)))
-    }
-}
-
-impl CheckpointSigner for ImportedKey {
-    fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    fn public_key(&self) -> &[u8] {
-        &self.public_key
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.key.sign(message).map_err(key_error)
     }
 }
 
@@ -64,15 +40,6 @@ impl MacKey for ImportedMac {
         computed
             .try_into()
             .map_err(|_| KeyError::Backend(format!("it answered an HMAC of {length} bytes and not of 32")))
-    }
-}
-
-fn key_error(error: signer::Error) -> KeyError {
-    match error {
-        signer::Error::KeyNotFound(detail) => KeyError::NotFound(detail),
-        signer::Error::UnsupportedAlgorithm(detail) => KeyError::UnsupportedAlgorithm(detail),
-        signer::Error::AccessDenied(detail) => KeyError::AccessDenied(detail),
-        signer::Error::Backend(detail) => KeyError::Backend(detail),
     }
 }
 

@@ -6,8 +6,9 @@ use secure_log::proof::{
     Comparison, Equivocation, MAX_PROOF_HASHES, Refused, TlogProof, VerifiedHead, compare_entries, compare_heads,
     verify_consistency, verify_head, verify_inclusion,
 };
+use secure_log::submission::{ReceiptError, check_receipt};
 use secure_log::tree::ProofError;
-use secure_log::verify::Trust;
+use secure_log::verify::{PolicyError, Trust};
 
 use crate::bindings::exports::secure_log::log::{tree, types};
 use crate::convert;
@@ -91,6 +92,17 @@ impl tree::Guest for Component {
         compare_entries(&one, &other, &trust(&keys)?).map(comparison).map_err(error)
     }
 
+    fn verify_receipt(receipt: String, submission: String, keys: Vec<String>) -> Result<String, tree::ProofError> {
+        let trust = trust(&keys)?;
+        let known = [trust.log_keys(), trust.witnesses()].concat();
+        let signer = check_receipt(&receipt, &submission, &known).map_err(|refused| match refused {
+            ReceiptError::OfSomethingElse => tree::ProofError::AnotherSubmission,
+            ReceiptError::Note(why) => error(why.into()),
+            other => tree::ProofError::Malformed(other.to_string()),
+        })?;
+        signer.map(|key| key.name().into()).ok_or_else(|| tree::ProofError::UnknownKey(origin_of(&submission).into()))
+    }
+
     fn verify_equivocation(
         evidence: String,
         keys: Vec<String>,
@@ -102,11 +114,17 @@ impl tree::Guest for Component {
     }
 }
 
-/// The keys that the caller trusts.
+/// Whom the caller trusts: keys, and a policy, which has several lines.
 fn trust(keys: &[String]) -> Result<Trust, tree::ProofError> {
-    let mut trust = Trust::new();
+    let bad = |why: &dyn core::fmt::Display| tree::ProofError::BadKey(why.to_string());
+    let (policies, keys): (Vec<&String>, Vec<&String>) = keys.iter().partition(|text| text.contains('\n'));
+    let mut trust = match policies[..] {
+        [] => Trust::new(),
+        [policy] => policy.parse().map_err(|why: PolicyError| bad(&why))?,
+        _ => return Err(bad(&"a second trust policy")),
+    };
     for key in keys {
-        let key: VerifierKey = key.parse().map_err(|why: NoteError| tree::ProofError::BadKey(why.to_string()))?;
+        let key: VerifierKey = key.parse().map_err(|why: NoteError| bad(&why))?;
         if key.is_witness() { trust.add_witness(key) } else { trust.add_log_key(key) }
     }
     Ok(trust)
@@ -128,6 +146,7 @@ fn error(refused: Refused) -> tree::ProofError {
     use tree::ProofError as Wire;
     match refused {
         Refused::UnknownKey { origin } => Wire::UnknownKey(origin),
+        Refused::QuorumNotMet { origin } => Wire::QuorumNotMet(origin),
         Refused::AnotherLog { expected, found } => Wire::AnotherLog(tree::TextMismatch { expected, found }),
         Refused::AnotherSeqno { expected, found } => Wire::AnotherSeqno(tree::SeqnoMismatch { expected, found }),
         Refused::UnknownSuite(version) => Wire::UnknownSuite(version),
@@ -146,6 +165,11 @@ fn error(refused: Refused) -> tree::ProofError {
         // What is left, and what is added later, is not in its form.
         other => Wire::Malformed(other.to_string()),
     }
+}
+
+/// The log that a submission is of.
+fn origin_of(submission: &str) -> &str {
+    submission.lines().nth(1).unwrap_or_default()
 }
 
 fn proof(hashes: &[Vec<u8>]) -> Result<Vec<Hash>, tree::ProofError> {

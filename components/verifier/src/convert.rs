@@ -11,7 +11,12 @@ pub(crate) fn progress(progress: verify::Progress) -> Progress {
 }
 
 pub(crate) fn policy_error(error: &PolicyError) -> OptionsError {
-    OptionsError { wrong: WrongOption::Policy, line: error.line as u32, column: error.column as u32, message: error.to_string() }
+    OptionsError {
+        wrong: WrongOption::Policy,
+        line: error.line as u32,
+        column: error.column as u32,
+        message: error.to_string(),
+    }
 }
 
 pub(crate) fn report(report: &verify::Report, time: Option<&str>) -> Report {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use secure_log::hash::Hash;
-use secure_log::providers::{Anchor, AnchorError, AnchorView};
+use secure_log::providers::{Anchor, AnchorError, AnchorView, Publication};
 use secure_log_disk::{
     Disk, DiskFile, Lock, Mode, OsDisk, Patience, Watch, beside, folder_of, read_full, remove_if_there,
 };
@@ -108,7 +108,13 @@ impl<D: Disk> Anchor for FileAnchor<D> {
         Ok(heads.latest(origin).map_or(AnchorView::Unknown, |known| AnchorView::Head(known.note.clone())))
     }
 
-    fn publish(&mut self, note: &str, old_size: u64, _proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
+    fn publish(&mut self, note: &str, old_size: u64, _proof: &[Hash]) -> Publication {
+        self.take(note, old_size).into()
+    }
+}
+
+impl<D: Disk> FileAnchor<D> {
+    fn take(&mut self, note: &str, old_size: u64) -> Result<(), AnchorError> {
         let head = checkpoint(note)?;
         let lock = Lock::acquire(&self.disk, &self.path, &mut self.watch, self.patience)
             .map_err(|error| AnchorError::Unavailable(format!("the anchor is in use: {error}")))?;
@@ -128,7 +134,7 @@ impl<D: Disk> Anchor for FileAnchor<D> {
             }
         });
         lock.release(&self.disk);
-        outcome.map(|()| Vec::new())
+        outcome
     }
 }
 

@@ -20,7 +20,7 @@
 //! assert_eq!(anchor.latest(None), Ok(AnchorView::Unknown));
 //!
 //! let head = "log.example\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n";
-//! anchor.publish(head, 0, &[]).unwrap();
+//! anchor.publish(head, 0, &[]).taken.unwrap();
 //! assert_eq!(anchor.latest(Some("log.example")), Ok(AnchorView::Head(head.into())));
 //! ```
 #![forbid(unsafe_code)]

@@ -6,7 +6,7 @@ use std::io::Write;
 use secure_log::hash::Hash;
 use secure_log::jsonl::write_record;
 use secure_log::note::Note;
-use secure_log::providers::{Anchor, AnchorError, AnchorView};
+use secure_log::providers::{Anchor, AnchorError, AnchorView, Publication};
 use secure_log::record::{HeadRow, Record};
 use secure_log::tree::empty_root;
 
@@ -37,7 +37,13 @@ impl<W: Write> Anchor for LineAnchor<W> {
         Ok(AnchorView::WhenPublished)
     }
 
-    fn publish(&mut self, note: &str, _old_size: u64, _proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
+    fn publish(&mut self, note: &str, _old_size: u64, _proof: &[Hash]) -> Publication {
+        self.write(note).into()
+    }
+}
+
+impl<W: Write> LineAnchor<W> {
+    fn write(&mut self, note: &str) -> Result<(), AnchorError> {
         let head = checkpoint(note)?;
         let (size, root) = self.written.get(&head.origin).copied().unwrap_or((0, empty_root()));
         if size > head.size || (size == head.size && root != head.root) {
@@ -47,7 +53,7 @@ impl<W: Write> Anchor for LineAnchor<W> {
         let written = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
         written.map_err(|error| AnchorError::Unavailable(format!("the head's line cannot be written: {error}")))?;
         self.written.insert(head.origin, (head.size, head.root));
-        Ok(Vec::new())
+        Ok(())
     }
 }
 
@@ -78,8 +84,8 @@ mod tests {
     fn each_head_is_a_line_of_json() {
         let mut anchor = LineAnchor::new(Vec::new());
         assert_eq!(anchor.latest(None), Ok(AnchorView::WhenPublished));
-        anchor.publish(&note("a\"b\\c", 0, empty_root()), 0, &[]).unwrap();
-        anchor.publish(&note("log", 7, Hash([7; 32])), 5, &[]).unwrap();
+        anchor.publish(&note("a\"b\\c", 0, empty_root()), 0, &[]).taken.unwrap();
+        anchor.publish(&note("log", 7, Hash([7; 32])), 5, &[]).taken.unwrap();
         let written = String::from_utf8(anchor.out).unwrap();
         let root = "07".repeat(32);
         let lines: Vec<&str> = written.lines().collect();
@@ -92,15 +98,15 @@ mod tests {
     fn it_never_goes_back() {
         let mut anchor = LineAnchor::new(Vec::new());
         let seven = note("log", 7, Hash([7; 32]));
-        anchor.publish(&seven, 0, &[]).unwrap();
-        anchor.publish(&seven, 7, &[]).expect("the same again is no step back");
+        anchor.publish(&seven, 0, &[]).taken.unwrap();
+        anchor.publish(&seven, 7, &[]).taken.expect("the same again is no step back");
         let before = anchor.out.len();
         for back in [note("log", 6, Hash([6; 32])), note("log", 7, Hash([8; 32]))] {
-            assert_eq!(anchor.publish(&back, 0, &[]), Err(AnchorError::Conflict(7)));
+            assert_eq!(anchor.publish(&back, 0, &[]).taken, Err(AnchorError::Conflict(7)));
         }
-        anchor.publish(&note("another", 1, Hash([1; 32])), 0, &[]).unwrap();
+        anchor.publish(&note("another", 1, Hash([1; 32])), 0, &[]).taken.unwrap();
         assert!(anchor.out.len() > before);
-        assert!(matches!(anchor.publish("nonsense", 0, &[]), Err(AnchorError::Unavailable(_))));
+        assert!(matches!(anchor.publish("nonsense", 0, &[]).taken, Err(AnchorError::Unavailable(_))));
     }
 
     #[test]
@@ -116,7 +122,10 @@ mod tests {
         }
         let mut anchor = LineAnchor::new(Closed);
         let seven = note("log", 7, Hash([7; 32]));
-        assert!(matches!(anchor.publish(&seven, 0, &[]), Err(AnchorError::Unavailable(_))));
-        assert!(matches!(anchor.publish(&note("log", 6, Hash([6; 32])), 0, &[]), Err(AnchorError::Unavailable(_))));
+        assert!(matches!(anchor.publish(&seven, 0, &[]).taken, Err(AnchorError::Unavailable(_))));
+        assert!(matches!(
+            anchor.publish(&note("log", 6, Hash([6; 32])), 0, &[]).taken,
+            Err(AnchorError::Unavailable(_))
+        ));
     }
 }

@@ -45,7 +45,7 @@ fn size_of(view: &AnchorView) -> Option<u64> {
 fn run(disk: &CrashDisk) -> Option<u64> {
     let mut taken: Option<u64> = None;
     for size in [0, 1, 2, 5] {
-        if on(disk).publish(&note(size), taken.unwrap_or(0), &[]).is_err() {
+        if on(disk).publish(&note(size), taken.unwrap_or(0), &[]).taken.is_err() {
             break;
         }
         taken = Some(size);
@@ -58,7 +58,7 @@ fn check(disk: &CrashDisk, taken: Option<u64>, what: &str) {
     let mut anchor = on(disk);
     let found = size_of(&anchor.latest(Some("log")).unwrap_or_else(|e| panic!("{what}: {e}")));
     assert!(found >= taken, "{what}: {found:?} is there, and {taken:?} was taken");
-    anchor.publish(&note(9), found.unwrap_or(0), &[]).unwrap_or_else(|e| panic!("{what}: {e}"));
+    anchor.publish(&note(9), found.unwrap_or(0), &[]).taken.unwrap_or_else(|e| panic!("{what}: {e}"));
     assert_eq!(anchor.latest(None), Ok(AnchorView::Head(note(9))), "{what}");
 }
 
@@ -95,14 +95,14 @@ fn a_fault_at_any_operation_is_an_error_and_the_anchor_goes_on() {
 #[test]
 fn a_head_that_is_taken_at_the_second_try_is_durable() {
     let whole = CrashDisk::new();
-    on(&whole).publish(&note(1), 0, &[]).unwrap();
+    on(&whole).publish(&note(1), 0, &[]).taken.unwrap();
     let mut retried = 0;
     for fault in [Fault::NotDone, Fault::HalfDone, Fault::Done] {
         for operation in 0..whole.operations() {
             let disk = CrashDisk::new();
             disk.fail_at(operation, fault);
-            if on(&disk).publish(&note(1), 0, &[]).is_err() {
-                on(&disk).publish(&note(1), 0, &[]).unwrap();
+            if on(&disk).publish(&note(1), 0, &[]).taken.is_err() {
+                on(&disk).publish(&note(1), 0, &[]).taken.unwrap();
                 retried += 1;
             }
             let found = on(&disk.image(0)).latest(None);
@@ -120,7 +120,7 @@ fn a_file_that_is_damaged_is_neither_believed_nor_replaced() {
     *damaged.last_mut().unwrap() = b' ';
     disk.put(PATH, &damaged);
     assert!(matches!(on(&disk).latest(None), Err(AnchorError::Unavailable(what)) if what.contains("damaged")));
-    assert!(matches!(on(&disk).publish(&note(9), 5, &[]), Err(AnchorError::Unavailable(_))));
+    assert!(matches!(on(&disk).publish(&note(9), 5, &[]).taken, Err(AnchorError::Unavailable(_))));
     assert_eq!(disk.content(PATH), Some(damaged));
 }
 
@@ -129,7 +129,7 @@ fn a_folder_that_is_not_there_is_no_empty_anchor() {
     let folder = tempfile::tempdir().unwrap();
     let mut anchor = FileAnchor::open(folder.path().join("not-mounted/heads"));
     assert!(matches!(anchor.latest(None), Err(AnchorError::Unavailable(_))));
-    assert!(matches!(anchor.publish(&note(1), 0, &[]), Err(AnchorError::Unavailable(_))));
+    assert!(matches!(anchor.publish(&note(1), 0, &[]).taken, Err(AnchorError::Unavailable(_))));
 }
 
 #[test]
@@ -137,9 +137,9 @@ fn a_file_that_was_taken_away_under_way_is_missed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("heads");
     let mut anchor = FileAnchor::open(&path);
-    anchor.publish(&note(3), 0, &[]).unwrap();
+    anchor.publish(&note(3), 0, &[]).taken.unwrap();
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(anchor.publish(&note(4), 3, &[]), Err(AnchorError::Conflict(0)));
+    assert_eq!(anchor.publish(&note(4), 3, &[]).taken, Err(AnchorError::Conflict(0)));
     assert!(!path.exists());
 }
 
@@ -147,14 +147,14 @@ fn a_file_that_was_taken_away_under_way_is_missed() {
 fn two_openers_never_take_it_back() {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("heads");
-    FileAnchor::open(&path).publish(&note(0), 0, &[]).unwrap();
+    FileAnchor::open(&path).publish(&note(0), 0, &[]).taken.unwrap();
     let count = secure_log_testkit::count(40, 1000);
     std::thread::scope(|threads| {
         for opener in 0..2 {
             let mut anchor = FileAnchor::open(&path);
             threads.spawn(move || {
                 for size in (1 + opener..=count).step_by(2) {
-                    match anchor.publish(&note(size), 0, &[]) {
+                    match anchor.publish(&note(size), 0, &[]).taken {
                         Ok(_) => {}
                         Err(AnchorError::Refused(larger)) => {
                             assert!(size_of(&AnchorView::Head(larger)) >= Some(size));
@@ -176,9 +176,9 @@ fn a_writer_that_holds_it_is_waited_for_and_then_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("heads");
     let held = Lock::acquire(&OsDisk, &path, &mut Watch::default(), PATIENCE).unwrap();
-    let refused = FileAnchor::open_on(OsDisk, &path, PATIENCE).publish(&note(1), 0, &[]);
+    let refused = FileAnchor::open_on(OsDisk, &path, PATIENCE).publish(&note(1), 0, &[]).taken;
     let Err(AnchorError::Unavailable(what)) = &refused else { panic!("{refused:?}") };
     assert!(what.contains(&format!("process {}", std::process::id())), "{what}");
     held.release(&OsDisk);
-    FileAnchor::open(&path).publish(&note(1), 0, &[]).unwrap();
+    FileAnchor::open(&path).publish(&note(1), 0, &[]).taken.unwrap();
 }

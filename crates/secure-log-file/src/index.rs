@@ -90,9 +90,7 @@ pub(crate) enum Item<'a> {
         first: u64,
         last: u64,
     },
-    Witness {
-        size: u64,
-    },
+    Witness,
     Head,
     /// Of a later version.
     Unknown,
@@ -108,7 +106,7 @@ impl<'a> Item<'a> {
             Record::Entry(row) => Item::Entry { stream: row.stream },
             Record::Pruned(row) => Item::Entry { stream: row.stream },
             Record::Segment(row) => Item::Segment { stream: &row.stream, first: row.first, last: row.last },
-            Record::Witness(row) => Item::Witness { size: row.size },
+            Record::Witness(_) => Item::Witness,
             Record::Head(_) => Item::Head,
             Record::Signature(row) => Item::of_signature(row.of),
             Record::Log(_) => Item::Other,
@@ -124,7 +122,7 @@ impl<'a> Item<'a> {
             Line::Entry(line) => Item::Entry { stream: &line.stream },
             Line::Pruned(line) => Item::Entry { stream: &line.stream },
             Line::Segment(row) => Item::Segment { stream: &row.stream, first: row.first, last: row.last },
-            Line::Witness(row) => Item::Witness { size: row.size },
+            Line::Witness(_) => Item::Witness,
             Line::Head(_) => Item::Head,
             Line::Signature(row) => Item::of_signature(row.of),
             Line::Log(line) if matches!(line.row(), Err(RowError::LogVersion(_))) => Item::Unknown,
@@ -438,24 +436,14 @@ impl<F: DiskFile> Index<F> {
         linked(&mut self.data_keys, stream.last_data_key)
     }
 
-    /// Where the first `limit` witness answers about heads of at least this size stand, oldest first.
-    pub(crate) fn witnesses(&mut self, from_size: u64, limit: usize) -> Result<Vec<Span>, Trouble> {
-        let (mut low, mut high) = (0, self.witnesses.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.witnesses.at(middle + 1)?.largest >= from_size { high = middle } else { low = middle + 1 }
-        }
-        let mut lines = Vec::new();
-        for place in low..self.witnesses.len() {
-            if lines.len() >= limit {
-                break;
-            }
-            let row = self.witnesses.at(place + 1)?;
-            if row.size >= from_size {
-                lines.push(row.line);
-            }
-        }
-        Ok(lines)
+    /// How many witness answers there are.
+    pub(crate) fn witness_count(&self) -> u64 {
+        self.witnesses.len()
+    }
+
+    /// Where the witness answer with this number stands.
+    pub(crate) fn witness(&mut self, number: u64) -> Result<Span, Trouble> {
+        Ok(self.witnesses.at(number)?.line)
     }
 }
 

@@ -14,7 +14,7 @@
 //! | `<file>.idx/` | the index, derived from the log; may be deleted whenever nobody writes |
 //! | `<file>.torn-<offset>[-n]` | a commit that was never finished, as it was found at that offset |
 //! | `<file>.aside-<offset>[-n]` | what an operator had set aside from that offset on |
-//! | `<file>.new` | the log while it is rewritten to prune entries or to drop data keys |
+//! | `<file>.new` | the log while it is rewritten to prune entries, or to drop data keys or witness rows |
 //!
 //! Dropping a data key rewrites the log without it. Kept files, backups and the freed blocks of the disk may still hold
 //! it; only destroying the key that wraps it is proof against those.

@@ -1,9 +1,11 @@
 //! Taking something out of the log: the file is written anew and takes the old one's name.
 
+use std::collections::HashSet;
+
 use secure_log::entry::CONTROL_PREFIX;
 use secure_log::hash::Hash;
 use secure_log::jsonl::{Line, write_record};
-use secure_log::record::{PrunedRow, Record};
+use secure_log::record::{PrunedRow, Record, WitnessRow};
 use secure_log::store::StoreError;
 
 use crate::disk::{Disk, DiskFile, Mode, beside, folder_of, remove_if_there};
@@ -28,6 +30,15 @@ impl<D: Disk> FileStore<D> {
     pub(crate) fn drop_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         let dropped = self.rewrite(|line| match line {
             Line::DataKey(row) if ids.contains(&row.id) => Change::Drop,
+            _ => Change::Keep,
+        });
+        dropped.map(drop)
+    }
+
+    pub(crate) fn drop_witness_rows(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        let gone: HashSet<&WitnessRow> = rows.iter().collect();
+        let dropped = self.rewrite(|line| match line {
+            Line::Witness(row) if gone.contains(row) => Change::Drop,
             _ => Change::Keep,
         });
         dropped.map(drop)

@@ -4,7 +4,7 @@ use secure_log::hash::Hash;
 use secure_log::jsonl::Line;
 use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
 };
 
 use crate::disk::Disk;
@@ -88,13 +88,18 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
         })
     }
 
-    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
+    fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
         self.with_index_or_nothing(Vec::new(), |index, log| {
-            let row = |line| match log.at(line, line.end())? {
-                Line::Witness(row) => Ok(row),
-                _ => Err(Trouble::Index),
+            let known = index.witness_count();
+            let top = below.map_or(known, |below| below.saturating_sub(1).min(known));
+            let row = |number| {
+                let line = index.witness(number)?;
+                match log.at(line, line.end())? {
+                    Line::Witness(row) => Ok(NumberedWitness { number, row }),
+                    _ => Err(Trouble::Index),
+                }
             };
-            index.witnesses(from_size, limit as usize)?.into_iter().map(row).collect()
+            (1..=top).rev().take(limit as usize).map(row).collect()
         })
     }
 
@@ -134,6 +139,10 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         self.drop_keys(ids)
+    }
+
+    fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        self.drop_witness_rows(rows)
     }
 
     fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {

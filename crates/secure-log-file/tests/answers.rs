@@ -73,6 +73,12 @@ fn the_same_answers_as_the_store_in_memory() {
                     memory.drop_data_keys(&ids).unwrap();
                 }
                 6 => file.reindex().unwrap(),
+                7 => {
+                    let all = memory.witnesses(None, u32::MAX).unwrap().into_iter().map(|witness| witness.row);
+                    let gone: Vec<_> = all.filter(|_| choices.below(2) == 0).collect();
+                    file.drop_witnesses(&gone).unwrap();
+                    memory.drop_witnesses(&gone).unwrap();
+                }
                 _ => {}
             }
             if step % 40 == 39 {

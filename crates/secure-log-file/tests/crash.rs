@@ -245,6 +245,34 @@ fn a_crash_at_every_operation_of_rewriting() {
 }
 
 #[test]
+fn a_crash_at_every_operation_of_dropping_witness_rows() {
+    let (commits, rows) = secure_log_testkit::witnessed(40);
+    let whole = CrashDisk::new();
+    assert_eq!(run(&whole, &commits, 1), commits.len());
+    let mut after = memory_after(&commits, commits.len());
+    after.drop_witnesses(&rows[..30]).unwrap();
+    let drop_rows = |disk: &CrashDisk| open(disk, 1).and_then(|mut store| store.drop_witnesses(&rows[..30]));
+    let disk = whole.image(0);
+    drop_rows(&disk).unwrap();
+    for operation in 0..disk.operations() {
+        for fault in [Fault::Crash, Fault::NotDone, Fault::HalfDone, Fault::Done] {
+            let disk = whole.image(0);
+            disk.fail_at(operation, fault);
+            let _ = drop_rows(&disk);
+            for seed in seeds(common::count(1, 100)) {
+                let image = disk.image(seed);
+                let mut store = open(&image, 1).unwrap();
+                assert_eq!(store.heads(None, 1).unwrap()[0].number as usize, commits.len());
+                let left = store.witnesses(None, u32::MAX).unwrap().len();
+                assert!([40, 10].contains(&left), "operation {operation}, {fault:?}: {left} rows are left");
+                store.drop_witnesses(&rows[..30]).unwrap();
+                assert_same(&mut store, &mut after, &mut Choices(4));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_crash_at_every_operation_of_setting_aside() {
     let (_, commits) = history();
     let whole = CrashDisk::new();

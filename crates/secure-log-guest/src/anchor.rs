@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use secure_log::hash::Hash;
-use secure_log::providers::{Anchor, AnchorError, AnchorView};
+use secure_log::providers::{Anchor, AnchorError, AnchorView, Publication, WitnessAnswer, WitnessOutcome};
 
 use self::imported_bindings::secure_log::log::anchor as imported;
 use self::provided_bindings::exports::secure_log::log::anchor as provided;
@@ -50,10 +50,36 @@ impl Anchor for ImportedAnchor {
         })
     }
 
-    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
+    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Publication {
         let proof: Vec<Vec<u8>> = proof.iter().map(|hash| hash.0.to_vec()).collect();
-        imported::publish(note, old_size, &proof).map_err(error_from_wire)
+        let imported::Publication { taken, answers } = imported::publish(note, old_size, &proof);
+        Publication {
+            taken: taken.map_err(error_from_wire),
+            answers: answers.into_iter().map(answer_from_wire).collect(),
+        }
     }
+}
+
+fn answer_from_wire(answer: imported::WitnessAnswer) -> WitnessAnswer {
+    use imported::WitnessOutcome as Wire;
+    let outcome = match answer.outcome {
+        Wire::Cosigned(line) => WitnessOutcome::Cosigned(line),
+        Wire::Conflict(why) => WitnessOutcome::Conflict(why),
+        Wire::Refused(why) => WitnessOutcome::Refused(why),
+        Wire::Unreachable(why) => WitnessOutcome::Unreachable(why),
+    };
+    WitnessAnswer { name: answer.name, outcome }
+}
+
+fn answer_to_wire(answer: WitnessAnswer) -> provided::WitnessAnswer {
+    use provided::WitnessOutcome as Wire;
+    let outcome = match answer.outcome {
+        WitnessOutcome::Cosigned(line) => Wire::Cosigned(line),
+        WitnessOutcome::Conflict(why) => Wire::Conflict(why),
+        WitnessOutcome::Refused(why) => Wire::Refused(why),
+        WitnessOutcome::Unreachable(why) => Wire::Unreachable(why),
+    };
+    provided::WitnessAnswer { name: answer.name, outcome }
 }
 
 fn error_from_wire(error: imported::AnchorError) -> AnchorError {
@@ -96,14 +122,18 @@ fn with_anchor<P: AnchorProvider, R>(
             None => none,
         }
     });
-    answer.map_err(|error| match error {
+    answer.map_err(error_to_wire)
+}
+
+fn error_to_wire(error: AnchorError) -> provided::AnchorError {
+    match error {
         AnchorError::Refused(note) => provided::AnchorError::Refused(note),
         AnchorError::Unavailable(detail) => provided::AnchorError::Unavailable(detail),
         AnchorError::Conflict(size) => provided::AnchorError::Conflict(size),
         AnchorError::Inconsistent(size) => provided::AnchorError::Inconsistent(size),
         // A case that this crate does not know yet says at least that nothing is certain.
         other => provided::AnchorError::Unavailable(other.to_string()),
-    })
+    }
 }
 
 impl<P: AnchorProvider> provided::Guest for ServedAnchor<P> {
@@ -117,13 +147,20 @@ impl<P: AnchorProvider> provided::Guest for ServedAnchor<P> {
         })
     }
 
-    fn publish(note: String, old_size: u64, proof: Vec<Vec<u8>>) -> Result<Vec<String>, provided::AnchorError> {
+    fn publish(note: String, old_size: u64, proof: Vec<Vec<u8>>) -> provided::Publication {
         let none = Err(AnchorError::Unavailable("no anchor is configured".into()));
         let proof: Result<Vec<Hash>, _> = proof.iter().map(|hash| Hash::try_from(&hash[..])).collect();
-        with_anchor::<P, _>(none, |anchor| {
+        let published = with_anchor::<P, _>(none, |anchor| {
             let proof = proof.map_err(|_| AnchorError::Unavailable("a hash of the proof has not 32 bytes".into()))?;
-            anchor.publish(&note, old_size, &proof)
-        })
+            Ok(anchor.publish(&note, old_size, &proof))
+        });
+        match published {
+            Ok(Publication { taken, answers }) => provided::Publication {
+                taken: taken.map_err(error_to_wire),
+                answers: answers.into_iter().map(answer_to_wire).collect(),
+            },
+            Err(error) => provided::Publication { taken: Err(error), answers: Vec::new() },
+        }
     }
 }
 
@@ -147,7 +184,10 @@ mod tests {
     fn what_is_not_configured_says_so_and_takes_nothing() {
         type Served = ServedAnchor<Nothing>;
         assert!(matches!(Served::latest(None), Ok(provided::View::NotConfigured)));
-        assert!(matches!(Served::publish(String::new(), 0, Vec::new()), Err(provided::AnchorError::Unavailable(_))));
+        assert!(matches!(
+            Served::publish(String::new(), 0, Vec::new()).taken,
+            Err(provided::AnchorError::Unavailable(_))
+        ));
     }
 
     /// Gives back what it is given.
@@ -167,24 +207,45 @@ mod tests {
                 None => Ok(AnchorView::WhenPublished),
             }
         }
-        fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
-            match old_size {
+        fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Publication {
+            let outcomes = [
+                WitnessOutcome::Cosigned(note.into()),
+                WitnessOutcome::Conflict(note.into()),
+                WitnessOutcome::Refused(note.into()),
+                WitnessOutcome::Unreachable(note.into()),
+            ];
+            let answers =
+                outcomes.into_iter().zip(1..).map(|(outcome, n)| WitnessAnswer { name: format!("w{n}"), outcome });
+            let taken = match old_size {
                 0 => Err(AnchorError::Refused(note.into())),
                 1 => Err(AnchorError::Inconsistent(proof.len() as u64)),
-                _ => Ok(vec![note.into()]),
-            }
+                _ => Ok(()),
+            };
+            Publication { taken, answers: answers.collect() }
         }
     }
 
     #[test]
     fn each_answer_keeps_its_meaning() {
         type Served = ServedAnchor<Echo>;
-        let publish = |old, proof| Served::publish("note".into(), old, proof);
+        let published = |old, proof| Served::publish("note".into(), old, proof);
+        let publish = |old, proof| published(old, proof).taken;
         assert!(matches!(Served::latest(None), Ok(provided::View::WhenPublished)));
         assert!(matches!(Served::latest(Some("7".into())), Err(provided::AnchorError::Conflict(7))));
         assert!(matches!(publish(0, Vec::new()), Err(provided::AnchorError::Refused(note)) if note == "note"));
         assert!(matches!(publish(1, vec![vec![0; 32]; 2]), Err(provided::AnchorError::Inconsistent(2))));
         assert!(matches!(publish(2, vec![vec![0; 31]]), Err(provided::AnchorError::Unavailable(_))));
-        assert_eq!(publish(2, Vec::new()).unwrap(), ["note"]);
+        assert!(publish(2, Vec::new()).is_ok());
+        // Whether it was taken or not.
+        for old in [1, 2] {
+            use provided::WitnessOutcome as Wire;
+            let answers = published(old, Vec::new()).answers;
+            let [one, two, three, four] = &answers[..] else { panic!("{} answers", answers.len()) };
+            assert_eq!([&one.name, &two.name, &three.name, &four.name], ["w1", "w2", "w3", "w4"]);
+            assert!(matches!(&one.outcome, Wire::Cosigned(line) if line == "note"));
+            assert!(matches!(&two.outcome, Wire::Conflict(why) if why == "note"));
+            assert!(matches!(&three.outcome, Wire::Refused(why) if why == "note"));
+            assert!(matches!(&four.outcome, Wire::Unreachable(why) if why == "note"));
+        }
     }
 }

@@ -8,7 +8,8 @@ use secure_log::record::{
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
-    Commit, CommitRow, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, CommitRow, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
+    Torn, TreeId,
 };
 
 use crate::{convert, packed};
@@ -192,8 +193,10 @@ impl SecureLogStore for ImportedStore {
         list(wire::secure_log_data_keys(stream), data_key_row)
     }
 
-    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
-        list(wire::secure_log_witnesses(from_size, limit), |row| Ok(witness_row(row)))
+    fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
+        list(wire::secure_log_witnesses(below, limit), |row| {
+            Ok(NumberedWitness { number: row.number, row: witness_row(row.witness) })
+        })
     }
 
     fn scan(
@@ -215,6 +218,11 @@ impl SecureLogStore for ImportedStore {
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         let ids: Vec<&[u8]> = ids.iter().map(|id| id.0.as_slice()).collect();
         wire::secure_log_drop_data_keys(&ids).map_err(error_from_wire)
+    }
+
+    fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        let rows: Vec<given::WitnessRow<'_>> = rows.iter().map(witness_to_wire).collect();
+        wire::secure_log_drop_witnesses(&rows).map_err(error_from_wire)
     }
 
     fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {

@@ -11,8 +11,8 @@ use secure_log::record::{
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
-    Commit, EntryRange, Expected, Node, NodeId, NumberedHead, PackedEntry, SecureLogStore, StoreError, StreamState,
-    TreeId,
+    Commit, EntryRange, Expected, Node, NodeId, NumberedHead, NumberedWitness, PackedEntry, SecureLogStore, StoreError,
+    StreamState, TreeId,
 };
 
 use crate::{convert, packed};
@@ -172,8 +172,15 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
         with_store(|store| Ok(store.data_keys(&stream)?.iter().map(data_key_to_wire).collect()))
     }
 
-    fn secure_log_witnesses(from_size: u64, limit: u32) -> Result<Vec<wire::WitnessRow>, wire::StoreError> {
-        with_store(|store| Ok(store.witnesses(from_size, limit)?.iter().map(witness_to_wire).collect()))
+    fn secure_log_witnesses(below: Option<u64>, limit: u32) -> Result<Vec<wire::NumberedWitness>, wire::StoreError> {
+        with_store(|store| {
+            let rows = store.witnesses(below, limit)?;
+            let numbered = |NumberedWitness { number, row }: &NumberedWitness| wire::NumberedWitness {
+                number: *number,
+                witness: witness_to_wire(row),
+            };
+            Ok(rows.iter().map(numbered).collect())
+        })
     }
 
     fn secure_log_scan(cursor: u64, max_bytes: u32) -> Result<wire::ScanPage, wire::StoreError> {
@@ -193,6 +200,11 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
             let ids = ids.iter().map(|id| convert::hash(id, "the id of a data key")).collect::<Result<Vec<_>, _>>()?;
             store.drop_data_keys(&ids)
         })
+    }
+
+    fn secure_log_drop_witnesses(rows: Vec<wire::WitnessRow>) -> Result<(), wire::StoreError> {
+        let rows: Vec<WitnessRow> = rows.into_iter().map(witness_row).collect();
+        with_store(|store| store.drop_witnesses(&rows))
     }
 
     fn secure_log_set_aside(after_head: u64) -> Result<String, wire::StoreError> {

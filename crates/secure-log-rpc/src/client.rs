@@ -8,7 +8,7 @@ use core::fmt;
 use secure_log::hash::Hash;
 use secure_log::record::{self, DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -279,8 +279,10 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
         self.ask(Method::DataKeys, &(stream,), |answer| list::<wire::DataKeyRow<'_>, _>(answer, u32::MAX))
     }
 
-    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
-        self.ask(Method::Witnesses, &(from_size, limit), |answer| list::<wire::WitnessRow<'_>, _>(answer, limit))
+    fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
+        let params = |last: Option<&NumberedWitness>, limit| (last.map(|last| last.number).or(below), limit);
+        let read = |answer: &str, limit| list::<wire::NumberedWitness<'_>, _>(answer, limit);
+        self.paged(Method::Witnesses, limit, params, read, |earlier, row| row.number < earlier.number)
     }
 
     fn scan(
@@ -303,6 +305,11 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         let ids: Vec<Digest> = ids.iter().map(|id| Digest(*id)).collect();
         self.ask(Method::DropDataKeys, &(ids,), owned)
+    }
+
+    fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        let rows: Vec<wire::WitnessRow<'_>> = rows.iter().map(Into::into).collect();
+        self.ask(Method::DropWitnesses, &(rows,), owned)
     }
 
     fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {

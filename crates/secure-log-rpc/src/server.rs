@@ -174,8 +174,9 @@ fn call<S: SecureLogStore + ?Sized>(
             store.data_keys(&stream).map(|rows| ok(&each::<record::DataKeyRow, wire::DataKeyRow<'_>>(&rows)))
         }
         Method::Witnesses => {
-            let (from_size, limit): (u64, u32) = arguments(params)?;
-            store.witnesses(from_size, limit).map(|rows| ok(&each::<record::WitnessRow, wire::WitnessRow<'_>>(&rows)))
+            let (below, limit): (Option<u64>, u32) = arguments(params)?;
+            at_most(limit, MAX_ROWS)?;
+            store.witnesses(below, limit).map(|rows| ok(&each::<_, wire::NumberedWitness<'_>>(&rows)))
         }
         Method::Scan => {
             let (cursor, max_bytes): (u64, u32) = arguments(params)?;
@@ -190,6 +191,11 @@ fn call<S: SecureLogStore + ?Sized>(
             let (ids,): (Vec<Digest>,) = arguments(params)?;
             let ids: Vec<Hash> = ids.into_iter().map(|id| id.0).collect();
             store.drop_data_keys(&ids).map(|()| ok(&()))
+        }
+        Method::DropWitnesses => {
+            let (rows,): (Vec<wire::WitnessRow<'_>>,) = arguments(params)?;
+            let rows: Vec<record::WitnessRow> = rows.into_iter().map(Into::into).collect();
+            store.drop_witnesses(&rows).map(|()| ok(&()))
         }
         Method::SetAside => {
             let (after_head,): (u64,) = arguments(params)?;

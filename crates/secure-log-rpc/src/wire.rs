@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use binary::{Binary, Digest, Digests};
 pub(crate) use commit::{Commit, encode as encode_commit};
 pub(crate) use row::{
-    DataKeyRow, HeadRow, LogRow, NodeId, NumberedHead, Row, SegmentRow, SignatureRow, StreamState, Subject, TreeId,
-    WitnessRow,
+    DataKeyRow, HeadRow, LogRow, NodeId, NumberedHead, NumberedWitness, Row, SegmentRow, SignatureRow, StreamState,
+    Subject, TreeId, WitnessRow,
 };
 
 /// What a call answers.

@@ -80,9 +80,10 @@ fn calls() -> Calls {
     assert_eq!(store.leaf_index(1, 2), Ok(Some(1)));
     assert_eq!(store.signatures(Subject::Segment(1)).unwrap(), [signature]);
     assert_eq!(store.data_keys("app").unwrap(), [data_key]);
-    assert_eq!(store.witnesses(0, 10).unwrap(), [witness]);
+    assert_eq!(store.witnesses(None, 10).unwrap()[0].row, witness);
     store.scan(0, 300, &mut |_| ()).unwrap();
     store.drop_data_keys(&[Hash([0xdd; 32])]).unwrap();
+    store.drop_witnesses(&[witness]).unwrap();
     store.prune("app", 1).unwrap();
     store.reindex().unwrap();
     // The commit that is shown.

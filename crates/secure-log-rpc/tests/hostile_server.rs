@@ -49,7 +49,7 @@ fn read_all(answer: &str) -> Vec<(&'static str, Result<(), StoreError>)> {
         ("leaf-index", store.leaf_index(1, 1).map(drop)),
         ("signatures", store.signatures(Subject::Entry(1)).map(drop)),
         ("data-keys", store.data_keys("a").map(drop)),
-        ("witnesses", store.witnesses(0, 3).map(drop)),
+        ("witnesses", store.witnesses(None, 3).map(drop)),
         ("scan", store.scan(0, usize::MAX, &mut |_| ()).map(drop)),
     ]
 }

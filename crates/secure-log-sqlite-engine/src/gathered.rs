@@ -37,6 +37,16 @@ impl<F: DiskFile> Gathered<F> {
         Gathered { new_in: Some(folder_of(path)), ..Gathered::over(file) }
     }
 
+    /// Whether its name may not be durable yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.new_in.is_some()
+    }
+
+    /// Has the next sync make its name durable, too.
+    pub(crate) fn name_in(&mut self, folder: PathBuf) {
+        self.new_in = Some(folder);
+    }
+
     /// Reads more than is asked for from now on, or no longer. Nobody else may write meanwhile.
     pub(crate) fn read_ahead(&mut self, on: bool) {
         self.ahead = on.then(Default::default);

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use secure_log_disk::{Disk, Lock, LockError, Mode, Patience, Watch, beside};
+use secure_log_disk::{Disk, Lock, LockError, Mode, Patience, Watch, beside, folder_of};
 
 use crate::gathered::Gathered;
 
@@ -79,6 +79,8 @@ pub(crate) struct Database<D: Disk + 'static> {
     path: PathBuf,
     pub(crate) main: Gathered<D::File>,
     pub(crate) wal: Option<Wal<D::File>>,
+    /// Whether the name of the write-ahead log is known to be durable. That outlives the handle, which is closed with each lock.
+    wal_is_named: bool,
     regions: Vec<Box<[AtomicU32]>>,
     users: BTreeMap<u64, User>,
     /// Counts how often somebody else changed the database.
@@ -118,6 +120,7 @@ impl<D: Disk + 'static> Database<D> {
             path,
             main,
             wal: None,
+            wal_is_named: false,
             regions: Vec::new(),
             users: BTreeMap::new(),
             generation: 0,
@@ -154,7 +157,9 @@ impl<D: Disk + 'static> Database<D> {
             Some(wal) => wal.opened += 1,
             None => {
                 let path = beside(&self.path, "-wal");
-                self.wal = Some(Wal { file: open_or_make(self.disk, &path)?, opened: 1 });
+                let file = open_or_make(self.disk, &path)?;
+                self.wal_is_named &= !file.is_new();
+                self.wal = Some(Wal { file, opened: 1 });
             }
         }
         Ok(())
@@ -313,10 +318,14 @@ impl<D: Disk + 'static> Database<D> {
 
     pub(crate) fn sync_wal(&mut self) -> Result<(), Trouble> {
         self.still_ours()?;
-        match &mut self.wal {
-            Some(wal) => Ok(wal.file.sync(self.disk)?),
-            None => Ok(()),
+        let Some(wal) = &mut self.wal else { return Ok(()) };
+        // Whoever made it, an earlier handle of ours or a program that has gone, may not have come to this.
+        if !self.wal_is_named {
+            wal.file.name_in(folder_of(&self.path));
         }
+        wal.file.sync(self.disk)?;
+        self.wal_is_named = true;
+        Ok(())
     }
 
     /// A log that is not empty was written by somebody else, who may be there still.

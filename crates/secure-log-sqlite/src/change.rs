@@ -1,8 +1,11 @@
 //! The few operations that take something out of the tables, or make anew what is derived.
 
+use std::collections::HashSet;
+
 use secure_log::entry::EntryRef;
 use secure_log::hash::Hash;
 use secure_log::jsonl::write_record;
+use secure_log::record::WitnessRow;
 use secure_log::store::{Node, NodeId, STORED_LEVEL, StoreError, TreeId};
 use secure_log::tree::{CompactTree, leaf_hash};
 
@@ -49,6 +52,26 @@ impl<D: Database> SqliteStore<D> {
     pub(crate) fn drop_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         let names: Vec<Value<'_>> = ids.iter().map(|id| Value::Blob(&id.0)).collect();
         self.transaction(|store| store.run_each("DELETE FROM data_key WHERE name = ?", 1, &names))?;
+        self.forget_for_good()
+    }
+
+    /// The rows are found by reading the table from its end, as no index has what they say.
+    pub(crate) fn drop_witness_rows(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        let gone: HashSet<&WitnessRow> = rows.iter().collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.transaction(|store| {
+            let mut below = None;
+            loop {
+                let page = store.read_witnesses(below, PAGE)?;
+                let Some(last) = page.last() else { return Ok(()) };
+                below = Some(last.number);
+                let dropped = page.iter().filter(|witness| gone.contains(&witness.row));
+                let numbers: Vec<Value<'_>> = dropped.map(|witness| bound(witness.number)).collect();
+                store.run_each("DELETE FROM witness WHERE id = ?", 1, &numbers)?;
+            }
+        })?;
         self.forget_for_good()
     }
 

@@ -6,7 +6,7 @@ use secure_log::record::{
     DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject,
     WitnessResult, WitnessRow,
 };
-use secure_log::store::{EntryRange, Expected, NodeId, NumberedHead, StoreError, StreamState, TreeId};
+use secure_log::store::{EntryRange, Expected, NodeId, NumberedHead, NumberedWitness, StoreError, StreamState, TreeId};
 
 use crate::database::{Database, Value};
 use crate::insert::{subject, tree_number};
@@ -236,9 +236,15 @@ impl<D: Database> SqliteStore<D> {
         self.all("data_key", sql, &[Value::Text(stream)], |row| data_key(&row))
     }
 
-    pub(crate) fn read_witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
-        let sql = "SELECT size, name, at, outcome, detail FROM witness WHERE size >= ? ORDER BY id LIMIT ?";
-        self.all("witness", sql, &[bound(from_size), bound(limit.into())], |row| witness(&row))
+    /// The number of an answer is its place among the records.
+    pub(crate) fn read_witnesses(
+        &mut self,
+        below: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<NumberedWitness>, StoreError> {
+        let sql = "SELECT size, name, at, outcome, detail, id FROM witness WHERE id < ? ORDER BY id DESC LIMIT ?";
+        let values = [bound(below.unwrap_or(u64::MAX)), bound(limit.into())];
+        self.all("witness", sql, &values, |row| Ok(NumberedWitness { number: row.number(5)?, row: witness(&row)? }))
     }
 }
 

@@ -150,7 +150,7 @@ impl<D: Database> SqliteStore<D> {
                     |row| visit(Record::Stream(row)),
                 )?
             }
-            // One that was dropped is passed over.
+            // One that was dropped is passed over, and so is a witness's answer.
             kind::DATA_KEY => {
                 let sql = "SELECT k.name, s.name, k.first, k.kek, k.alg, k.wrapped, k.created
                     FROM data_key k JOIN stream s ON s.number = k.stream WHERE k.id = ?";
@@ -168,7 +168,7 @@ impl<D: Database> SqliteStore<D> {
             }
             kind::WITNESS => {
                 let sql = "SELECT size, name, at, outcome, detail FROM witness WHERE id = ?";
-                self.shown("witness", sql, &id, witness, |row| visit(Record::Witness(row)))?
+                self.shown("witness", sql, &id, witness, |row| visit(Record::Witness(row)))?.or(Some(()))
             }
             _ => None,
         };

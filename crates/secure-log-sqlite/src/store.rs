@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use secure_log::hash::Hash;
 use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
 };
 
 use crate::database::{Database, SqlError, Value, code};
@@ -335,8 +335,8 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
         self.reading(|store| store.read_data_keys(stream))
     }
 
-    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
-        self.reading(|store| store.read_witnesses(from_size, limit))
+    fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
+        self.reading(|store| store.read_witnesses(below, limit))
     }
 
     fn scan(
@@ -354,6 +354,10 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         self.changing(|store| store.drop_keys(ids))
+    }
+
+    fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        self.changing(|store| store.drop_witness_rows(rows))
     }
 
     fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {

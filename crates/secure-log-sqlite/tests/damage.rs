@@ -12,7 +12,7 @@ use secure_log::verify::Verdict;
 use secure_log_sqlite::database::{Database, SqlError, Value};
 use secure_log_sqlite::{Native, SqliteStore};
 use secure_log_testkit::attacks::{options, providers, sample_log, sample_records};
-use secure_log_testkit::{OwnedRecord, SeededRandom, count, seed};
+use secure_log_testkit::{OwnedRecord, SeededRandom, count, seed, witnessed};
 
 /// Whatever a file holds, reading it ends, and only the log that was written is called valid.
 #[test]
@@ -137,6 +137,33 @@ fn a_statement_that_fails_leaves_a_whole_commit_or_none() {
         }
     }
     assert!(reached > 8, "an append is made of statements");
+}
+
+#[test]
+fn a_statement_that_fails_drops_all_witness_rows_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reached = 0;
+    for done in [false, true] {
+        for number in 1.. {
+            let path = folder.path().join(format!("rows-{done}-{number}.db"));
+            let (log, rows) = witnessed(5);
+            log.iter().for_each(|commit| SqliteStore::open(&path).unwrap().insert(commit).unwrap());
+            let mut store = SqliteStore::over(Failing { inner: Native::file(&path), left: 0, done }).unwrap();
+            store.database_mut().left = number;
+            let first = store.drop_witnesses(&rows[..3]);
+            let beyond = std::mem::take(&mut store.database_mut().left) > 0;
+            assert!(matches!(first, Ok(()) | Err(StoreError::Io { .. })), "statement {number}: {first:?}");
+            let left = store.witnesses(None, 9).unwrap().len();
+            assert!(left == 2 || (first.is_err() && left == 5), "statement {number}: {left} rows are left");
+            store.drop_witnesses(&rows[..3]).unwrap();
+            assert_eq!(store.witnesses(None, 9).unwrap().len(), 2, "statement {number}");
+            if beyond {
+                break;
+            }
+            reached = reached.max(number);
+        }
+    }
+    assert!(reached > 3, "rows are dropped by statements");
 }
 
 #[test]

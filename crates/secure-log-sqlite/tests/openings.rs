@@ -1,17 +1,18 @@
 //! How often the store takes the lock file of a database, as a component has it: each time costs calls of the host, and keeps
 //! others waiting.
 
+mod over_engine;
+
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::ffi::CStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use over_engine::{Engine, open};
 use secure_log::store::SecureLogStore;
 use secure_log_disk::{Disk, Mode, OsDisk, Patience};
 use secure_log_sqlite::SqliteStore;
-use secure_log_sqlite::database::{Database, SqlError, Value};
 use secure_log_sqlite_engine as engine;
 use secure_log_testkit::{LogBuilder, count, seed};
 
@@ -55,91 +56,6 @@ impl Disk for Counting {
     }
 }
 
-/// What the component store-sqlite makes of the component sqlite, without the wire between them.
-struct Engine {
-    vfs: Rc<engine::Vfs>,
-    path: String,
-    statements: HashMap<&'static str, engine::Statement>,
-    connection: Option<engine::Connection>,
-}
-
-impl Engine {
-    fn connection(&self) -> &engine::Connection {
-        self.connection.as_ref().expect("the store connects first")
-    }
-
-    fn statement(&mut self, sql: &'static str) -> Result<&mut engine::Statement, SqlError> {
-        if !self.statements.contains_key(sql) {
-            let statement = self.connection().prepare(sql).map_err(error)?;
-            self.statements.insert(sql, statement);
-        }
-        Ok(self.statements.get_mut(sql).expect("it was prepared just now"))
-    }
-}
-
-impl Database for Engine {
-    fn connect(&mut self, create: bool) -> Result<bool, SqlError> {
-        if self.connection.is_none() {
-            let options = engine::OpenOptions { create, read_only: false };
-            match engine::Connection::open(&self.vfs, &self.path, options) {
-                Ok(connection) => self.connection = Some(connection),
-                Err(failed) if !create && failed.primary() == engine::primary::CANTOPEN => return Ok(false),
-                Err(failed) => return Err(error(failed)),
-            }
-        }
-        Ok(true)
-    }
-
-    fn script(&mut self, sql: &str) -> Result<(), SqlError> {
-        self.connection().execute(sql).map_err(error)
-    }
-
-    fn run(&mut self, sql: &'static str, width: usize, values: &[Value<'_>]) -> Result<u64, SqlError> {
-        let values: Vec<_> = values.iter().map(given).collect();
-        self.statement(sql)?.run(width, &values).map_err(error)
-    }
-
-    fn query(
-        &mut self,
-        sql: &'static str,
-        values: &[Value<'_>],
-        visit: &mut dyn FnMut(&[Value<'_>]) -> bool,
-    ) -> Result<(), SqlError> {
-        let values: Vec<_> = values.iter().map(given).collect();
-        let statement = self.statement(sql)?;
-        statement.bind(&values).map_err(error)?;
-        let done = statement.step(&mut |row| visit(&row.iter().map(answered).collect::<Vec<_>>()));
-        if !done.map_err(error)? {
-            statement.reset();
-        }
-        Ok(())
-    }
-}
-
-fn given<'v>(value: &Value<'v>) -> engine::Value<'v> {
-    match *value {
-        Value::Null => engine::Value::Null,
-        Value::Integer(number) => engine::Value::Integer(number),
-        Value::Real(number) => engine::Value::Real(number),
-        Value::Text(text) => engine::Value::Text(text),
-        Value::Blob(bytes) => engine::Value::Blob(bytes),
-    }
-}
-
-fn answered<'v>(value: &engine::Value<'v>) -> Value<'v> {
-    match *value {
-        engine::Value::Null => Value::Null,
-        engine::Value::Integer(number) => Value::Integer(number),
-        engine::Value::Real(number) => Value::Real(number),
-        engine::Value::Text(text) => Value::Text(text),
-        engine::Value::Blob(bytes) => Value::Blob(bytes),
-    }
-}
-
-fn error(error: engine::SqlError) -> SqlError {
-    SqlError { code: error.code, message: error.message }
-}
-
 /// A program of its own: it has its own VFS, under a name that no other one has.
 struct Program {
     vfs: Rc<engine::Vfs>,
@@ -155,8 +71,7 @@ impl Program {
     }
 
     fn open(&self) -> SqliteStore<Engine> {
-        let (vfs, path) = (Rc::clone(&self.vfs), self.path.to_str().unwrap().into());
-        SqliteStore::over(Engine { vfs, path, statements: HashMap::new(), connection: None }).unwrap()
+        open(&self.vfs, self.path.to_str().unwrap()).unwrap()
     }
 
     /// How often the lock was taken by `work`, after which nobody holds it.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secure_log::hash::Hash;
 use secure_log::note::{Checkpoint, Note};
-use secure_log::providers::{Anchor, AnchorError, AnchorView};
+use secure_log::providers::{Anchor, AnchorError, AnchorView, Publication};
 use secure_log::tree;
 
 /// A strict anchor in memory: it refuses what an anchor has to refuse, and a consistency proof that proves nothing.
@@ -82,7 +82,13 @@ impl Anchor for MemoryAnchor {
         Ok(known.map_or(AnchorView::Unknown, |(_, note)| AnchorView::Head(note.clone())))
     }
 
-    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
+    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Publication {
+        self.take(note, old_size, proof).into()
+    }
+}
+
+impl MemoryAnchor {
+    fn take(&self, note: &str, old_size: u64, proof: &[Hash]) -> Result<(), AnchorError> {
         let mut state = self.state();
         if state.outage == Some(Outage::Down) {
             return Err(unavailable("the test has put it out of order"));
@@ -100,7 +106,7 @@ impl Anchor for MemoryAnchor {
         state.published += 1;
         match state.outage {
             Some(_) => Err(unavailable("the test has lost the answer")),
-            None => Ok(Vec::new()),
+            None => Ok(()),
         }
     }
 }
@@ -179,10 +185,10 @@ mod tests {
     fn outages_are_typed_and_what_was_taken_is_there() {
         let mut anchor = MemoryAnchor::new();
         anchor.set_outage(Some(Outage::Down));
-        assert!(matches!(anchor.publish(&note(0), 0, &[]), Err(AnchorError::Unavailable(_))));
+        assert!(matches!(anchor.publish(&note(0), 0, &[]).taken, Err(AnchorError::Unavailable(_))));
         assert!(matches!(anchor.latest(None), Err(AnchorError::Unavailable(_))));
         anchor.set_outage(Some(Outage::AnswersLost));
-        assert!(matches!(anchor.publish(&note(0), 0, &[]), Err(AnchorError::Unavailable(_))));
+        assert!(matches!(anchor.publish(&note(0), 0, &[]).taken, Err(AnchorError::Unavailable(_))));
         anchor.set_outage(None);
         assert_eq!(anchor.latest(Some("log")), Ok(AnchorView::Head(note(0))));
         anchor.forget();
@@ -192,8 +198,8 @@ mod tests {
     #[test]
     fn a_proof_that_proves_nothing_is_not_taken() {
         let mut anchor = MemoryAnchor::new();
-        anchor.publish(&note(1), 0, &[]).unwrap();
-        assert!(matches!(anchor.publish(&note(2), 1, &[]), Err(AnchorError::Unavailable(_))));
+        anchor.publish(&note(1), 0, &[]).taken.unwrap();
+        assert!(matches!(anchor.publish(&note(2), 1, &[]).taken, Err(AnchorError::Unavailable(_))));
         assert_eq!(anchor.published(), 1);
     }
 }

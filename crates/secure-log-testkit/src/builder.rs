@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secure_log::entry::{CONTROL_PREFIX, CONTROL_PRODUCER, Entry, StreamRules};
 use secure_log::hash::{Hash, Suite};
-use secure_log::record::{EntryRow, HeadRow, LogRow, Record, SegmentRow, StreamRow};
+use secure_log::record::{EntryRow, HeadRow, LogRow, Record, SegmentRow, StreamRow, WitnessResult, WitnessRow};
 use secure_log::store::{Commit, Expected, Node, NodeId, STORED_LEVEL, TreeId};
 use secure_log::time::Timestamp;
 use secure_log::tree::{CompactTree, leaf_hash};
@@ -255,4 +255,23 @@ fn grow(tree: &mut CompactTree, id: TreeId, entry_hash: &Hash, nodes: &mut Vec<N
 
 fn time(seconds: i64) -> String {
     Timestamp::from_unix(CREATED + seconds, 0).expect("tests write fewer than 2^32 commits").to_string()
+}
+
+/// The commits of a log of one entry to whose head witnesses answered so often, three rows a commit, and the rows.
+pub fn witnessed(rows: u64) -> (Vec<Commit>, Vec<WitnessRow>) {
+    let row = |number| WitnessRow {
+        size: 1,
+        name: format!("witness-{number}"),
+        at: "2026-11-20T04:07:11.000000000Z".into(),
+        result: WitnessResult::Refused,
+        detail: "it answered 404".into(),
+    };
+    let rows: Vec<WitnessRow> = (0..rows).map(row).collect();
+    let mut log = LogBuilder::new();
+    let mut commits = vec![log.create(), log.commit().entry("a", b"1").finish()];
+    for page in rows.chunks(3) {
+        let commit = page.iter().fold(log.commit(), |commit, row| commit.record(Record::Witness(row)));
+        commits.push(commit.finish());
+    }
+    (commits, rows)
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use secure_log::hash::Hash;
 use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
 };
 
 use crate::record::OwnedRecord;
@@ -210,9 +210,10 @@ impl<S: SecureLogStore> SecureLogStore for HostileStore<S> {
         Ok(self.lie_often(rows))
     }
 
-    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
-        let rows = self.inner.witnesses(from_size, limit)?;
-        Ok(self.lie_often(rows))
+    fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
+        let rows = self.inner.witnesses(below, limit)?;
+        let lie = |NumberedWitness { number, row }| self.lie(Some(row)).map(|row| NumberedWitness { number, row });
+        Ok(rows.into_iter().filter_map(lie).collect())
     }
 
     fn scan(
@@ -231,6 +232,10 @@ impl<S: SecureLogStore> SecureLogStore for HostileStore<S> {
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         self.inner.drop_data_keys(ids)
+    }
+
+    fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        self.inner.drop_witnesses(rows)
     }
 
     fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {

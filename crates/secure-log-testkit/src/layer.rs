@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use secure_log::hash::Hash;
 use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
 };
 
 use crate::fault::FaultStore;
@@ -34,6 +34,7 @@ pub enum Method {
     Scan,
     Prune,
     DropDataKeys,
+    DropWitnesses,
     SetAside,
     Reindex,
 }
@@ -41,7 +42,7 @@ pub enum Method {
 impl Method {
     /// Whether it changes what is stored.
     pub fn writes(self) -> bool {
-        matches!(self, Method::Insert | Method::Prune | Method::DropDataKeys | Method::SetAside)
+        matches!(self, Method::Insert | Method::Prune | Method::DropDataKeys | Method::DropWitnesses | Method::SetAside)
     }
 }
 
@@ -126,8 +127,8 @@ macro_rules! store_over_layer {
                 self.call(Method::DataKeys, |store| store.data_keys(stream))
             }
 
-            fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
-                self.call(Method::Witnesses, |store| store.witnesses(from_size, limit))
+            fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
+                self.call(Method::Witnesses, |store| store.witnesses(below, limit))
             }
 
             fn scan(
@@ -145,6 +146,10 @@ macro_rules! store_over_layer {
 
             fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
                 self.call(Method::DropDataKeys, |store| store.drop_data_keys(ids))
+            }
+
+            fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+                self.call(Method::DropWitnesses, |store| store.drop_witnesses(rows))
             }
 
             fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {

@@ -40,7 +40,7 @@ mod record;
 mod surroundings;
 
 pub use anchor::{MemoryAnchor, Outage};
-pub use builder::{CommitBuilder, LogBuilder};
+pub use builder::{CommitBuilder, LogBuilder, witnessed};
 pub use fault::{Effect, Fault, FaultStore, Faults};
 pub use hand::{Hand, HeldStore, LIES, Lie};
 pub use hostile::HostileStore;

@@ -6,8 +6,8 @@ use secure_log::entry::EntryRef;
 use secure_log::hash::Hash;
 use secure_log::record::{DataKeyRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, Expected, NodeId, NumberedHead, STORED_LEVEL, SecureLogStore, StoreError, StreamState, Torn,
-    TreeId,
+    Commit, EntryRange, Expected, NodeId, NumberedHead, NumberedWitness, STORED_LEVEL, SecureLogStore, StoreError,
+    StreamState, Torn, TreeId,
 };
 use secure_log::tree::{leaf_hash, node_hash};
 
@@ -231,11 +231,15 @@ impl SecureLogStore for NaiveStore {
         }))
     }
 
-    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
-        let mut rows = self.rows(|record| match record {
-            OwnedRecord::Witness(row) if row.size >= from_size => Some(row.clone()),
+    fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
+        let rows = self.rows(|record| match record {
+            OwnedRecord::Witness(row) => Some(row.clone()),
             _ => None,
         });
+        let numbered = (1..).zip(rows).map(|(number, row)| NumberedWitness { number, row });
+        let mut rows: Vec<NumberedWitness> =
+            numbered.filter(|row| below.is_none_or(|below| row.number < below)).collect();
+        rows.reverse();
         rows.truncate(limit as usize);
         Ok(rows)
     }
@@ -271,6 +275,11 @@ impl SecureLogStore for NaiveStore {
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         self.records.retain(|record| !matches!(record, OwnedRecord::DataKey(row) if ids.contains(&row.id)));
+        Ok(())
+    }
+
+    fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        self.records.retain(|record| !matches!(record, OwnedRecord::Witness(row) if rows.contains(row)));
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use secure_log::hash::Hash;
 use secure_log::note::{MAX_SIGNATURES, Note, NoteError, VerifierKey};
-use secure_log::record::WitnessResult;
+use secure_log::providers::WitnessOutcome;
 
 use crate::endpoint::{ADD_CHECKPOINT_PATH, SIZE_TYPE};
 use crate::head::Head;
@@ -152,12 +152,13 @@ pub enum Unwitnessed {
 }
 
 impl Unwitnessed {
-    /// What a row about it says (docs/format.md s.7).
-    pub fn result(&self) -> WitnessResult {
+    /// What the log is told.
+    pub fn outcome(&self) -> WitnessOutcome {
+        let why = self.to_string();
         match self {
-            Unwitnessed::Conflict(_) | Unwitnessed::Inconsistent(_) => WitnessResult::Conflict,
-            Unwitnessed::Unreachable(_) => WitnessResult::Unreachable,
-            _ => WitnessResult::Refused,
+            Unwitnessed::Conflict(_) | Unwitnessed::Inconsistent(_) => WitnessOutcome::Conflict(why),
+            Unwitnessed::Unreachable(_) => WitnessOutcome::Unreachable(why),
+            _ => WitnessOutcome::Refused(why),
         }
     }
 }

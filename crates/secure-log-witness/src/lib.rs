@@ -61,4 +61,4 @@ pub use head::Head;
 pub use record::{Record, RecordError, Records};
 pub use request::{AddCheckpoint, MAX_PROOF_LINES, MAX_REQUEST_BYTES, RequestError};
 pub use witness::{Refusal, Witness};
-pub use witnesses::{Report, Witnesses};
+pub use witnesses::Witnesses;

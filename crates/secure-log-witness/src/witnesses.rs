@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use secure_log::hash::Hash;
 use secure_log::note::Note;
-use secure_log::providers::{Anchor, AnchorError, AnchorView};
-use secure_log::record::WitnessResult;
+use secure_log::providers::{Anchor, AnchorError, AnchorView, Publication, WitnessAnswer, WitnessOutcome};
 use secure_log::verify::Quorum;
 
 use crate::client::{Post, RemoteWitness, Unwitnessed};
@@ -35,17 +34,6 @@ struct Member {
     failed_at: Option<Instant>,
 }
 
-/// What became of a head at one witness: what a row about it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// What the policy calls the witness.
-    pub name: String,
-    /// What it did.
-    pub result: WitnessResult,
-    /// And why, for a person to read; empty for one that cosigned.
-    pub detail: String,
-}
-
 impl<P: Post> Witnesses<P> {
     /// These witnesses, of whom the quorum of the policy has to cosign a head, or any one where it names none.
     pub fn new(post: P, witnesses: Vec<RemoteWitness>, quorum: Option<Quorum>) -> Witnesses<P> {
@@ -54,8 +42,8 @@ impl<P: Post> Witnesses<P> {
     }
 
     /// What each of them answered to the head that was published last.
-    pub fn reports(&self) -> Vec<Report> {
-        self.members.iter().filter_map(Member::report).collect()
+    fn answers(&self) -> Vec<WitnessAnswer> {
+        self.members.iter().flat_map(Member::answers).collect()
     }
 
     fn ask(&mut self, index: usize, note: &Note, old_size: u64, proof: &[Hash]) {
@@ -113,12 +101,28 @@ impl<P: Post> Witnesses<P> {
         if let Some(evidence) = evidence {
             return evidence;
         }
-        let mut answered = answers().filter(|answer| answer.result() != WitnessResult::Unreachable).peekable();
+        let mut answered = answers().filter(|answer| !matches!(answer, Unwitnessed::Unreachable(_))).peekable();
         if answered.peek().is_some() && answered.all(|answer| *answer == Unwitnessed::Conflict(0)) {
             return AnchorError::Conflict(0);
         }
-        let each: Vec<String> = self.reports().iter().map(Report::to_string).collect();
+        let each: Vec<String> = self.members.iter().filter_map(Member::said).collect();
         AnchorError::Unavailable(each.join("; "))
+    }
+
+    fn offer(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<(), AnchorError> {
+        let no_head = |error| AnchorError::Unavailable(format!("what was published is {error}"));
+        let note = Note::parse(note).map_err(no_head)?;
+        let Head { size, .. } = Head::parse(&note.text).map_err(no_head)?;
+        self.ask_all(&note, size, old_size, proof);
+        if let Some(theirs) = self.size_to_follow(size, old_size) {
+            return Err(AnchorError::Conflict(theirs));
+        }
+        let mut cosigned = self.members.iter().filter(|member| member.has_cosigned());
+        let enough = match &self.quorum {
+            Some(quorum) => quorum.is_met_by(cosigned.map(|member| &member.witness.key)),
+            None => cosigned.next().is_some(),
+        };
+        if enough { Ok(()) } else { Err(self.refusal(size, old_size)) }
     }
 }
 
@@ -127,24 +131,9 @@ impl<P: Post> Anchor for Witnesses<P> {
         Ok(AnchorView::WhenPublished)
     }
 
-    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError> {
-        let no_head = |error| AnchorError::Unavailable(format!("what was published is {error}"));
-        let note = Note::parse(note).map_err(no_head)?;
-        let Head { size, .. } = Head::parse(&note.text).map_err(no_head)?;
-        self.ask_all(&note, size, old_size, proof);
-        if let Some(theirs) = self.size_to_follow(size, old_size) {
-            return Err(AnchorError::Conflict(theirs));
-        }
-        let cosigned: Vec<&Member> = self.members.iter().filter(|member| member.has_cosigned()).collect();
-        let enough = match &self.quorum {
-            Some(quorum) => quorum.is_met_by(cosigned.iter().map(|member| &member.witness.key)),
-            None => !cosigned.is_empty(),
-        };
-        if enough {
-            Ok(cosigned.into_iter().filter_map(|member| member.answer.clone()?.ok()).flatten().collect())
-        } else {
-            Err(self.refusal(size, old_size))
-        }
+    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Publication {
+        let taken = self.offer(note, old_size, proof);
+        Publication { taken, answers: self.answers() }
     }
 }
 
@@ -169,21 +158,23 @@ impl Member {
         }
     }
 
-    fn report(&self) -> Option<Report> {
-        let (result, detail) = match self.answer.as_ref()? {
-            Ok(_) => (WitnessResult::Cosigned, String::new()),
-            Err(why) => (why.result(), why.to_string()),
-        };
-        Some(Report { name: self.witness.name.clone(), result, detail })
-    }
-}
-
-impl core::fmt::Display for Report {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.result {
-            WitnessResult::Cosigned => write!(f, "{} cosigned it", self.name),
-            _ => write!(f, "{}: {}", self.name, self.detail),
+    /// For a row each: under the name of the key, which cosignatures have as well.
+    fn answers(&self) -> Vec<WitnessAnswer> {
+        let answer = |outcome| WitnessAnswer { name: self.witness.key.name().into(), outcome };
+        match &self.answer {
+            None => Vec::new(),
+            Some(Ok(lines)) => lines.iter().cloned().map(WitnessOutcome::Cosigned).map(answer).collect(),
+            Some(Err(why)) => vec![answer(why.outcome())],
         }
+    }
+
+    /// For a person to read: under the name that the policy has for it.
+    fn said(&self) -> Option<String> {
+        let name = &self.witness.name;
+        Some(match self.answer.as_ref()? {
+            Ok(_) => format!("{name} cosigned it"),
+            Err(why) => format!("{name}: {why}"),
+        })
     }
 }
 

@@ -8,8 +8,7 @@ use std::rc::Rc;
 
 use secure_log::note::{Note, NoteError};
 use secure_log::providers::Keystore as _;
-use secure_log::providers::{Anchor as _, AnchorError};
-use secure_log::record::WitnessResult;
+use secure_log::providers::{Anchor as _, AnchorError, Publication, WitnessOutcome};
 use secure_log::verify::{Quorum, Trust};
 use secure_log_testkit::crash_disk::CrashDisk;
 use secure_log_witness::{
@@ -210,6 +209,12 @@ impl Post for Network {
     }
 }
 
+/// What the witness of this name answers to the head that it was offered last.
+fn answer_of(witnesses: &mut Witnesses<Network>, log: &Log, size: u64, name: &str) -> WitnessOutcome {
+    let answers = witnesses.publish(&log.note(size).to_string(), size, &[]).answers;
+    answers.into_iter().find(|answer| answer.name == name).expect("each has an answer").outcome
+}
+
 const THREE: [&str; 3] = ["one", "two", "three"];
 
 fn witnesses(network: &Network, names: &[&str], enough: usize) -> Witnesses<Network> {
@@ -221,15 +226,19 @@ fn witnesses(network: &Network, names: &[&str], enough: usize) -> Witnesses<Netw
 fn publish(witnesses: &mut Witnesses<Network>, log: &Log, mut old: u64, size: u64) -> Result<usize, AnchorError> {
     let note = log.note(size).to_string();
     for _ in 0..8 {
-        match witnesses.publish(&note, old, &log.proof(old, size)) {
+        let Publication { taken, answers } = witnesses.publish(&note, old, &log.proof(old, size));
+        match taken {
             Err(AnchorError::Conflict(theirs)) if 0 < theirs && theirs <= size && theirs != old => old = theirs,
-            answer => {
-                let lines = answer?;
+            taken => {
                 let text = Note::parse(&note).unwrap().text;
-                let verifies =
-                    |line: &String| THREE.iter().any(|name| witness_key(name).check_line(line, &text) == Ok(true));
-                assert!(lines.iter().all(verifies));
-                return Ok(lines.len());
+                let cosigned = answers.iter().filter_map(|answer| match &answer.outcome {
+                    WitnessOutcome::Cosigned(line) => Some((&answer.name, line)),
+                    _ => None,
+                });
+                for (name, line) in cosigned.clone() {
+                    assert_eq!(witness_key(name).check_line(line, &text), Ok(true), "by {name}");
+                }
+                return taken.map(|()| cosigned.count());
             }
         }
     }
@@ -244,7 +253,10 @@ fn several_witnesses_cosign_one_head() {
         assert_eq!(publish(&mut witnesses, &log, old, size), Ok(3));
         assert_eq!(network.asked(), 3, "each is asked once");
     }
-    assert!(witnesses.reports().iter().all(|report| report.result == WitnessResult::Cosigned));
+    let answers = witnesses.publish(&log.note(20).to_string(), 20, &[]).answers;
+    let names: Vec<&str> = answers.iter().map(|answer| answer.name.as_str()).collect();
+    assert_eq!(names, THREE, "and answers for each, under the name of its key");
+    assert!(answers.iter().all(|answer| matches!(answer.outcome, WitnessOutcome::Cosigned(_))));
 }
 
 #[test]
@@ -276,8 +288,8 @@ fn enough_are_enough_and_who_does_not_answer_is_named() {
     let (mut two, mut three) = (witnesses(&network, &THREE, 2), witnesses(&network, &THREE, 3));
     let away = network.leave("two");
     assert_eq!(publish(&mut two, &log, 0, 9), Ok(2));
-    let report = &two.reports()[1];
-    assert_eq!((&*report.name, report.result), ("two", WitnessResult::Unreachable));
+    let unreachable = WitnessOutcome::Unreachable("it did not answer: nobody is there".into());
+    assert_eq!(answer_of(&mut two, &log, 9, "two"), unreachable);
     let Err(AnchorError::Unavailable(why)) = publish(&mut three, &log, 9, 9) else { panic!("two of three are enough") };
     assert!(why.contains("one cosigned it") && why.contains("two: it did not answer: nobody is there"), "{why}");
     network.asked();
@@ -305,10 +317,13 @@ fn two_histories_are_told_unless_enough_cosigned() {
     let mut strict = witnesses(&network, &THREE, 3);
     assert_eq!(publish(&mut strict, &log, 9, 9), Err(AnchorError::Conflict(9)));
     assert_eq!(publish(&mut strict, &log, 9, 20), Err(AnchorError::Inconsistent(9)));
-    assert_eq!(strict.reports()[0].result, WitnessResult::Conflict);
+    let conflict = |size| format!("the head does not continue the one of size {size} that it has");
+    let answers = strict.publish(&log.note(20).to_string(), 9, &log.proof(9, 20)).answers;
+    assert_eq!(answers[0].outcome, WitnessOutcome::Conflict(conflict(9)), "whether it was taken or not");
     let mut lenient = witnesses(&network, &THREE, 2);
     assert_eq!(publish(&mut lenient, &log, 20, 30), Ok(2));
-    assert_eq!(lenient.reports()[0].result, WitnessResult::Conflict, "and it is told all the same");
+    let outcome = answer_of(&mut lenient, &log, 30, "one");
+    assert!(matches!(outcome, WitnessOutcome::Conflict(_)), "and it is told all the same: {outcome:?}");
 }
 
 #[test]
@@ -326,8 +341,9 @@ fn who_names_another_size_each_time_is_followed_once() {
     let network = Scripted(Rc::new(RefCell::new(sizes.into())));
     let mut witnesses = Witnesses::new(network.clone(), vec![remote(NAME)], quorum(&[NAME], 1));
     let note = log.note(20).to_string();
-    assert_eq!(witnesses.publish(&note, 8, &log.proof(8, 20)), Err(AnchorError::Conflict(3)));
-    let Err(AnchorError::Unavailable(why)) = witnesses.publish(&note, 3, &log.proof(3, 20)) else { panic!("followed") };
+    assert_eq!(witnesses.publish(&note, 8, &log.proof(8, 20)).taken, Err(AnchorError::Conflict(3)));
+    let second = witnesses.publish(&note, 3, &log.proof(3, 20));
+    let Err(AnchorError::Unavailable(why)) = second.taken else { panic!("followed") };
     assert!(why.contains("its last head has size 4"), "{why}");
     assert_eq!(network.0.borrow().len(), 1);
 }

@@ -3,7 +3,7 @@
 //! It refuses every commit that a correct engine would never send, which is what makes it worth testing against, and
 //! it is fast enough to show what everything else costs. What it holds is gone with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::entry::EntryRef;
 use crate::hash::Hash;
@@ -12,8 +12,8 @@ use crate::record::{
     WitnessRow,
 };
 use crate::store::{
-    Commit, EntryRange, Expected, NodeId, NumberedHead, STORED_LEVEL, SecureLogStore, StoreError, StreamState, Torn,
-    TreeId,
+    Commit, EntryRange, Expected, NodeId, NumberedHead, NumberedWitness, STORED_LEVEL, SecureLogStore, StoreError,
+    StreamState, Torn, TreeId,
 };
 use crate::tree::{CompactTree, leaf_hash};
 
@@ -43,7 +43,8 @@ pub struct MemoryStore {
     signatures: Vec<SignatureRow>,
     signatures_of: BTreeMap<Subject, Vec<usize>>,
     segments: Vec<SegmentRow>,
-    witnesses: Vec<WitnessRow>,
+    /// `None` where a row was dropped.
+    witnesses: Vec<Option<WitnessRow>>,
     heads: Vec<HeadRow>,
     /// The kinds of records that are not known here, which only [`MemoryStore::from_records`] can bring.
     unknown: Vec<String>,
@@ -140,7 +141,7 @@ impl MemoryStore {
                 self.streams[stream].segments.push(index);
                 Place::Segment(index)
             }
-            Record::Witness(row) => Place::Witness(keep(&mut self.witnesses, row.clone())),
+            Record::Witness(row) => Place::Witness(keep(&mut self.witnesses, Some(row.clone()))),
             Record::Head(row) => Place::Head(keep(&mut self.heads, row.clone())),
             Record::Unknown(row) => Place::Unknown(keep(&mut self.unknown, row.kind.into())),
         };
@@ -200,7 +201,7 @@ impl MemoryStore {
             Place::Entry(index) => self.entry(index),
             Place::Signature(index) => Record::Signature(&self.signatures[index]),
             Place::Segment(index) => Record::Segment(&self.segments[index]),
-            Place::Witness(index) => Record::Witness(&self.witnesses[index]),
+            Place::Witness(index) => Record::Witness(self.witnesses[index].as_ref()?),
             Place::Head(index) => Record::Head(&self.heads[index]),
             Place::Unknown(index) => Record::Unknown(UnknownRow { kind: &self.unknown[index] }),
         })
@@ -376,8 +377,11 @@ impl SecureLogStore for MemoryStore {
         Ok(all.iter().filter_map(|index| self.data_keys[*index].clone()).collect())
     }
 
-    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
-        Ok(self.witnesses.iter().filter(|row| row.size >= from_size).take(limit as usize).cloned().collect())
+    fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
+        let known = self.witnesses.len() as u64;
+        let top = below.map_or(known, |below| below.saturating_sub(1).min(known));
+        let row = |number| Some(NumberedWitness { number, row: self.witnesses[number as usize - 1].clone()? });
+        Ok((1..=top).rev().filter_map(row).take(limit as usize).collect())
     }
 
     fn scan(
@@ -424,6 +428,15 @@ impl SecureLogStore for MemoryStore {
         self.check_known()?;
         for key in &mut self.data_keys {
             key.take_if(|row| ids.contains(&row.id));
+        }
+        Ok(())
+    }
+
+    fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        self.check_known()?;
+        let gone: HashSet<&WitnessRow> = rows.iter().collect();
+        for row in &mut self.witnesses {
+            row.take_if(|row| gone.contains(row));
         }
         Ok(())
     }

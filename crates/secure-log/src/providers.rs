@@ -77,9 +77,47 @@ pub trait Anchor {
     /// What it knows of the log of this origin or, without one, of any log.
     fn latest(&mut self, origin: Option<&str>) -> Result<AnchorView, AnchorError>;
 
-    /// Gives it a head as a signed note, with a consistency proof from the size that it was given last. It has
-    /// been made durable when this returns. Answers cosignature lines, of which there may be none.
-    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Result<Vec<String>, AnchorError>;
+    /// Gives it a head as a signed note, with a consistency proof from the size that it was given last. One that was taken
+    /// has been made durable when this returns.
+    fn publish(&mut self, note: &str, old_size: u64, proof: &[Hash]) -> Publication;
+}
+
+/// What became of a head that was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Whether the anchor took it.
+    pub taken: Result<(), AnchorError>,
+    /// What each witness behind the anchor answered to it, whether it was taken or not; none where there are no witnesses.
+    pub answers: Vec<WitnessAnswer>,
+}
+
+/// That of an anchor without witnesses.
+impl From<Result<(), AnchorError>> for Publication {
+    fn from(taken: Result<(), AnchorError>) -> Publication {
+        Publication { taken, answers: Vec::new() }
+    }
+}
+
+/// A witness's answer to a head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessAnswer {
+    /// The name of the witness's key.
+    pub name: String,
+    /// What it did.
+    pub outcome: WitnessOutcome,
+}
+
+/// What a witness did with a head. But for a cosignature it says why, for a person to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WitnessOutcome {
+    /// It cosigned the head: this line, without its dash. Whoever is told so checks it.
+    Cosigned(String),
+    /// It has another head than the log thought, or one that the published head does not continue.
+    Conflict(String),
+    /// It answered that it does not cosign, or something that is no cosignature of its.
+    Refused(String),
+    /// It did not answer, or said that it cannot now.
+    Unreachable(String),
 }
 
 /// Why an anchor did not take a head.
@@ -121,8 +159,8 @@ impl Anchor for NoAnchor {
         Ok(AnchorView::NotConfigured)
     }
 
-    fn publish(&mut self, _: &str, _: u64, _: &[Hash]) -> Result<Vec<String>, AnchorError> {
-        Err(AnchorError::Unavailable("no anchor is configured".into()))
+    fn publish(&mut self, _: &str, _: u64, _: &[Hash]) -> Publication {
+        Err(AnchorError::Unavailable("no anchor is configured".into())).into()
     }
 }
 

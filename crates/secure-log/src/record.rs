@@ -186,7 +186,7 @@ impl WitnessResult {
 }
 
 /// A witness's answer, kept for the operator. No proof rests on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WitnessRow {
     /// Size of the head that it was sent.
     pub size: u64,

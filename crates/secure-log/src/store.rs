@@ -92,6 +92,15 @@ pub struct NumberedHead {
     pub head: HeadRow,
 }
 
+/// What a witness answered, and its place among such rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedWitness {
+    /// Ascending in commit order, from 1. It is the cursor of pages, and good until rows are dropped.
+    pub number: u64,
+    /// The answer.
+    pub row: WitnessRow,
+}
+
 /// What follows the last head: a commit that was never finished and never acknowledged (format.md s.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Torn {
@@ -164,8 +173,8 @@ pub trait SecureLogStore {
     /// The data keys of a stream that were not dropped, oldest first.
     fn data_keys(&mut self, stream: &str) -> Result<Vec<DataKeyRow>, StoreError>;
 
-    /// What witnesses answered about heads of this size or larger, oldest first, at most `limit`.
-    fn witnesses(&mut self, from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError>;
+    /// What witnesses answered, with a number below `below` (or all), newest first, at most `limit`.
+    fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError>;
 
     /// Reads all records in commit order, those of unknown kinds too, from `cursor` (0 is the beginning), about
     /// `max_bytes` of them, and answers the cursor to go on from, or `None` at the end. What was committed after the end
@@ -183,6 +192,9 @@ pub trait SecureLogStore {
 
     /// Drops these data keys durably. The engine has committed the entry that says so before.
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError>;
+
+    /// Drops the witness rows that equal one of these, durably, in one step: all or none. Which ones may go the engine decides.
+    fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError>;
 
     /// Moves every record after the head with this number out of the log, keeps it, and answers where.
     fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError>;

@@ -71,12 +71,21 @@ impl Submission {
         receipt: &str,
         known: &'k [VerifierKey],
     ) -> Result<Option<&'k VerifierKey>, ReceiptError> {
-        let note = Note::parse(receipt)?;
-        if note.text != self.to_string() {
-            return Err(ReceiptError::OfSomethingElse);
-        }
-        Ok(check_signatures(&note.text, &note.sigs, known)?.first().copied())
+        check_receipt(receipt, &self.to_string(), known)
     }
+}
+
+/// The same for who has the text of the submission.
+pub fn check_receipt<'k>(
+    receipt: &str,
+    submission: &str,
+    known: &'k [VerifierKey],
+) -> Result<Option<&'k VerifierKey>, ReceiptError> {
+    let note = Note::parse(receipt)?;
+    if note.text != submission {
+        return Err(ReceiptError::OfSomethingElse);
+    }
+    Ok(check_signatures(&note.text, &note.sigs, known)?.first().copied())
 }
 
 /// The text that a receipt signs.

@@ -8,7 +8,7 @@ use secure_log::entry::{LOG_STREAM, SigningRule};
 use secure_log::error::LogError;
 use secure_log::memory::MemoryStore;
 use secure_log::note::{Note, VerifierKey};
-use secure_log::providers::{Anchor, AnchorError, AnchorView, KeyError, Keystore, Random, RandomError};
+use secure_log::providers::{Anchor, AnchorError, AnchorView, KeyError, Keystore, Publication, Random, RandomError};
 use secure_log::record::HeadRow;
 use secure_log::sign::Algorithm;
 use secure_log::store::{SecureLogStore, StoreError};
@@ -114,7 +114,13 @@ fn a_log_that_a_later_version_wrote_to_is_read_and_not_written() {
         assert_eq!(log.close_segment("a").unwrap_err(), refused);
     }
     let mut store = log.into_store();
-    for refusal in [store.prune("a", 2).map(drop), store.drop_data_keys(&[]), store.set_aside(1).map(drop)] {
+    let refusals = [
+        store.prune("a", 2).map(drop),
+        store.drop_data_keys(&[]),
+        store.drop_witnesses(&[]),
+        store.set_aside(1).map(drop),
+    ];
+    for refusal in refusals {
         assert_eq!(refusal.map_err(LogError::Store), Err(refused.clone()));
     }
     assert_eq!(world.records(), before);
@@ -375,8 +381,8 @@ fn an_anchor_that_was_recorded_and_not_reached_is_told() {
         fn latest(&mut self, _: Option<&str>) -> Result<AnchorView, AnchorError> {
             Ok(AnchorView::Unknown)
         }
-        fn publish(&mut self, _: &str, _: u64, _: &[secure_log::hash::Hash]) -> Result<Vec<String>, AnchorError> {
-            Err(AnchorError::Unavailable("it is full".into()))
+        fn publish(&mut self, _: &str, _: u64, _: &[secure_log::hash::Hash]) -> Publication {
+            Err(AnchorError::Unavailable("it is full".into())).into()
         }
     }
     let world = World::new();
@@ -467,7 +473,7 @@ impl Anchor for RacingAnchor {
         self.anchor.latest(origin)
     }
 
-    fn publish(&mut self, note: &str, old: u64, proof: &[secure_log::hash::Hash]) -> Result<Vec<String>, AnchorError> {
+    fn publish(&mut self, note: &str, old: u64, proof: &[secure_log::hash::Hash]) -> Publication {
         if Note::parse(note).unwrap().checkpoint().unwrap().size == 2
             && let Some(first) = self.first.take()
         {
@@ -491,7 +497,7 @@ fn a_larger_head_that_nobody_trusted_signed_or_that_does_not_fit_is_a_fork() {
         }
         let head: HeadRow = forged.heads().pop().unwrap();
         anchor.forget();
-        anchor.publish(&Note::of_head(ORIGIN, &head).to_string(), 0, &[]).unwrap();
+        anchor.publish(&Note::of_head(ORIGIN, &head).to_string(), 0, &[]).taken.unwrap();
         let refused = log.append(&entry("a", b"2")).unwrap_err();
         assert_eq!(refused, LogError::Fork { expected: 2, found: 5 }, "trusted: {trusted}");
         assert_eq!(world.heads().last().unwrap().size, 2, "the commit itself was durable before");
@@ -514,8 +520,8 @@ fn an_anchor_that_shows_no_head_cannot_be_used() {
         fn latest(&mut self, _: Option<&str>) -> Result<AnchorView, AnchorError> {
             Ok(AnchorView::Head("nonsense\u{1b}[2J".into()))
         }
-        fn publish(&mut self, _: &str, _: u64, _: &[secure_log::hash::Hash]) -> Result<Vec<String>, AnchorError> {
-            Ok(Vec::new())
+        fn publish(&mut self, _: &str, _: u64, _: &[secure_log::hash::Hash]) -> Publication {
+            Ok(()).into()
         }
     }
     let world = World::new();

@@ -486,7 +486,7 @@ fn an_anchor_that_is_away_during_a_rotation_is_brought_up_by_the_new_key() {
     head.sigs.push(head_line(IDENTITY, &head));
     let note = Note::of_head(ORIGIN, &head).to_string();
     anchor.forget();
-    anchor.clone().publish(&note, 0, &[]).unwrap();
+    anchor.clone().publish(&note, 0, &[]).taken.unwrap();
     drop(log);
     let refused = world.open_with(|options| options.identity = SECOND.into()).map(|_| ()).unwrap_err();
     assert!(matches!(&refused, LogError::InvalidRecord(found) if found.code == FindingCode::KeyEnded), "{refused:?}");

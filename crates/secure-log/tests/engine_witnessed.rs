@@ -7,7 +7,7 @@ use secure_log::engine::{Every, LogOptions, Unattested};
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
 use secure_log::note::Note;
-use secure_log::providers::{Anchor, AnchorError, AnchorView};
+use secure_log::providers::{Anchor, AnchorError, AnchorView, Publication};
 use secure_log::record::{Record, WitnessResult, WitnessRow};
 use secure_log::store::{Commit, Expected, SecureLogStore};
 use secure_log_testkit::{MemoryAnchor, Outage, OwnedRecord, TestKeystore};
@@ -26,6 +26,25 @@ fn known_size(world: &World) -> Option<u64> {
     anchor(world).last_note().map(|note| Note::parse(&note).unwrap().checkpoint().unwrap().size)
 }
 
+/// A log of so many entries that the anchor has seen, closed.
+fn seen(entries: u8) -> World {
+    let world = witnessed();
+    let mut log = world.open().unwrap();
+    for n in 0..entries {
+        append(&mut log, "a", &[n]);
+    }
+    world
+}
+
+/// A store that was put back after a second entry, which the anchor has seen; and what it holds.
+fn put_back() -> (World, Vec<OwnedRecord>) {
+    let world = seen(1);
+    let early = world.records();
+    append(&mut world.open().unwrap(), "a", b"2");
+    world.put(&early);
+    (world, early)
+}
+
 fn append_anchored(log: &mut Log) -> bool {
     log.append(&entry("a", b"x")).unwrap().1.anchored
 }
@@ -36,6 +55,10 @@ fn refusal(world: &World) -> LogError {
 
 /// Writes down that heads were cosigned, as the store of a log under a witness has it.
 fn note_cosigned(world: &World, sizes: &[u64]) {
+    note_answers(world, WitnessResult::Cosigned, sizes);
+}
+
+fn note_answers(world: &World, result: WitnessResult, sizes: &[u64]) {
     let head = world.heads().pop().unwrap();
     let segments = world.store.clone().segment_count().unwrap();
     let mut commit = Commit::new(Some(Expected { size: head.size, root: head.root, segments }));
@@ -44,7 +67,7 @@ fn note_cosigned(world: &World, sizes: &[u64]) {
             size: *size,
             name: "witness.example".into(),
             at: "2026-11-20T04:07:11.000000000Z".into(),
-            result: WitnessResult::Cosigned,
+            result,
             detail: String::new(),
         };
         commit.push(Record::Witness(&row));
@@ -75,12 +98,7 @@ fn the_head_that_is_found_is_published_before_anything_is_accepted() {
 
 #[test]
 fn a_size_that_it_answers_is_followed() {
-    let world = witnessed();
-    let mut log = world.open().unwrap();
-    for n in 0..40 {
-        append(&mut log, "a", &[n]);
-    }
-    drop(log);
+    let world = seen(40);
     let alone = World { anchor: None, ..world.clone() };
     for n in 0..3 {
         append(&mut alone.open().unwrap(), "a", &[n]);
@@ -97,14 +115,11 @@ fn a_size_that_it_answers_is_followed() {
 
 #[test]
 fn the_last_cosigned_size_is_found_among_many() {
-    let world = witnessed();
-    let mut log = world.open().unwrap();
-    for n in 0..30 {
-        append(&mut log, "a", &[n]);
-    }
-    drop(log);
+    let world = seen(30);
     for sizes in [&[0][..], &[1], &[3, 9], &[29]] {
         note_cosigned(&world, sizes);
+        // Behind more answers of another kind than are read at once.
+        note_answers(&world, WitnessResult::Refused, &[5; 600]);
         let asked = Recorder::default();
         let old_sizes = asked.0.clone();
         open_with_anchor(&world, asked).unwrap();
@@ -121,9 +136,9 @@ impl Anchor for Recorder {
         Ok(AnchorView::WhenPublished)
     }
 
-    fn publish(&mut self, _: &str, old_size: u64, _: &[Hash]) -> Result<Vec<String>, AnchorError> {
+    fn publish(&mut self, _: &str, old_size: u64, _: &[Hash]) -> Publication {
         self.0.lock().unwrap().push(old_size);
-        Ok(Vec::new())
+        Ok(()).into()
     }
 }
 
@@ -135,13 +150,7 @@ fn open_with_anchor(world: &World, anchor: impl Anchor + Send + 'static) -> Resu
 
 #[test]
 fn a_store_behind_it_is_refused_and_nothing_is_written() {
-    let world = witnessed();
-    let mut log = world.open().unwrap();
-    append(&mut log, "a", b"1");
-    let early = world.records();
-    append(&mut log, "a", b"2");
-    drop(log);
-    world.put(&early);
+    let (world, early) = put_back();
     assert_eq!(refusal(&world), LogError::Rollback { expected: 2, found: 1 });
     assert_eq!(world.records(), early, "nothing was written");
     // Also where what follows the last signed head would be adopted.
@@ -156,11 +165,7 @@ fn a_store_behind_it_is_refused_and_nothing_is_written() {
 
 #[test]
 fn a_signature_that_was_taken_off_the_published_head_is_missed() {
-    let world = witnessed();
-    let mut log = world.open().unwrap();
-    append(&mut log, "a", b"1");
-    append(&mut log, "a", b"2");
-    drop(log);
+    let world = seen(2);
     world.edit(|records| {
         let Some(OwnedRecord::Head(head)) = records.last_mut() else { panic!("a head stands last") };
         head.sigs.clear();
@@ -173,13 +178,7 @@ fn a_signature_that_was_taken_off_the_published_head_is_missed() {
 
 #[test]
 fn another_history_is_a_fork() {
-    let world = witnessed();
-    let mut log = world.open().unwrap();
-    append(&mut log, "a", b"1");
-    let early = world.records();
-    append(&mut log, "a", b"2");
-    drop(log);
-    world.put(&early);
+    let (world, _) = put_back();
     let alone = World { anchor: None, ..world.clone() };
     let mut log = alone.open().unwrap();
     append(&mut log, "a", b"other");
@@ -193,10 +192,7 @@ fn another_history_is_a_fork() {
 
 #[test]
 fn one_that_lost_its_memory_is_missed_where_the_store_says_that_it_cosigned() {
-    let world = witnessed();
-    let mut log = world.open().unwrap();
-    append(&mut log, "a", b"1");
-    drop(log);
+    let world = seen(1);
     note_cosigned(&world, &[0, 1]);
     anchor(&world).forget();
     let before = world.records();

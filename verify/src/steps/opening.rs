@@ -139,6 +139,9 @@ fn all_not_open(log: &mut Instance) -> Result<u32> {
         sign_head()
         verify_log()
         status()
+        witness_rows(None, 1)
+        collect_witness_rows(1)
+        submissions(1)
     }
     Ok(count)
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use wasmtime::error::Context;
 use wasmtime::{Result, bail, ensure, format_err};
 
@@ -11,7 +11,9 @@ use super::{Done, Group, Step, checked, is_valid, no_place, not_applicable, rule
 use crate::expect::{equal, holds, refused, shown};
 use crate::host::LogError;
 use crate::host::encoder::Severity;
+use crate::host::tree::ProofError;
 use crate::host::writer::{HashSuite, SigningRule, Verdict};
+use crate::keys::random;
 use crate::merkle::sha256;
 use crate::session::Session;
 
@@ -21,6 +23,7 @@ pub const GROUP: Group = Group {
     steps: &[
         Step { name: "a segment is unsigned until it is signed", run: sign },
         Step { name: "a second identity signs beside the first", run: second },
+        Step { name: "a receipt confirms what was handed over of a segment", run: receipt },
         Step { name: "a stream that requires signatures has them without being asked", run: required },
         Step { name: "keys, segments and streams that are not there", run: not_there },
         Step { name: "a signed head is a note that anybody can check", run: head },
@@ -70,6 +73,56 @@ fn second(session: &mut Session) -> Result<Done> {
     equal("the first signature", (after.signature, after.signer_identity), (before.signature, Some(first)))?;
     equal("signed segments of the stream", log.verify_checkpoint_chain(&stream)??, 1)?;
     checked(format!("segment {id} by {identity}"))
+}
+
+fn receipt(session: &mut Session) -> Result<Done> {
+    let stream = session.stream("segments");
+    let log = session.log()?;
+    let segment = log.list_segments(&stream)??[0].clone();
+    let submissions = log.submissions(segment.segment_id)??;
+    let range = format!("\n{} {} {}\n", segment.segment_id, segment.seq_start, segment.seq_end);
+    holds("each names the segment and its range", submissions.iter().all(|text| text.contains(&range)))?;
+    let submission = submissions.first().context("the segment was signed")?;
+    let archive = Archive::new();
+    let trusted = [archive.verifier_key()];
+    let receipt = archive.sign(submission);
+    equal("who signed the receipt", log.verify_receipt(&receipt, submission, &trusted)??.as_str(), Archive::NAME)?;
+    let other = archive.sign(&submission.replacen(&range, "\n1 1 1\n", 1));
+    let of_another = log.verify_receipt(&other, submission, &trusted)?;
+    refused!("a receipt of another segment", of_another, ProofError::AnotherSubmission)?;
+    let edited = receipt.replacen("\u{2014} archive.example ", "\u{2014} archive.example A", 1);
+    holds("an edited receipt is none", log.verify_receipt(&edited, submission, &trusted)?.is_err())?;
+    let strange = log.verify_receipt(&receipt, submission, &[])?;
+    refused!("a receipt by nobody known", strange, ProofError::UnknownKey(_))?;
+    checked(format!("{} submissions of segment {}", submissions.len(), segment.segment_id))
+}
+
+/// Somebody who keeps evidence of segments and confirms each.
+struct Archive(SigningKey);
+
+impl Archive {
+    const NAME: &str = "archive.example";
+
+    fn new() -> Archive {
+        Archive(SigningKey::from_bytes(&random()))
+    }
+
+    /// Key id, and the type with the public key (docs/format.md s.6).
+    fn parts(&self) -> ([u8; 4], Vec<u8>) {
+        let key = [&[1], self.0.verifying_key().as_bytes().as_slice()].concat();
+        let hash = sha256(&[Archive::NAME.as_bytes(), b"\n", &key].concat());
+        ([hash[0], hash[1], hash[2], hash[3]], key)
+    }
+
+    fn verifier_key(&self) -> String {
+        let (id, key) = self.parts();
+        format!("{}+{}+{}", Archive::NAME, const_hex::encode(id), BASE64_STANDARD.encode(key))
+    }
+
+    fn sign(&self, text: &str) -> String {
+        let blob = [&self.parts().0[..], &self.0.sign(text.as_bytes()).to_bytes()].concat();
+        format!("{text}\n\u{2014} {} {}\n", Archive::NAME, BASE64_STANDARD.encode(blob))
+    }
 }
 
 fn required(session: &mut Session) -> Result<Done> {

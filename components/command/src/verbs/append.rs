@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{JSON, LOG, Verb, open_to_write};
-use crate::arguments::{Flag, Given, Syntax};
+use crate::arguments::{Flag, Given, Syntax, Takes};
 use crate::bindings::secure_log::log::encoder::Severity;
 use crate::bindings::secure_log::log::writer::{self, BatchResult, CommitInfo, NewEntries};
 use crate::failure::{Exit, Failure};
@@ -35,20 +35,20 @@ how many lines are in the log, and the seqno of the last.",
 
 const SEVERITY: Flag = Flag {
     name: "severity",
-    value: Some("LEVEL"),
+    takes: Takes::One("LEVEL"),
     help: "emergency, alert, critical, error, warning, notice, info (default), debug",
 };
-const PRODUCER: Flag = Flag { name: "producer", value: Some("NAME"), help: "who says so; default: command" };
+const PRODUCER: Flag = Flag { name: "producer", takes: Takes::One("NAME"), help: "who says so; default: command" };
 const ENCODING: Flag = Flag {
     name: "encoding",
-    value: Some("NAME"),
+    takes: Takes::One("NAME"),
     help: "what the payload is; default: text, or application/octet-stream where it is not UTF-8",
 };
-const LINES: Flag = Flag { name: "lines", value: None, help: "one entry for each line of standard input" };
+const LINES: Flag = Flag { name: "lines", takes: Takes::Nothing, help: "one entry for each line of standard input" };
 const BATCH: Flag =
-    Flag { name: "batch", value: Some("N"), help: "with --lines: entries of one commit; default: 1000" };
+    Flag { name: "batch", takes: Takes::One("N"), help: "with --lines: entries of one commit; default: 1000" };
 const ACKNOWLEDGE: Flag =
-    Flag { name: "acknowledge", value: None, help: "with --lines: tell of each commit when it is durable" };
+    Flag { name: "acknowledge", takes: Takes::Nothing, help: "with --lines: tell of each commit when it is durable" };
 
 const DEFAULT_PRODUCER: &str = "command";
 const DEFAULT_BATCH: usize = 1000;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{JSON, KEY, Verb, print_text, trusted};
+use super::{JSON, KEY, POLICY, Verb, print_text, trusted};
 use crate::arguments::{Given, Syntax};
 use crate::bindings::secure_log::log::tree::{self, Comparison, VerifiedEquivocation, VerifiedHead};
 use crate::failure::{Exit, Failure};
@@ -20,8 +20,10 @@ Standard input holds one after the other: two signed heads and, where their size
 consistent       they are of one history (exit code 0)
 not comparable   their sizes differ, and no proof shows anything (exit code 3)
 equivocation     the key signed two histories (exit code 1). What is printed is the evidence: anybody can check it with the
-                 log's key, by handing it to `compare`",
-    syntax: Syntax { operands: "", options: &[&KEY, &JSON] },
+                 log's key, by handing it to `compare`
+
+Which witnesses cosigned is not asked: two heads that the log signed are evidence whoever has seen them.",
+    syntax: Syntax { operands: "", options: &[&KEY, &POLICY, &JSON] },
     run,
 };
 

@@ -1,7 +1,7 @@
 //! `create-stream`: a stream with rules of its own.
 
 use super::{JSON, LOG, Verb, open_to_write};
-use crate::arguments::{Flag, Given, Syntax};
+use crate::arguments::{Flag, Given, Syntax, Takes};
 use crate::bindings::secure_log::log::types::Tier;
 use crate::bindings::secure_log::log::writer::{self, HashSuite, SigningRule, StreamRules};
 use crate::failure::{Exit, Failure};
@@ -18,15 +18,16 @@ What a stream requires to be signed and is not is found by `verify`.",
     run,
 };
 
-const TIER: Flag = Flag { name: "tier", value: Some("TIER"), help: "public (default), protected, highly-restricted" };
+const TIER: Flag =
+    Flag { name: "tier", takes: Takes::One("TIER"), help: "public (default), protected, highly-restricted" };
 const SUITE: Flag = Flag {
     name: "suite",
-    value: Some("SUITE"),
+    takes: Takes::One("SUITE"),
     help: "sha-256 (default), blake3, hmac-sha-256 (under the key that SECURE_LOG_MAC_LABEL names)",
 };
 const SIGN: Flag =
-    Flag { name: "sign", value: Some("RULE"), help: "what has to be signed: none (default), segments, entries" };
-const DESCRIPTION: Flag = Flag { name: "description", value: Some("TEXT"), help: "at most 255 bytes" };
+    Flag { name: "sign", takes: Takes::One("RULE"), help: "what has to be signed: none (default), segments, entries" };
+const DESCRIPTION: Flag = Flag { name: "description", takes: Takes::One("TEXT"), help: "at most 255 bytes" };
 
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     let rules = StreamRules {

@@ -4,7 +4,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{JSON, Verb};
-use crate::arguments::{Flag, Given, Syntax};
+use crate::arguments::{Flag, Given, Syntax, Takes};
 use crate::bindings::keys::keystore::manage::{self, PinOwner};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -33,17 +33,17 @@ is stored there.",
 
 const ALGORITHM: Flag = Flag {
     name: "algorithm",
-    value: Some("NAME"),
+    takes: Takes::One("NAME"),
     help: "of generate: ed25519, ecdsa-p256, rsa-pss-sha256, symmetric, on a token also aes-kwp and aes-gcm; otherwise \
            SECURE_LOG_KEYSTORE_ALG says, and of a token ed25519",
 };
 const NAME: Flag = Flag {
     name: "name",
-    value: Some("NAME"),
+    takes: Takes::One("NAME"),
     help: "of show: what the verifier key is called, such as the log's origin; otherwise the label",
 };
 const OFFICER: Flag =
-    Flag { name: "security-officer", value: None, help: "of change-pin: the security officer's own PIN" };
+    Flag { name: "security-officer", takes: Takes::Nothing, help: "of change-pin: the security officer's own PIN" };
 const PASSPHRASE: &str = "SECURE_LOG_IMPORT_PASSPHRASE";
 /// An RSA key of 16384 bits has less than half of this as PEM.
 const MAX_KEY_BYTES: usize = 32 << 10;

@@ -1,28 +1,38 @@
-//! `list`: streams, entries or segments, a page at a time.
+//! `list`: streams, entries, segments or witness rows, a page at a time.
 
 use super::{JSON, LOG, Verb, open_to_read};
-use crate::arguments::{Flag, Given, Syntax};
+use crate::arguments::{Flag, Given, Syntax, Takes};
 use crate::bindings::secure_log::log::log;
 use crate::bindings::secure_log::log::types::LogError;
 use crate::bindings::secure_log::log::writer;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::view::{self, ENTRY_COLUMNS, SEGMENT_COLUMNS, STREAM_COLUMNS};
+use crate::view::{self, ENTRY_COLUMNS, SEGMENT_COLUMNS, STREAM_COLUMNS, WITNESS_COLUMNS};
 
 pub(super) const VERB: Verb = Verb {
     name: "list",
-    summary: "list streams, entries or segments: list streams|entries|segments [STREAM]",
+    summary: "list streams, entries, segments or witness rows: list streams|entries|segments|witness-rows [STREAM]",
     details: "\
 Columns are separated by tabs: of entries seqno, time, severity, stream, event, producer and payload; of streams name, tier,
 when it was deprecated, and description; of segments id, stream, first and last seqno, when it was closed, who signed it
-first, and root. Entries and segments can be narrowed to a STREAM.",
-    syntax: Syntax { operands: "streams|entries|segments [STREAM]", options: &[&FROM, &TO, &LIMIT, &LOG, &JSON] },
+first, and root. Entries and segments can be narrowed to a STREAM.
+Witness rows say what witnesses answered to heads, newest first: size of the head, name, when, outcome, and a cosignature
+or what was wrong. What is no cosignature is a row when the witness answered something else before.",
+    syntax: Syntax { operands: "streams|entries|segments|witness-rows [STREAM]", options: &[&FROM, &TO, &LIMIT, &LOG, &JSON] },
     run,
 };
 
-const FROM: Flag = Flag { name: "from", value: Some("N"), help: "begin at this seqno, or segment id" };
-const TO: Flag = Flag { name: "to", value: Some("N"), help: "end with this seqno, or segment id" };
-const LIMIT: Flag = Flag { name: "limit", value: Some("N"), help: "at most so many" };
+const FROM: Flag = Flag {
+    name: "from",
+    takes: Takes::One("N"),
+    help: "begin at this seqno, or segment id; of witness rows: heads of this size or larger",
+};
+const TO: Flag = Flag {
+    name: "to",
+    takes: Takes::One("N"),
+    help: "end with this seqno, or segment id; of witness rows: heads of this size or smaller",
+};
+const LIMIT: Flag = Flag { name: "limit", takes: Takes::One("N"), help: "at most so many" };
 
 /// The log gives at most so many at once.
 const MAX_PAGE: u64 = 1000;
@@ -41,7 +51,7 @@ struct Wanted<'a> {
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     let wanted = Wanted {
         stream: given.operand(1),
-        from: given.number(&FROM)?.unwrap_or(1),
+        from: given.number(&FROM)?.unwrap_or(0),
         to: given.number(&TO)?.unwrap_or(u64::MAX),
         left: given.number(&LIMIT)?.unwrap_or(u64::MAX),
     };
@@ -52,7 +62,13 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
         "streams" => streams,
         "entries" => entries,
         "segments" => segments,
-        other => return Err(Failure::usage(format!("\"{other}\" is none of: streams, entries, segments"))),
+        "witness-rows" if wanted.stream.is_some() => {
+            return Err(Failure::usage("witness rows are of the whole log and of no STREAM"));
+        }
+        "witness-rows" => witness_rows,
+        other => {
+            return Err(Failure::usage(format!("\"{other}\" is none of: streams, entries, segments, witness-rows")));
+        }
     };
     open_to_read(given, out)?;
     list(wanted, out)?;
@@ -111,6 +127,22 @@ fn segments(mut wanted: Wanted<'_>, out: &mut Output) -> Result<(), Failure> {
         }
         wanted.left -= 1;
         wanted.from += 1;
+    }
+    Ok(())
+}
+
+fn witness_rows(mut wanted: Wanted<'_>, out: &mut Output) -> Result<(), Failure> {
+    let range = wanted.from..=wanted.to;
+    let mut below = None;
+    while wanted.left > 0 && out.is_read() {
+        let page = writer::witness_rows(below, small(MAX_PAGE))?;
+        let Some(last) = page.last() else { break };
+        below = Some(last.number);
+        let listed = page.into_iter().filter(|row| range.contains(&row.size));
+        for row in listed.take(usize::try_from(wanted.left).unwrap_or(usize::MAX)) {
+            wanted.left -= 1;
+            out.row(&view::witness_row(row), &WITNESS_COLUMNS);
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod append;
 mod change_suite;
 mod checkpoints;
 mod close;
+mod collect_witness_rows;
 mod compare;
 mod create_stream;
 mod deprecate;
@@ -20,12 +21,15 @@ mod recover;
 mod rotate_key;
 mod sign;
 mod status;
+mod submissions;
 mod verify;
 mod verify_entry;
+mod verify_receipt;
 
-use crate::arguments::{Flag, Given, Syntax};
+use crate::arguments::{Flag, Given, Syntax, Takes};
 use crate::bindings::secure_log::log::{log, writer};
 use crate::failure::{Exit, Failure};
+use crate::input;
 use crate::output::Output;
 use crate::text::shown;
 
@@ -53,12 +57,15 @@ pub(crate) const VERBS: &[Verb] = &[
     close::VERB,
     sign::VERB,
     checkpoints::VERB,
+    submissions::VERB,
     prove::VERB,
     prove_entry::VERB,
     prove_consistency::VERB,
     verify::VERB,
     verify_entry::VERB,
+    verify_receipt::VERB,
     compare::VERB,
+    collect_witness_rows::VERB,
     recover::VERB,
     rotate_key::VERB,
     key::VERB,
@@ -82,11 +89,20 @@ impl Verb {
 
 /// Options of more than one verb.
 const LOG: Flag =
-    Flag { name: "log", value: Some("PATH"), help: "the log; otherwise the variable SECURE_LOG names it" };
+    Flag { name: "log", takes: Takes::One("PATH"), help: "the log; otherwise the variable SECURE_LOG names it" };
 const SIZE: Flag =
-    Flag { name: "size", value: Some("SIZE"), help: "under the head of this size; otherwise the newest" };
-const KEY: Flag = Flag { name: "key", value: Some("KEY"), help: "the log's verifier key, as `key show` prints it" };
-const JSON: Flag = Flag { name: "json", value: None, help: "print JSON, one object a line" };
+    Flag { name: "size", takes: Takes::One("SIZE"), help: "under the head of this size; otherwise the newest" };
+const KEY: Flag = Flag {
+    name: "key",
+    takes: Takes::Many("KEY"),
+    help: "a verifier key of the log, as `key show` prints it, or of a witness; may be repeated",
+};
+const POLICY: Flag = Flag {
+    name: "policy",
+    takes: Takes::One("FILE"),
+    help: "a trust policy, with keys and a quorum of witnesses (docs/anchors.md)",
+};
+const JSON: Flag = Flag { name: "json", takes: Takes::Nothing, help: "print JSON, one object a line" };
 
 /// Opens the log, to write to it. Where there is none it is made.
 fn open_to_write(given: &Given, out: &Output) -> Result<(), Failure> {
@@ -110,11 +126,21 @@ fn config(given: &Given) -> Result<String, Failure> {
     })
 }
 
-/// The keys that who checks something trusts. They are never taken from what is checked.
+/// The keys, and the policy, that who checks something trusts. They are never taken from what is checked.
 fn trusted(given: &Given) -> Result<Vec<String>, Failure> {
-    let key = given.value(&KEY).ok_or_else(|| Failure::usage("--key is missing: whose signature counts"))?;
-    Ok(vec![key.to_owned()])
+    let mut trusted: Vec<String> = given.values(&KEY).map(str::to_owned).collect();
+    if let Some(file) = given.value(&POLICY) {
+        // By its line feed the log knows it for a policy.
+        trusted.push(input::read_file("--policy", file, MAX_POLICY_BYTES)? + "\n");
+    }
+    if trusted.is_empty() {
+        return Err(Failure::usage("--key or --policy is missing: whose signature counts"));
+    }
+    Ok(trusted)
 }
+
+/// The log takes no longer one.
+const MAX_POLICY_BYTES: usize = 64 << 10;
 
 /// Prints a text that other tools read: as it is, or as the only field of an object.
 fn print_text(given: &Given, out: &mut Output, field: &str, text: &str) {

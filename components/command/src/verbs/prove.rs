@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{JSON, LOG, Verb, open_to_read};
-use crate::arguments::{Flag, Given, Syntax, number};
+use crate::arguments::{Flag, Given, Syntax, Takes, number};
 use crate::bindings::secure_log::log::log;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -21,8 +21,8 @@ what the root is worth: take it from a signed checkpoint, not from whoever gave 
     run,
 };
 
-const CHECK: Flag = Flag { name: "check", value: None, help: "check the proof on standard input" };
-const ROOT: Flag = Flag { name: "root", value: Some("HASH"), help: "the segment's root, 64 hex digits" };
+const CHECK: Flag = Flag { name: "check", takes: Takes::Nothing, help: "check the proof on standard input" };
+const ROOT: Flag = Flag { name: "root", takes: Takes::One("HASH"), help: "the segment's root, 64 hex digits" };
 /// 64 steps of about 100 bytes are a tenth of this.
 const MAX_PROOF_BYTES: usize = 64 << 10;
 

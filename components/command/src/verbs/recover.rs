@@ -1,7 +1,7 @@
 //! `recover`: an operator's choice about entries that no trusted key attests.
 
 use super::{JSON, LOG, Verb, config, tell_of_repairs};
-use crate::arguments::{Flag, Given, Syntax};
+use crate::arguments::{Flag, Given, Syntax, Takes};
 use crate::bindings::secure_log::log::writer::{self, UnattestedChoice};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -19,12 +19,12 @@ begins anew there; the stream secure-log says so, and so does every verdict from
     run,
 };
 
-const ADOPT: Flag = Flag { name: "adopt", value: None, help: "keep them, and record that" };
+const ADOPT: Flag = Flag { name: "adopt", takes: Takes::Nothing, help: "keep them, and record that" };
 const SET_ASIDE: Flag =
-    Flag { name: "set-aside", value: None, help: "move them out of the log, and keep them beside it" };
+    Flag { name: "set-aside", takes: Takes::Nothing, help: "move them out of the log, and keep them beside it" };
 const REANCHOR: Flag = Flag {
     name: "reanchor",
-    value: None,
+    takes: Takes::Nothing,
     help: "begin anew at an anchor that knows nothing of the log, and record that",
 };
 

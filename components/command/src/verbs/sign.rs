@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{JSON, LOG, Verb, open_to_write, print_text};
-use crate::arguments::{Flag, Given, Syntax, number};
+use crate::arguments::{Flag, Given, Syntax, Takes, number};
 use crate::bindings::secure_log::log::{checkpoint, writer};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -19,7 +19,7 @@ With --head it prints the signed head, a C2SP checkpoint, and tells the anchor o
     run,
 };
 
-const HEAD: Flag = Flag { name: "head", value: None, help: "sign the head" };
+const HEAD: Flag = Flag { name: "head", takes: Takes::Nothing, help: "sign the head" };
 /// Names the key that signs heads, where it is not the one of this label.
 const HEAD_IDENTITY: &str = "SECURE_LOG_HEAD_IDENTITY";
 const DEFAULT_IDENTITY: &str = "checkpoint-ed25519";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{JSON, LOG, Verb, open_to_read};
-use crate::arguments::{Flag, Given, Syntax};
+use crate::arguments::{Flag, Given, Syntax, Takes};
 use crate::bindings::secure_log::log::log;
 use crate::bindings::secure_log::log::writer::{self, Verdict};
 use crate::failure::{Exit, Failure};
@@ -22,10 +22,12 @@ witness or your own note of an earlier head can show.",
     run,
 };
 
-const STREAM: Flag = Flag { name: "stream", value: Some("STREAM"), help: "only this stream's chain and segments" };
-const FROM: Flag = Flag { name: "from", value: Some("SEQNO"), help: "with --stream: from here on" };
-const TO: Flag = Flag { name: "to", value: Some("SEQNO"), help: "with --stream: up to here" };
-const PAGE: Flag = Flag { name: "page", value: None, help: "the report on the whole log as a page that can be filed" };
+const STREAM: Flag =
+    Flag { name: "stream", takes: Takes::One("STREAM"), help: "only this stream's chain and segments" };
+const FROM: Flag = Flag { name: "from", takes: Takes::One("SEQNO"), help: "with --stream: from here on" };
+const TO: Flag = Flag { name: "to", takes: Takes::One("SEQNO"), help: "with --stream: up to here" };
+const PAGE: Flag =
+    Flag { name: "page", takes: Takes::Nothing, help: "the report on the whole log as a page that can be filed" };
 
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     if !given.has(&STREAM) && (given.has(&FROM) || given.has(&TO)) {

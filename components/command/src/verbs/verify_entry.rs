@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{JSON, KEY, Verb, trusted};
+use super::{JSON, KEY, POLICY, Verb, trusted};
 use crate::arguments::{Given, Syntax};
 use crate::bindings::secure_log::log::tree;
 use crate::failure::{Exit, Failure};
@@ -12,11 +12,12 @@ use crate::{input, view};
 
 pub(super) const VERB: Verb = Verb {
     name: "verify-entry",
-    summary: "check the proof of one entry on standard input, with the log's key alone",
+    summary: "check the proof of one entry on standard input, without the log",
     details: "\
-The proof is what `prove-entry` prints. The key signed the head, the entry says the place that it is offered for, and its
-bytes hash to what stands there under the head: then the verdict is valid (exit code 0), and the entry is printed with it.",
-    syntax: Syntax { operands: "", options: &[&KEY, &JSON] },
+The proof is what `prove-entry` prints. A key signed the head, the entry says the place that it is offered for, and its bytes
+hash to what stands there under the head: then the verdict is valid (exit code 0), and the entry is printed with it.
+Where the policy names a quorum, its witnesses have cosigned the head; otherwise that is incomplete (3).",
+    syntax: Syntax { operands: "", options: &[&KEY, &POLICY, &JSON] },
     run,
 };
 

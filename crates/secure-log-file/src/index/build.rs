@@ -51,11 +51,8 @@ impl<F: DiskFile> Index<F> {
                     cell.last_signature = self.signatures.len();
                 }
             }
-            Item::Witness { size } => {
-                let before = self.witnesses.len().checked_sub(1);
-                let largest =
-                    before.map(|at| self.witnesses.get(at)).transpose()?.flatten().map_or(0, |row| row.largest);
-                self.witnesses.push(WitnessAt { line, size, largest: largest.max(size) });
+            Item::Witness => {
+                self.witnesses.push(WitnessAt { line });
             }
             Item::Unknown => {
                 if self.first_unknown().is_none() {

@@ -104,12 +104,9 @@ row! {
 }
 
 row! {
-    /// A witness's answer.
+    /// A witness's answer. Its number is its place in the table, from 1.
     WitnessAt {
         line: Span,
-        size: u64,
-        /// The largest size so far, which makes the table searchable.
-        largest: u64,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::disk::{Disk, DiskFile, Mode, folder_of, read_full, remove_if_there};
 use crate::reader::Span;
 
 /// Changes with every change of the index's files: an index of another version is built anew.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 const MAGIC: &[u8; 16] = b"secure-log state";
 /// One sector each, so that writing one never harms the other.
 const PLACE: usize = 512;

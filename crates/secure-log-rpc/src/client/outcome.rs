@@ -1,6 +1,6 @@
 //! Appending a commit, and finding out what became of one whose answer was lost (docs/decisions/0014).
 
-use secure_log::record::{HeadRow, Record};
+use secure_log::record::{HeadRow, Record, WitnessRow};
 use secure_log::store::{Commit, CommitRow, SecureLogStore, StoreError};
 
 use super::{RemoteStore, Unreadable, failed, is_locked, value};
@@ -124,7 +124,7 @@ impl<T: Transport> RemoteStore<T> {
                 Record::DataKey(row) => self.data_keys(&row.stream)?.contains(row),
                 Record::Signature(row) => self.signatures(row.of)?.contains(row),
                 Record::Segment(row) => self.segment(row.id)?.as_ref() == Some(row),
-                Record::Witness(row) => self.witnesses(row.size, u32::MAX)?.contains(row),
+                Record::Witness(row) => self.has_witness(row)?,
                 Record::Head(_) => true,
                 Record::Entry(_) | Record::Pruned(_) | Record::Unknown(_) => false,
             };
@@ -133,6 +133,12 @@ impl<T: Transport> RemoteStore<T> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether an answer of a witness is among the newest ones.
+    fn has_witness(&mut self, row: &WitnessRow) -> Result<bool, StoreError> {
+        let newest = self.witnesses(None, MAX_PAGES as u32 * PAGE)?;
+        Ok(newest.iter().any(|witness| witness.row == *row))
     }
 }
 

@@ -180,6 +180,14 @@ pub(crate) struct NumberedHead<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct NumberedWitness<'a> {
+    number: u64,
+    #[serde(borrow)]
+    witness: WitnessRow<'a>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct StreamState<'a> {
     #[serde(borrow)]
     stream: StreamRow<'a>,
@@ -470,6 +478,18 @@ impl<'a> From<&'a store::NumberedHead> for NumberedHead<'a> {
 impl From<NumberedHead<'_>> for store::NumberedHead {
     fn from(row: NumberedHead<'_>) -> store::NumberedHead {
         store::NumberedHead { number: row.number, head: row.head.into() }
+    }
+}
+
+impl<'a> From<&'a store::NumberedWitness> for NumberedWitness<'a> {
+    fn from(row: &'a store::NumberedWitness) -> NumberedWitness<'a> {
+        NumberedWitness { number: row.number, witness: (&row.row).into() }
+    }
+}
+
+impl From<NumberedWitness<'_>> for store::NumberedWitness {
+    fn from(row: NumberedWitness<'_>) -> store::NumberedWitness {
+        store::NumberedWitness { number: row.number, row: row.witness.into() }
     }
 }
 

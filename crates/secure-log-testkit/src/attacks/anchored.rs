@@ -1,13 +1,12 @@
 //! Rows 5 to 7, 16, 27 and 29: what is done to a store, or to an anchor, while the other one remembers.
 
 use super::said::Said;
-use super::scenarios::{Scenario, Subject, is_head};
+use super::scenarios::{Scenario, Subject, is_head, scenario};
 use crate::OwnedRecord;
 use crate::forge::append_unattested;
 
 /// Those scenarios.
 pub(super) fn scenarios<S: Subject>() -> Vec<Scenario<S>> {
-    let scenario = |row, name, run| Scenario { row, name, run };
     vec![
         scenario(5, "a tail that was cut is refused against the anchor", cut_tail),
         scenario(6, "an earlier copy of the store is refused against the anchor", earlier_copy),

@@ -4,7 +4,7 @@ use secure_log::hash::Hash;
 use secure_log::proof::{ConsistencyProof, InclusionProof, Refused};
 use secure_log::tree::{ProofError, leaf_hash, node_hash, sides};
 
-use super::scenarios::{Answered, Scenario, Subject};
+use super::scenarios::{Answered, Scenario, Subject, scenario};
 use crate::OwnedRecord;
 
 /// What somebody says who compared two heads.
@@ -47,6 +47,7 @@ pub trait Prover {
 pub fn refused(refused: &Refused) -> String {
     let name = match refused {
         Refused::UnknownKey { .. } => "unknown-key",
+        Refused::QuorumNotMet { .. } => "quorum-not-met",
         Refused::AnotherLog { .. } => "another-log",
         Refused::AnotherSeqno { .. } => "another-seqno",
         Refused::UnknownSuite(_) => "unknown-suite",
@@ -64,7 +65,6 @@ pub fn refused(refused: &Refused) -> String {
 }
 
 pub(super) fn scenarios<S: Subject>() -> Vec<Scenario<S>> {
-    let scenario = |row, name, run| Scenario { row, name, run };
     vec![
         scenario(10, "an interior node or the root is no entry of the log tree", interior),
         scenario(11, "a proof for one place, size or entry is none for another", other_places),

@@ -73,9 +73,13 @@ pub struct Scenario<S> {
     pub run: fn(&mut dyn FnMut() -> S),
 }
 
+/// A line of a list of scenarios.
+pub(super) fn scenario<S>(row: u8, name: &'static str, run: fn(&mut dyn FnMut() -> S)) -> Scenario<S> {
+    Scenario { row, name, run }
+}
+
 /// Every scenario.
 pub fn scenarios<S: Subject>() -> Vec<Scenario<S>> {
-    let scenario = |row, name, run| Scenario { row, name, run };
     let mut all = proofs::scenarios();
     all.extend([
         scenario(21, "two writers in turn never fork and lose nothing", two_writers),

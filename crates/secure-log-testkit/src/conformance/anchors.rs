@@ -73,7 +73,7 @@ pub fn the_last_head_is_remembered<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let mut last = 0;
     for size in [0, 1, 2, 3, 7, 8, 20] {
         let note = log.note(size);
-        anchor.publish(&note, last, &log.proof(last, size)).expect("a larger head is taken");
+        anchor.publish(&note, last, &log.proof(last, size)).taken.expect("a larger head is taken");
         assert_eq!(anchor.latest(Some("log")), Ok(AnchorView::Head(note.clone())));
         drop(anchor);
         anchor = open();
@@ -88,9 +88,13 @@ pub fn the_last_head_is_remembered<A: Anchor, O: FnMut() -> A>(open: &mut O) {
 pub fn a_smaller_head_is_refused<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let log = Log::new("log");
     let mut anchor = open();
-    anchor.publish(&log.note(9), 0, &[]).expect("the first head is taken");
+    anchor.publish(&log.note(9), 0, &[]).taken.expect("the first head is taken");
     for size in [0, 1, 8] {
-        assert_eq!(anchor.publish(&log.note(size), 0, &[]), Err(AnchorError::Refused(log.note(9))), "size {size}");
+        assert_eq!(
+            anchor.publish(&log.note(size), 0, &[]).taken,
+            Err(AnchorError::Refused(log.note(9))),
+            "size {size}"
+        );
     }
     drop(anchor);
     assert_eq!(open().latest(Some("log")), Ok(AnchorView::Head(log.note(9))));
@@ -101,10 +105,10 @@ pub fn another_head_of_one_size_is_refused<A: Anchor, O: FnMut() -> A>(open: &mu
     let log = Log::new("log");
     let mut anchor = open();
     let known = log.note(9);
-    anchor.publish(&known, 0, &[]).expect("the first head is taken");
+    anchor.publish(&known, 0, &[]).taken.expect("the first head is taken");
     let fork = note("log", 9, Hash([7; 32]));
-    assert_eq!(anchor.publish(&fork, 9, &[]), Err(AnchorError::Refused(known.clone())));
-    assert_eq!(anchor.publish(&fork, 0, &[]), Err(AnchorError::Refused(known.clone())));
+    assert_eq!(anchor.publish(&fork, 9, &[]).taken, Err(AnchorError::Refused(known.clone())));
+    assert_eq!(anchor.publish(&fork, 0, &[]).taken, Err(AnchorError::Refused(known.clone())));
     assert_eq!(anchor.latest(Some("log")), Ok(AnchorView::Head(known)));
 }
 
@@ -113,7 +117,11 @@ pub fn the_same_head_is_taken_again<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let log = Log::new("log");
     let mut anchor = open();
     for size in [0, 0, 4, 4] {
-        anchor.publish(&log.note(size), size, &[]).or_else(|_| anchor.publish(&log.note(size), 0, &[])).expect("taken");
+        anchor
+            .publish(&log.note(size), size, &[])
+            .taken
+            .or_else(|_| anchor.publish(&log.note(size), 0, &[]).taken)
+            .expect("taken");
     }
     assert_eq!(anchor.latest(Some("log")), Ok(AnchorView::Head(log.note(4))));
 }
@@ -121,7 +129,7 @@ pub fn the_same_head_is_taken_again<A: Anchor, O: FnMut() -> A>(open: &mut O) {
 /// An anchor that was emptied under a writer says so, and does not begin anew.
 pub fn a_log_that_is_not_known_has_no_old_size<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let log = Log::new("log");
-    assert_eq!(open().publish(&log.note(5), 3, &log.proof(3, 5)), Err(AnchorError::Conflict(0)));
+    assert_eq!(open().publish(&log.note(5), 3, &log.proof(3, 5)).taken, Err(AnchorError::Conflict(0)));
     assert_eq!(open().latest(None), Ok(AnchorView::Unknown));
 }
 
@@ -129,9 +137,9 @@ pub fn a_log_that_is_not_known_has_no_old_size<A: Anchor, O: FnMut() -> A>(open:
 pub fn logs_are_kept_apart<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let (one, two) = (Log::new("log-one"), Log::new("log-two"));
     let mut anchor = open();
-    anchor.publish(&one.note(5), 0, &[]).expect("a first head is taken");
+    anchor.publish(&one.note(5), 0, &[]).taken.expect("a first head is taken");
     assert_eq!(anchor.latest(Some("log-two")), Ok(AnchorView::Unknown));
-    match anchor.publish(&two.note(3), 0, &[]) {
+    match anchor.publish(&two.note(3), 0, &[]).taken {
         Ok(_) => assert_eq!(anchor.latest(Some("log-two")), Ok(AnchorView::Head(two.note(3)))),
         // An anchor with room for one log keeps that one.
         Err(refusal) => assert_eq!(refusal, AnchorError::Refused(one.note(5))),
@@ -148,7 +156,7 @@ pub fn a_silent_anchor_shows_nothing<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let log = Log::new("log");
     let mut anchor = open();
     assert_eq!(anchor.latest(None), Ok(AnchorView::WhenPublished));
-    anchor.publish(&log.note(3), 0, &[]).expect("a first head is taken");
+    anchor.publish(&log.note(3), 0, &[]).taken.expect("a first head is taken");
     for origin in [None, Some("log"), Some("another log")] {
         assert_eq!(anchor.latest(origin), Ok(AnchorView::WhenPublished));
     }
@@ -159,7 +167,7 @@ pub fn a_silent_anchor_takes_what_continues_its_head<A: Anchor, O: FnMut() -> A>
     let log = Log::new("log");
     let mut last = 0;
     for size in [0, 0, 1, 2, 2, 7, 8, 20, 20] {
-        open().publish(&log.note(size), last, &log.proof(last, size)).expect("a continuation is taken");
+        open().publish(&log.note(size), last, &log.proof(last, size)).taken.expect("a continuation is taken");
         last = size;
     }
 }
@@ -167,44 +175,44 @@ pub fn a_silent_anchor_takes_what_continues_its_head<A: Anchor, O: FnMut() -> A>
 /// Smaller heads and those that are published from another size are not taken; it says which size it has.
 pub fn a_silent_anchor_answers_another_size_with_its_own<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let log = Log::new("log");
-    assert_eq!(open().publish(&log.note(5), 3, &log.proof(3, 5)), Err(AnchorError::Conflict(0)));
-    open().publish(&log.note(9), 0, &[]).expect("the first head is taken");
+    assert_eq!(open().publish(&log.note(5), 3, &log.proof(3, 5)).taken, Err(AnchorError::Conflict(0)));
+    open().publish(&log.note(9), 0, &[]).taken.expect("the first head is taken");
     for (old, size) in [(0, 9), (0, 12), (3, 8), (8, 9), (8, 12), (10, 12), (0, 0)] {
-        let answer = open().publish(&log.note(size), old, &log.proof(old, size));
+        let answer = open().publish(&log.note(size), old, &log.proof(old, size)).taken;
         assert_eq!(answer, Err(AnchorError::Conflict(9)), "from {old} to {size}");
     }
-    open().publish(&log.note(12), 9, &log.proof(9, 12)).expect("from there it is taken");
+    open().publish(&log.note(12), 9, &log.proof(9, 12)).taken.expect("from there it is taken");
 }
 
 /// That would be a fork.
 pub fn a_silent_anchor_refuses_another_head_of_its_size<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let log = Log::new("log");
-    open().publish(&log.note(9), 0, &[]).expect("the first head is taken");
+    open().publish(&log.note(9), 0, &[]).taken.expect("the first head is taken");
     let fork = note("log", 9, Hash([7; 32]));
-    assert_eq!(open().publish(&fork, 9, &[]), Err(AnchorError::Conflict(9)));
-    open().publish(&log.note(9), 9, &[]).expect("it still has the first one");
+    assert_eq!(open().publish(&fork, 9, &[]).taken, Err(AnchorError::Conflict(9)));
+    open().publish(&log.note(9), 9, &[]).taken.expect("it still has the first one");
 }
 
 /// So would this.
 pub fn a_silent_anchor_refuses_what_does_not_continue_its_head<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let log = Log::new("log");
-    open().publish(&log.note(9), 0, &[]).expect("the first head is taken");
+    open().publish(&log.note(9), 0, &[]).taken.expect("the first head is taken");
     let fork = note("log", 12, Hash([7; 32]));
-    assert_eq!(open().publish(&fork, 9, &log.proof(9, 12)), Err(AnchorError::Inconsistent(9)));
-    assert_eq!(open().publish(&log.note(12), 9, &log.proof(8, 12)), Err(AnchorError::Inconsistent(9)));
-    open().publish(&log.note(12), 9, &log.proof(9, 12)).expect("it still has the first one");
+    assert_eq!(open().publish(&fork, 9, &log.proof(9, 12)).taken, Err(AnchorError::Inconsistent(9)));
+    assert_eq!(open().publish(&log.note(12), 9, &log.proof(8, 12)).taken, Err(AnchorError::Inconsistent(9)));
+    open().publish(&log.note(12), 9, &log.proof(9, 12)).taken.expect("it still has the first one");
 }
 
 /// What it knows of one log it does not say of another.
 pub fn a_silent_anchor_keeps_logs_apart<A: Anchor, O: FnMut() -> A>(open: &mut O) {
     let (one, two) = (Log::new("log-one"), Log::new("log-two"));
-    open().publish(&one.note(5), 0, &[]).expect("a first head is taken");
-    match open().publish(&two.note(3), 0, &[]) {
-        Ok(_) => assert_eq!(open().publish(&two.note(4), 0, &[]), Err(AnchorError::Conflict(3))),
+    open().publish(&one.note(5), 0, &[]).taken.expect("a first head is taken");
+    match open().publish(&two.note(3), 0, &[]).taken {
+        Ok(_) => assert_eq!(open().publish(&two.note(4), 0, &[]).taken, Err(AnchorError::Conflict(3))),
         // A witness takes heads of the logs that it was given, and of no others.
         Err(refusal) => assert!(matches!(refusal, AnchorError::Unavailable(_)), "{refusal:?}"),
     }
-    assert_eq!(open().publish(&one.note(6), 0, &[]), Err(AnchorError::Conflict(5)));
+    assert_eq!(open().publish(&one.note(6), 0, &[]).taken, Err(AnchorError::Conflict(5)));
 }
 
 /// A log of up to 20 entries, with real roots and proofs.

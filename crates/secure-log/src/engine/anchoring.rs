@@ -2,12 +2,13 @@
 
 use crate::engine::SecureLog;
 use crate::engine::commit::{Signing, is_due};
+use crate::engine::cosigning::{Heard, NewestWitnesses};
 use crate::engine::options::{AnchorEvery, Every};
 use crate::engine::proof::{prove_consistency, prove_from_size};
 use crate::error::LogError;
 use crate::hash::Hash;
 use crate::note::{Checkpoint, Note};
-use crate::providers::{AnchorError, AnchorView};
+use crate::providers::{AnchorError, AnchorView, Publication};
 use crate::record::{HeadRow, WitnessResult};
 use crate::store::SecureLogStore;
 use crate::time::Timestamp;
@@ -26,15 +27,21 @@ impl<S: SecureLogStore> SecureLog<S> {
             AnchorView::Head(note) => self.anchor.last = Some(self.meet_head(&note)?),
         }
         self.check_anchored_key()?;
+        if let Some(signed) = self.accepted.signed.clone() {
+            self.note_quorum(&signed);
+        }
         // The head of size 0 is there before the first entry is accepted.
         let now = self.providers.clock.now();
+        let mut heard = Heard::default();
         let taken = if self.anchor.silent {
             // Until it has answered, it has vouched for nothing.
             let old = self.last_cosigned()?;
-            self.offer(old, now)?
+            self.offer(old, now, &mut heard)?
         } else {
-            self.publish(now)?
+            self.publish(now, &mut heard)?
         };
+        // Where the log is not opened, nothing is written, so that these stand in the error alone.
+        self.keep_answers(heard, now)?;
         if !taken && size == 0 {
             return Err(AnchorError::Unavailable("it did not take the first head of a new log".into()).into());
         }
@@ -87,19 +94,22 @@ impl<S: SecureLogStore> SecureLog<S> {
                 AnchorEvery::Close => false,
             };
         if due {
-            self.publish(now)?;
+            let mut heard = Heard::default();
+            let published = self.publish(now, &mut heard);
+            let kept = self.keep_answers(heard, now);
+            published.and(kept)?;
         }
         Ok(())
     }
 
     /// Gives the anchor the last signed head, unless it has that or a later one. Answers whether what it has covers all
     /// that was accepted; an anchor that does not answer has not taken it.
-    fn publish(&mut self, now: Timestamp) -> Result<bool, LogError> {
+    fn publish(&mut self, now: Timestamp, heard: &mut Heard) -> Result<bool, LogError> {
         let (last, signed) = (self.anchor.last, self.accepted.signed.as_ref());
         if last.is_some_and(|(size, _)| signed.is_some_and(|head| size >= head.size)) {
             return Ok(self.is_published());
         }
-        match self.offer(last.map_or(0, |(size, _)| size), now) {
+        match self.offer(last.map_or(0, |(size, _)| size), now, heard) {
             Err(LogError::Anchor(AnchorError::Unavailable(_) | AnchorError::Conflict(_))) => Ok(false),
             offered => offered,
         }
@@ -107,7 +117,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// Publishes the last signed head, from the size that the anchor is thought to have. Where it has another one and does
     /// not show which, its word is followed, so often.
-    fn offer(&mut self, old: u64, now: Timestamp) -> Result<bool, LogError> {
+    fn offer(&mut self, old: u64, now: Timestamp, heard: &mut Heard) -> Result<bool, LogError> {
         const FOLLOWED: usize = 8;
         let mut known = old;
         for _ in 0..FOLLOWED {
@@ -120,11 +130,12 @@ impl<S: SecureLogStore> SecureLog<S> {
                 _ => prove_from_size(&mut self.store, old, (head.size, &head.root))?,
             };
             let note = Note::of_head(&self.log.origin, &head).to_string();
-            match self.providers.anchor.publish(&note, old, &proof) {
-                Ok(cosignatures) => {
+            let Publication { taken, answers } = self.providers.anchor.publish(&note, old, &proof);
+            heard.note(&head, answers);
+            match taken {
+                Ok(()) => {
                     self.anchor.last = Some((head.size, head.root));
                     self.anchor.published_at = Some(now);
-                    self.keep_cosignatures(&head, &cosignatures, now)?;
                     return Ok(self.is_published());
                 }
                 Err(AnchorError::Refused(theirs)) => return self.meet_larger(&head, &theirs).map(|()| true),
@@ -150,8 +161,16 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// The same, and the quorum of the policy has cosigned such a head, where it names one.
     pub(super) fn is_anchored(&self) -> bool {
-        let quorate = self.anchor.quorate.is_some_and(|size| size >= self.accepted.head.size);
-        self.is_published() && (quorate || self.trust.quorum().is_none())
+        self.anchored_to().is_some_and(|size| size >= self.accepted.head.size)
+    }
+
+    /// Size of the newest head that the anchor has and, where the policy names a quorum, that quorum has cosigned.
+    pub(super) fn anchored_to(&self) -> Option<u64> {
+        let (published, _) = self.anchor.last?;
+        match self.trust.quorum() {
+            None => Some(published),
+            Some(_) => self.anchor.quorate.map(|size| size.min(published)),
+        }
     }
 
     /// The anchor has a head of another size than the one that was named, and shows it to nobody. Answers from which size to
@@ -173,18 +192,12 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Size of the last head that the store says a witness has cosigned. Nothing is believed for it: with a wrong one the
     /// anchor is asked once more, or refuses.
     fn last_cosigned(&mut self) -> Result<u64, LogError> {
-        const PAGE: u32 = 64;
-        let (mut known, mut end) = (0, self.accepted.head.size.saturating_add(1));
-        while end - known > 1 {
-            let middle = known + (end - known) / 2;
-            let rows = self.store.witnesses(middle, PAGE)?;
-            let cosigned = rows.iter().filter(|row| row.result == WitnessResult::Cosigned).map(|row| row.size);
-            match cosigned.filter(|size| (middle..end).contains(size)).max() {
-                Some(size) => known = size,
-                None => end = middle,
-            }
+        let (mut newest, mut known) = (NewestWitnesses::default(), None);
+        while let (None, Some(page)) = (known, newest.next(&mut self.store)?) {
+            let cosigned = page.iter().filter(|witness| witness.row.result == WitnessResult::Cosigned);
+            known = cosigned.map(|witness| witness.row.size).filter(|size| *size <= self.accepted.head.size).max();
         }
-        Ok(known)
+        Ok(known.unwrap_or(0))
     }
 
     /// A head that the anchor had before ours: it must be ours or one that ours extends.

@@ -38,6 +38,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
         self.accepted = state;
         self.next = self.accepted.clone();
+        self.anchor.said = None;
         self.stale = false;
         true
     }

@@ -6,6 +6,7 @@
 //! | `open` | making, opening and re-reading a log: which head may be continued |
 //! | `anchoring` | comparing with the anchor, and publishing |
 //! | `cosigning` | what witnesses answered, and whether they are enough |
+//! | `collecting` | dropping what witnesses answered long ago |
 //! | `commit` | building a commit, signing its head, handing it to the store |
 //! | `write` | what a caller can write |
 //! | `rotation` | keys that the log introduced, and going on with another one |
@@ -16,6 +17,7 @@
 //! | `tree` | proofs of the log tree for others |
 
 mod anchoring;
+mod collecting;
 mod commit;
 mod cosigning;
 mod following;
@@ -29,6 +31,9 @@ mod stream;
 mod tree;
 mod write;
 
+use std::collections::VecDeque;
+
+use crate::engine::cosigning::Said;
 use crate::error::LogError;
 use crate::hash::{Hash, KeyId};
 use crate::note::VerifierKey;
@@ -39,6 +44,7 @@ use crate::time::Timestamp;
 use crate::tree::CompactTree;
 use crate::verify::Trust;
 
+pub use crate::engine::collecting::{Collected, MAX_COLLECTED};
 pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
@@ -157,6 +163,8 @@ struct AnchorState {
     published_at: Option<Timestamp>,
     /// Answers of witnesses that are not in the store yet.
     answers: Vec<WitnessRow>,
+    /// What the newest witness rows of the store say; `None` before it was looked at.
+    said: Option<VecDeque<Said>>,
 }
 
 /// An acknowledged entry.
@@ -196,6 +204,10 @@ pub struct LogStatus {
     pub head_key: Option<String>,
     /// An anchor is configured.
     pub anchor: bool,
+    /// The newest head is anchored: see [`CommitInfo::anchored`].
+    pub anchored: bool,
+    /// Entries under the newest head that is anchored, as far as this opening knows; `None` where none is.
+    pub anchored_to: Option<u64>,
     /// Session id of the entries written now.
     pub session: String,
     /// Boot id of the entries written now.
@@ -218,6 +230,8 @@ impl<S: SecureLogStore> SecureLog<S> {
             attested_to: self.accepted.signed_size(),
             head_key: self.key.as_ref().ok().map(|key| key.verifier.to_string()),
             anchor: self.anchor.configured,
+            anchored: self.is_anchored(),
+            anchored_to: self.anchored_to(),
             session: self.settings.session.clone(),
             boot: self.settings.boot.clone(),
             torn: self.torn.clone(),

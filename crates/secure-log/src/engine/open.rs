@@ -170,6 +170,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Reads the state again, and goes on from it if it extends what was signed or accepted here.
     pub(super) fn reload(&mut self) -> Result<(), LogError> {
         self.streams.clear();
+        self.anchor.said = None;
         if self.store.log()?.as_ref() != Some(&self.log) {
             return Err(LogError::PolicyMismatch("the identity of the log changed under way".into()));
         }

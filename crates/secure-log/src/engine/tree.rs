@@ -98,22 +98,28 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
     }
 
-    /// The heads of a size, newest first, of which there is at least one. Sizes never fall from head to head, so that they are
-    /// found by halving.
+    /// The heads of a size, newest first, of which there is at least one.
     fn heads_of_size(&mut self, size: u64) -> Result<Vec<HeadRow>, LogError> {
         if size > self.accepted.head.size {
             return Err(LogError::HeadNotFound(size));
         }
+        let last = self.last_head_up_to(size)?;
+        let page = self.store.heads(Some(last + 1), HEADS_OF_A_SIZE)?;
+        let heads: Vec<HeadRow> =
+            page.into_iter().map(|numbered| numbered.head).take_while(|head| head.size == size).collect();
+        if heads.is_empty() { Err(LogError::HeadNotFound(size)) } else { Ok(heads) }
+    }
+
+    /// Number of the last head of at most this size; 0 where there is none. Sizes never fall from head to head, so that it is
+    /// found by halving.
+    pub(super) fn last_head_up_to(&mut self, size: u64) -> Result<u64, LogError> {
         // All heads up to `low` have at most this size, all from `high` on have more.
         let (mut low, mut high) = (0, self.newest_head()?.number.saturating_add(1));
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             if self.numbered_head(middle)?.head.size <= size { low = middle } else { high = middle }
         }
-        let page = self.store.heads(Some(low + 1), HEADS_OF_A_SIZE)?;
-        let heads: Vec<HeadRow> =
-            page.into_iter().map(|numbered| numbered.head).take_while(|head| head.size == size).collect();
-        if heads.is_empty() { Err(LogError::HeadNotFound(size)) } else { Ok(heads) }
+        Ok(low)
     }
 
     fn numbered_head(&mut self, number: u64) -> Result<NumberedHead, LogError> {

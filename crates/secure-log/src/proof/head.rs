@@ -33,7 +33,8 @@ impl VerifiedHead {
 }
 
 /// Checks that a signed note is a head, and that a log key of `trust` signed it which has the log's name. Lines by unknown
-/// keys are passed over; one that names a known key, be it a witness's, and is not by it spoils the note.
+/// keys are passed over; one that names a known key, be it a witness's, and is not by it spoils the note. Where `trust` names a
+/// quorum of witnesses, that quorum has cosigned the head.
 ///
 /// ```
 /// # use secure_log::proof::{Refused, verify_head};
@@ -46,9 +47,20 @@ impl VerifiedHead {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn verify_head(note: &str, trust: &Trust) -> Result<VerifiedHead, Refused> {
-    verify_note(&Note::parse(note)?, trust)
+    let note = Note::parse(note)?;
+    let head = verify_note(&note, trust)?;
+    check_quorum(&note, trust)?;
+    Ok(head)
 }
 
+/// Whether the witnesses that `trust` asks for have cosigned a head. Their lines were checked.
+pub(super) fn check_quorum(note: &Note, trust: &Trust) -> Result<(), Refused> {
+    let Some(quorum) = trust.quorum() else { return Ok(()) };
+    let cosigners = check_signatures(&note.text, &note.sigs, trust.witnesses())?;
+    if quorum.is_met_by(cosigners) { Ok(()) } else { Err(Refused::QuorumNotMet { origin: note.checkpoint()?.origin }) }
+}
+
+/// All but the quorum. Two heads that contradict each other do so whoever has cosigned them.
 pub(super) fn verify_note(note: &Note, trust: &Trust) -> Result<VerifiedHead, Refused> {
     let head = note.checkpoint()?;
     if let Some(expected) = trust.origin().filter(|origin| *origin != head.origin) {

@@ -29,6 +29,11 @@ pub enum Refused {
         /// The log that the head says it is of.
         origin: String,
     },
+    /// The witnesses whose cosignatures are asked for have not cosigned the head: without them nothing can be said.
+    QuorumNotMet {
+        /// The log.
+        origin: String,
+    },
     /// It is of another log.
     AnotherLog {
         /// The log that was expected.
@@ -56,7 +61,14 @@ pub enum Refused {
 impl Refused {
     /// Whether it could not be checked for want of something, as opposed to being wrong.
     pub fn is_incomplete(&self) -> bool {
-        matches!(self, Refused::UnknownKey { .. } | Refused::UnknownSuite(_) | Refused::MacKeyMissing | Refused::Key(_))
+        matches!(
+            self,
+            Refused::UnknownKey { .. }
+                | Refused::QuorumNotMet { .. }
+                | Refused::UnknownSuite(_)
+                | Refused::MacKeyMissing
+                | Refused::Key(_)
+        )
     }
 }
 
@@ -69,6 +81,9 @@ impl fmt::Display for Refused {
             Refused::Tree(error) => error.fmt(f),
             Refused::UnknownKey { origin } => {
                 write!(f, "no known key of the log {} signed the head", Quoted(origin))
+            }
+            Refused::QuorumNotMet { origin } => {
+                write!(f, "the quorum of witnesses has not cosigned this head of the log {}", Quoted(origin))
             }
             Refused::AnotherLog { expected, found } => {
                 write!(f, "it is of the log {} and not of {}", Quoted(found), Quoted(expected))

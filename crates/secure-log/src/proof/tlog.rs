@@ -9,7 +9,7 @@ use crate::entry::{Entry, EntryRef};
 use crate::hash::Hash;
 use crate::limits::MAX_PAYLOAD_BYTES;
 use crate::note::{MAX_NOTE_BYTES, Note};
-use crate::proof::head::verify_note;
+use crate::proof::head::{check_quorum, verify_note};
 use crate::proof::{MAX_PROOF_HASHES, Refused, VerifiedHead, verify_inclusion};
 use crate::verify::Trust;
 
@@ -89,8 +89,16 @@ impl TlogProof {
     /// Checks that a known key of the log signed the head, that the entry says the place that it is offered for, and that its
     /// hash, computed from its bytes, stands at that place under the head.
     ///
-    /// An entry of the keyed suite can be checked by who holds the key; anybody else is told [`Refused::MacKeyMissing`].
+    /// An entry of the keyed suite can be checked by who holds the key; anybody else is told [`Refused::MacKeyMissing`]. Where
+    /// `trust` names a quorum of witnesses, that quorum has cosigned the head.
     pub fn verify(&self, trust: &Trust) -> Result<VerifiedEntry, Refused> {
+        let verified = self.verify_alone(trust)?;
+        check_quorum(&self.note, trust)?;
+        Ok(verified)
+    }
+
+    /// All but the quorum.
+    pub(super) fn verify_alone(&self, trust: &Trust) -> Result<VerifiedEntry, Refused> {
         let head = verify_note(&self.note, trust)?;
         let entry = EntryRef::decode(&self.entry).map_err(|_| Refused::Malformed("the extra data is no entry"))?;
         let seqno = self.index.checked_add(1).ok_or(Refused::Malformed("no entry has the last of all indices"))?;

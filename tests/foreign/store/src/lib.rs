@@ -328,10 +328,13 @@ impl Guest for Component {
         }))
     }
 
-    fn secure_log_witnesses(from_size: u64, limit: u32) -> Result<Vec<WitnessRow>, StoreError> {
+    /// The number of a row is its place among all rows.
+    fn secure_log_witnesses(below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
         Ok(with(|store| {
-            let witnesses = store.rows().filter_map(|row| match row {
-                Row::Witness(witness) if witness.size >= from_size => Some(witness.clone()),
+            let numbers =
+                (1..=store.rows.len() as u64).rev().filter(|number| below.is_none_or(|below| *number < below));
+            let witnesses = numbers.filter_map(|number| match &store.rows[number as usize - 1] {
+                Some(Row::Witness(witness)) => Some(NumberedWitness { number, witness: witness.clone() }),
                 _ => None,
             });
             witnesses.take(count(limit)).collect()
@@ -357,6 +360,15 @@ impl Guest for Component {
         STORE.with_borrow_mut(|store| {
             for place in &mut store.rows {
                 place.take_if(|row| matches!(row, Row::DataKey(key) if ids.contains(&key.id)));
+            }
+        });
+        Ok(())
+    }
+
+    fn secure_log_drop_witnesses(rows: Vec<WitnessRow>) -> Result<(), StoreError> {
+        STORE.with_borrow_mut(|store| {
+            for place in &mut store.rows {
+                place.take_if(|row| matches!(row, Row::Witness(witness) if rows.contains(witness)));
             }
         });
         Ok(())

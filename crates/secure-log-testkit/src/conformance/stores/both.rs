@@ -3,7 +3,9 @@
 use secure_log::entry::{SigningRule, StreamRules, Tier};
 use secure_log::hash::{Hash, KeyId, Suite};
 use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
-use secure_log::store::{Commit, EntryRange, NodeId, STORED_LEVEL, SecureLogStore, StoreError, TreeId};
+use secure_log::store::{
+    Commit, EntryRange, NodeId, NumberedWitness, STORED_LEVEL, SecureLogStore, StoreError, TreeId,
+};
 
 use crate::builder::LogBuilder;
 use crate::naive::NaiveStore;
@@ -119,6 +121,17 @@ impl<'a, S: SecureLogStore, O: FnMut() -> S> Both<'a, S, O> {
         self.insert(&commit).expect("a segment of a control entry is stored, too");
     }
 
+    /// A commit of one witness row.
+    pub(super) fn witnessed(&mut self, size: u64) {
+        let commit = self.log.commit().record(Record::Witness(&witness(size, "refused"))).finish();
+        self.insert(&commit).expect("witness rows are stored");
+    }
+
+    pub(super) fn drop_witnesses(&mut self, rows: &[WitnessRow]) {
+        self.store().drop_witnesses(rows).unwrap();
+        self.naive.drop_witnesses(rows).unwrap();
+    }
+
     pub(super) fn random_commit(&mut self, random: &mut SeededRandom) {
         let mut log = self.log.clone();
         let mut commit = log.commit();
@@ -187,7 +200,7 @@ pub(super) fn assert_same<S: SecureLogStore>(store: &mut S, naive: &mut NaiveSto
     assert_eq!(store.segment_count(), naive.segment_count());
     assert_eq!(store.heads(None, u32::MAX), naive.heads(None, u32::MAX));
     assert_eq!(store.streams(0, u32::MAX), naive.streams(0, u32::MAX));
-    assert_eq!(store.witnesses(0, u32::MAX), naive.witnesses(0, u32::MAX));
+    assert_eq!(witness_rows(store, u32::MAX), witness_rows(naive, u32::MAX));
     let records = records_of(store).unwrap();
     assert!(records == naive.records(), "a scan shows other records than were committed");
 
@@ -230,6 +243,22 @@ pub(super) fn assert_same<S: SecureLogStore>(store: &mut S, naive: &mut NaiveSto
             .flat_map(|level| (0..=next).map(move |index| NodeId { tree, level, index }))
             .collect();
         assert_eq!(store.nodes(&ids), naive.nodes(&ids), "interior hashes of {tree:?}");
+    }
+}
+
+/// All witness rows, newest first, in pages of so many. Their numbers fall, and otherwise say nothing.
+pub(super) fn witness_rows<S: SecureLogStore>(store: &mut S, limit: u32) -> Vec<WitnessRow> {
+    let (mut rows, mut below) = (Vec::new(), None);
+    loop {
+        let page = store.witnesses(below, limit).unwrap();
+        assert!(page.len() <= limit as usize, "a page of more than {limit} witness rows");
+        let Some(last) = page.last() else { return rows };
+        for NumberedWitness { number, row } in &page {
+            assert!(*number > 0 && below.is_none_or(|below| *number < below), "witness rows are not in their order");
+            below = Some(*number);
+            rows.push(row.clone());
+        }
+        below = Some(last.number);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use secure_log::entry::StreamRules;
 use secure_log::hash::Hash;
-use secure_log::record::Subject;
+use secure_log::record::{Subject, WitnessRow};
 use secure_log::store::{Commit, EntryRange, Expected, NodeId, STORED_LEVEL, SecureLogStore, StoreError, TreeId};
 
 use crate::builder::LogBuilder;
@@ -14,7 +14,7 @@ use crate::surroundings::{SeededRandom, count, seed};
 
 mod both;
 
-use both::{Both, STREAMS, assert_same, everything};
+use both::{Both, STREAMS, assert_same, everything, witness_rows};
 
 /// Makes a test of each check. The argument makes a fresh place, which is a function that opens it, again and again.
 #[macro_export]
@@ -50,6 +50,7 @@ macro_rules! store_conformance {
             many_streams_are_found,
             pruning_leaves_control_entries_and_hashes,
             dropped_data_keys_are_gone,
+            dropped_witness_rows_are_gone,
             what_is_set_aside_is_out_of_the_log,
             an_index_is_rebuilt_from_the_rows,
             random_histories_are_answered_like_a_list_would,
@@ -80,6 +81,7 @@ pub fn an_empty_store_answers_nothing<S: SecureLogStore, O: FnMut() -> S>(open: 
         assert_eq!(store.hashes(TreeId::Segment(1), 0, 9).unwrap(), []);
         assert_eq!(store.prune("a", u64::MAX).unwrap(), 0);
         store.drop_data_keys(&[Hash::ZERO]).unwrap();
+        store.drop_witnesses(&[]).unwrap();
         store.reindex().unwrap();
     }
     // A store that holds nothing refuses what belongs on top of something.
@@ -224,9 +226,13 @@ pub fn lists_are_paged<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
             for stream in ["a", "b", "empty", "unknown"] {
                 assert_eq!(both.store().segments(stream, after, limit), both.naive.segments(stream, after, limit));
             }
-            assert_eq!(both.store().witnesses(after, limit), both.naive.witnesses(after, limit));
         }
+        if limit > 0 {
+            assert_eq!(witness_rows(both.store(), limit), witness_rows(&mut both.naive, u32::MAX));
+        }
+        assert!(both.store().witnesses(Some(0), limit).unwrap().is_empty());
     }
+    assert_eq!(both.store().witnesses(None, 0), Ok(Vec::new()));
 }
 
 /// Hashes of leaves and subtrees, and places of leaves; nothing for what is not there.
@@ -413,6 +419,29 @@ pub fn dropped_data_keys_are_gone<S: SecureLogStore, O: FnMut() -> S>(open: &mut
     both.assert_same();
 }
 
+/// And only those: the heads of their commits stay.
+pub fn dropped_witness_rows_are_gone<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    let size = both.log.size();
+    for number in 0..6 {
+        both.witnessed(size + number);
+    }
+    let rows = witness_rows(&mut both.naive, u32::MAX);
+    assert!(rows.len() > 8, "the sample has witness rows");
+    let unknown = WitnessRow { detail: "nobody said that".into(), ..rows[1].clone() };
+    for gone in [&[][..], core::slice::from_ref(&unknown), &rows[3..5], &[rows[1].clone(), unknown.clone()], &rows] {
+        both.drop_witnesses(gone);
+        both.assert_same();
+        both.witnessed(size);
+    }
+    both.reopen();
+    both.assert_same();
+    both.store().reindex().unwrap();
+    both.commits(2);
+    both.assert_same();
+}
+
 /// The log ends at the head that was named, and goes on from there.
 pub fn what_is_set_aside_is_out_of_the_log<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
     let mut both = Both::new(open);
@@ -464,7 +493,7 @@ pub fn random_histories_are_answered_like_a_list_would<S: SecureLogStore, O: FnM
     let create = both.log.create();
     both.insert(&create).expect("an empty store takes a log");
     for _ in 0..count(60, 2000) {
-        match random.below(20) {
+        match random.below(21) {
             0..10 => both.random_commit(&mut random),
             10..12 => {
                 let mut earlier = random.pick(&both.states).clone();
@@ -482,14 +511,19 @@ pub fn random_histories_are_answered_like_a_list_would<S: SecureLogStore, O: FnM
                 both.store().drop_data_keys(&ids).unwrap();
                 both.naive.drop_data_keys(&ids).unwrap();
             }
-            14 if both.states.len() > 1 => {
+            14 => {
+                let rows = witness_rows(&mut both.naive, u32::MAX);
+                let gone: Vec<WitnessRow> = rows.into_iter().filter(|_| random.below(2) == 0).collect();
+                both.drop_witnesses(&gone);
+            }
+            15 if both.states.len() > 1 => {
                 // A few commits at most, so that histories grow.
                 let back = random.below(3.min(both.states.len() as u64 - 1)) + 1;
                 let last = both.states.len() as u64;
                 both.set_aside(last - back);
             }
-            15 => both.store().reindex().unwrap(),
-            16..18 => both.reopen(),
+            16 => both.store().reindex().unwrap(),
+            17..19 => both.reopen(),
             _ => both.assert_same_sample(&mut random),
         }
     }

@@ -1,0 +1,80 @@
+//! What takes something out of the tables, killed at any operation of the disk.
+
+mod over_engine;
+
+use std::ffi::CString;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use over_engine::{Engine, open};
+use secure_log::store::{SecureLogStore, StoreError};
+use secure_log_disk::Patience;
+use secure_log_sqlite::SqliteStore;
+use secure_log_sqlite_engine::Vfs;
+use secure_log_testkit::crash_disk::{CrashDisk, Fault};
+use secure_log_testkit::{count, seed, witnessed};
+
+const ROWS: u64 = 40;
+const DROPPED: usize = 30;
+
+fn store(disk: &CrashDisk) -> Result<SqliteStore<Engine>, StoreError> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let patience = Patience { wait: Duration::from_millis(500), stale_after: Duration::from_millis(50) };
+    let name = CString::new(format!("store-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap();
+    open(&Rc::new(Vfs::register(&name, disk.clone(), patience)), "log.db")
+}
+
+/// All rows that were to go have gone, or none, and everything else is there.
+fn assert_whole(disk: &CrashDisk, when: &str) {
+    let (log, rows) = witnessed(ROWS);
+    let mut store = store(disk).unwrap_or_else(|error| panic!("{when}: {error}"));
+    let left: Vec<_> = store.witnesses(None, u32::MAX).unwrap().into_iter().rev().map(|witness| witness.row).collect();
+    assert!(left == rows || left == rows[DROPPED..], "{when}: {} rows are left", left.len());
+    assert_eq!(store.heads(None, 1).unwrap()[0].number, log.len() as u64, "{when}");
+    store.drop_witnesses(&rows[..DROPPED]).unwrap_or_else(|error| panic!("{when}, going on: {error}"));
+    assert_eq!(store.witnesses(None, u32::MAX).unwrap().len(), ROWS as usize - DROPPED, "{when}");
+}
+
+/// Each opening makes a write-ahead log of its own, whose name has to be durable before a commit is acknowledged: the one of an
+/// earlier opening in its place would take the database back.
+#[test]
+fn what_an_opening_acknowledged_is_there_after_a_crash_whatever_openings_were_before() {
+    let (log, _) = witnessed(12);
+    let disk = CrashDisk::new();
+    let newest = |image: &CrashDisk| store(image).unwrap().heads(None, 1).unwrap()[0].number;
+    for (number, commit) in (1..).zip(&log) {
+        let mut opened = store(&disk).unwrap();
+        opened.insert(commit).unwrap();
+        for image in [0, 1, seed().wrapping_add(number)] {
+            assert_eq!(newest(&disk.image(image)), number, "while it is open, image {image}");
+        }
+        drop(opened);
+        for image in [0, 1, seed().wrapping_add(number)] {
+            assert_eq!(newest(&disk.image(image)), number, "after it was closed, image {image}");
+        }
+    }
+}
+
+#[test]
+fn witness_rows_are_dropped_as_a_whole_or_not_at_all() {
+    let (log, rows) = witnessed(ROWS);
+    let whole = CrashDisk::new();
+    log.iter().for_each(|commit| store(&whole).unwrap().insert(commit).unwrap());
+    let drop_rows = |disk: &CrashDisk| store(disk).and_then(|mut store| store.drop_witnesses(&rows[..DROPPED]));
+    let disk = whole.image(0);
+    drop_rows(&disk).unwrap();
+    let operations = disk.operations();
+    assert!(operations > 10, "it takes {operations} operations of the disk");
+    for at in 0..operations {
+        for fault in [Fault::Crash, Fault::NotDone, Fault::HalfDone, Fault::Done] {
+            let disk = whole.image(0);
+            disk.fail_at(at, fault);
+            let _ = drop_rows(&disk);
+            for image in 0..count(2, 50) {
+                let image = disk.image(seed().wrapping_add(image * at));
+                assert_whole(&image, &format!("operation {at}, {fault:?}"));
+            }
+        }
+    }
+}
