@@ -28,6 +28,15 @@ pub enum Line<'a> {
 }
 
 impl Line<'_> {
+    /// The place of an entry, be it there or gone.
+    pub fn seqno(&self) -> Option<u64> {
+        match self {
+            Line::Entry(line) => Some(line.seqno),
+            Line::Pruned(line) => Some(line.seqno),
+            _ => None,
+        }
+    }
+
     /// The record that the line is. Canonical bytes of an entry are written to `scratch`, which is cleared first.
     pub fn record<'r>(&'r self, scratch: &'r mut Vec<u8>) -> Result<Record<'r>, RowError> {
         Ok(match self {

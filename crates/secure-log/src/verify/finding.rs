@@ -85,6 +85,8 @@ pub enum FindingCode {
     PruneUnauthorized,
     /// A data key is gone and no entry says that it was erased.
     DekMissing,
+    /// The hashes of a proof do not lead from what it is of to the root of the head.
+    ProofMismatch,
 }
 
 impl FindingCode {
@@ -110,6 +112,7 @@ impl FindingCode {
             FindingCode::PruneMismatch => "prune-mismatch",
             FindingCode::PruneUnauthorized => "prune-unauthorized",
             FindingCode::DekMissing => "dek-missing",
+            FindingCode::ProofMismatch => "proof-mismatch",
         }
     }
 }
