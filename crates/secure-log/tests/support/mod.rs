@@ -1,9 +1,11 @@
 //! What the tests that read vectors share.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub(crate) mod chance;
 pub(crate) mod dice;
 pub(crate) mod forge;
 pub(crate) mod keys;
+pub(crate) mod reference;
 
 use std::fs;
 use std::io::Write as _;
