@@ -7,6 +7,7 @@ mod close;
 mod compare;
 mod create_stream;
 mod deprecate;
+mod evidence;
 mod head;
 mod help;
 mod key;
@@ -21,6 +22,7 @@ mod sign;
 mod status;
 mod verify;
 mod verify_entry;
+mod verify_evidence;
 
 use crate::arguments::{Flag, Given, Syntax};
 use crate::bindings::secure_log::log::{log, writer};
@@ -55,8 +57,10 @@ pub(crate) const VERBS: &[Verb] = &[
     prove::VERB,
     prove_entry::VERB,
     prove_consistency::VERB,
+    evidence::VERB,
     verify::VERB,
     verify_entry::VERB,
+    verify_evidence::VERB,
     compare::VERB,
     recover::VERB,
     key::VERB,
