@@ -307,6 +307,9 @@ fn a_store_that_lies_makes_the_log_give_out_nothing() {
             world.put(&edited);
             let outcome = bundle(&mut log, &whole, None);
             assert!(outcome.is_err(), "{:?} passed", edited[index]);
+            let Ok(mut evidence) = log.evidence(&whole, None) else { continue };
+            let failed = (0..100).find_map(|_| evidence.next_page(&mut log).err());
+            assert_eq!(evidence.next_page(&mut log), Err(failed.unwrap()), "it is not given out later, either");
             lied += 1;
         }
     }

@@ -49,7 +49,10 @@ pub struct Evidence {
     keys: Vec<DataKeyRow>,
     /// The last entry that is gone.
     gone: Option<u64>,
+    /// Reads along, up to the end of the bundle.
     check: Option<BundleVerifier>,
+    /// Why the last proof was not given out.
+    refused: Option<LogError>,
 }
 
 /// A stream whose line was written.
@@ -72,6 +75,8 @@ enum Step {
 
 /// How much of a bundle is held in memory at once, if no entry alone is larger.
 const PAGE_BYTES: usize = 1 << 20;
+/// Rows that are asked for at first, and at most: as many more each time as they turn out to be small.
+const FIRST_ROWS: u32 = 16;
 const MAX_ROWS: u32 = 256;
 
 impl<S: SecureLogStore> SecureLog<S> {
@@ -93,8 +98,17 @@ impl<S: SecureLogStore> SecureLog<S> {
             let check =
                 BundleVerifier::new(log.own_trust()?).map_err(|error| Invalid::unusable("trust", error.to_string()))?;
             let keys = claim.stream().map(|name| log.store.data_keys(name)).transpose()?.unwrap_or_default();
-            let (next, streams) = (Step::Begin, HashMap::new());
-            Ok(Evidence { claim, head, next, limit: MAX_ROWS, streams, keys, gone: None, check: Some(check) })
+            Ok(Evidence {
+                claim,
+                head,
+                next: Step::Begin,
+                limit: FIRST_ROWS,
+                streams: HashMap::new(),
+                keys,
+                gone: None,
+                check: Some(check),
+                refused: None,
+            })
         })
     }
 
@@ -243,10 +257,14 @@ impl Evidence {
         &self.claim
     }
 
-    /// The next lines, about 1 MiB of them or one; `None` after the last. `log` is the log that it was begun with.
+    /// The next lines, about 1 MiB of them or one; `None` after the last. `log` is the log that it was begun with. What could
+    /// not be read can be asked for again; what was found to be wrong is answered from then on.
     pub fn next_page<S: SecureLogStore>(&mut self, log: &mut SecureLog<S>) -> Result<Option<Vec<u8>>, LogError> {
-        let Some(mut check) = self.check.take() else { return Ok(None) };
+        if self.check.is_none() {
+            return self.refused.clone().map_or(Ok(None), Err);
+        }
         let page = log.reading(|log| self.page(log))?;
+        let Some(mut check) = self.check.take() else { return Ok(None) };
         self.streams.extend(page.streams);
         (self.gone, self.limit) = (page.gone.or(self.gone), page.limit);
         let goes_on = check.push(&page.lines);
@@ -255,7 +273,12 @@ impl Evidence {
                 self.next = next;
                 self.check = Some(check);
             }
-            _ => self.conclude(check)?,
+            _ => {
+                self.refused = self.conclude(check).err();
+                if let Some(error) = &self.refused {
+                    return Err(error.clone());
+                }
+            }
         }
         Ok(Some(page.lines))
     }
