@@ -122,6 +122,25 @@ fn every_stream_is_proven_up_to_each_of_its_entries() {
 }
 
 #[test]
+fn a_producers_entry_that_nobody_asked_for_is_handed_over_only_where_nothing_else_shows_the_rules() {
+    let world = World::new();
+    let mut log = world.open().unwrap();
+    for payload in [&b"private"[..], b"second", b"third"] {
+        append(&mut log, "a", payload);
+    }
+    let holds_it = |log: &mut Log, of: &EvidenceOf| {
+        let lines = bundle(log, of, None).unwrap();
+        assert_eq!(verify_bundle(&lines[..], &trust()).unwrap().report.verdict, Verdict::Valid, "{of:?}");
+        String::from_utf8(lines).unwrap().contains("private")
+    };
+    assert!(holds_it(&mut log, &EvidenceOf::Entry(2)));
+    log.close_segment("a").unwrap();
+    assert!(!holds_it(&mut log, &EvidenceOf::Entry(2)));
+    assert!(!holds_it(&mut log, &EvidenceOf::Range(2, 3)));
+    assert!(!holds_it(&mut log, &EvidenceOf::Range(2, 4)), "what closes the segment is asked for itself");
+}
+
+#[test]
 fn what_cannot_be_proven_is_refused() {
     let world = World::new();
     let mut log = written(&world);

@@ -434,20 +434,18 @@ impl Evidence {
         if let Some(segment) = log.store.segments(&stream.name, 0, 1)?.into_iter().next() {
             log.prove_segment_row(&segment)?;
             let closing = log.row(Some(&stream.name), segment.last.saturating_add(1))?;
-            if let Some(closing) = closing.filter(|row| self.is_free(row)) {
-                return self.write_apart(log, stream, &closing, Some(&segment), page);
+            let (from, to) = self.claim.range();
+            match closing.filter(|row| row.seqno <= self.head.size) {
+                // It shows them at its own place.
+                Some(closing) if (from..=to).contains(&closing.seqno) => return Ok(()),
+                Some(closing) => return self.write_apart(log, stream, &closing, Some(&segment), page),
+                None => {}
             }
         }
-        match first.filter(|row| row.bytes.is_some() && self.is_free(row)) {
+        match first.filter(|row| row.bytes.is_some()) {
             Some(first) => self.write_apart(log, stream, &first, None, page),
             None => Ok(()),
         }
-    }
-
-    /// Whether an entry is under the head, and not among those that are claimed.
-    fn is_free(&self, row: &Row) -> bool {
-        let (first, last) = self.claim.range();
-        row.seqno <= self.head.size && !(first..=last).contains(&row.seqno)
     }
 
     fn write_apart<S: SecureLogStore>(
