@@ -305,7 +305,7 @@ pub(crate) fn report(report: Report) -> writer::Report {
         heads: report.heads,
         cosignatures: report.cosignatures,
         erased: report.erased,
-        missing: report.missing,
+        missing: report.missing.iter().map(ToString::to_string).collect(),
         unknown_signers: report.unknown_signers,
     }
 }

@@ -215,7 +215,7 @@ fn survives(disk: &CrashDisk, done: &Done, boundaries: &[u64], what: &str) {
     let clean = match report.verdict {
         Verdict::Valid => true,
         // What was never finished is reported, and nothing else is.
-        Verdict::Incomplete => report.missing.len() == 1 && report.missing[0].contains("never finished"),
+        Verdict::Incomplete => report.missing.len() == 1 && report.missing[0].to_string().contains("never finished"),
         Verdict::Invalid(_) => false,
     };
     assert!(clean || size == 0, "{what}: {report:?}");

@@ -58,7 +58,8 @@ impl fmt::Display for Hash {
 
 /// Decodes exactly `N` bytes of lower-case hexadecimal; the format has no upper-case spelling.
 pub fn decode_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    if text.len() != 2 * N || text.iter().any(u8::is_ascii_uppercase) {
+    // Without an early end, so that many bytes are compared at once.
+    if text.len() != 2 * N || text.iter().fold(false, |any, byte| any | byte.is_ascii_uppercase()) {
         return None;
     }
     let mut out = [0; N];

@@ -244,6 +244,20 @@ pub enum Record<'a> {
     Unknown(UnknownRow<'a>),
 }
 
+impl<'a> Record<'a> {
+    /// The stream that the record belongs to, or makes.
+    pub fn stream(&self) -> Option<&'a str> {
+        match *self {
+            Record::Stream(row) => Some(&row.name),
+            Record::DataKey(row) => Some(&row.stream),
+            Record::Entry(row) => Some(row.stream),
+            Record::Pruned(row) => Some(row.stream),
+            Record::Segment(row) => Some(&row.stream),
+            Record::Log(_) | Record::Signature(_) | Record::Witness(_) | Record::Head(_) | Record::Unknown(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

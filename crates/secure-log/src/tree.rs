@@ -78,16 +78,24 @@ impl CompactTree {
 
     /// Appends the hash of a leaf, and reports each interior subtree that it completes, lowest first.
     pub fn push_with(&mut self, leaf: Hash, mut completed: impl FnMut(Subtree, &Hash)) {
-        let (mut hash, mut level) = (leaf, 0);
+        self.push_hashing(leaf, |subtree, left, right| {
+            let hash = node_hash(left, right);
+            completed(subtree, &hash);
+            hash
+        });
+    }
+
+    /// Appends the hash of a leaf; `hash` is [`node_hash`], for each interior subtree that is completed, lowest first.
+    fn push_hashing(&mut self, leaf: Hash, mut hash: impl FnMut(Subtree, &Hash, &Hash) -> Hash) {
+        let (mut root, mut level) = (leaf, 0);
         let mut index = self.size;
         while index & 1 == 1 {
             let left = self.frontier.pop().expect("each set bit of the size has a root on the frontier");
-            hash = node_hash(&left, &hash);
             index >>= 1;
             level += 1;
-            completed(Subtree { level, index }, &hash);
+            root = hash(Subtree { level, index }, &left, &root);
         }
-        self.frontier.push(hash);
+        self.frontier.push(root);
         self.size += 1;
     }
 
@@ -115,6 +123,39 @@ impl CompactTree {
             };
         }
         if right.next().is_some() { Err(ProofError::TooLong) } else { Ok(hash) }
+    }
+}
+
+/// Pushes one leaf to several trees. Where they end with the same entries, as that of a log and that of its only stream do,
+/// a node is hashed once.
+#[derive(Debug, Default)]
+pub(crate) struct SharedPush {
+    leaf: Hash,
+    /// Left, right and their node, by level.
+    nodes: Vec<(Hash, Hash, Hash)>,
+}
+
+impl SharedPush {
+    /// The leaf that is pushed from now on.
+    pub(crate) fn begin(&mut self, leaf: Hash) {
+        self.leaf = leaf;
+        self.nodes.clear();
+    }
+
+    /// Appends the leaf.
+    pub(crate) fn push(&mut self, tree: &mut CompactTree) {
+        tree.push_hashing(self.leaf, |subtree, left, right| {
+            let below = usize::from(subtree.level) - 1;
+            if let Some((l, r, node)) = self.nodes.get(below)
+                && (l, r) == (left, right)
+            {
+                return *node;
+            }
+            let node = node_hash(left, right);
+            self.nodes.truncate(below);
+            self.nodes.push((*left, *right, node));
+            node
+        });
     }
 }
 

@@ -13,7 +13,7 @@ use secure_log::hash::Hash;
 use secure_log::jsonl::{BundleLine, Line, parse_bundle_line, write_record};
 use secure_log::record::{EntryRow, Record};
 use secure_log::verify::Verdict;
-use support::chance::change_bytes;
+use support::damage::change_bytes;
 use support::dice::Dice;
 use support::reference::{Reads, Reference, agreed};
 use support::{golden, golden_trust, json, outcome, text};

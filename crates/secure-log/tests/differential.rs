@@ -16,7 +16,7 @@ use secure_log::record::{HeadRow, Record};
 use secure_log::verify::verify_jsonl;
 use secure_log::verify::{Signer, Trust};
 use serde_json::{Value, json};
-use support::chance::change_bytes;
+use support::damage::change_bytes;
 use support::dice::Dice;
 use support::keys::Key;
 use support::reference::{Reads, Reference, agreed};

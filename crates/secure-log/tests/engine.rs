@@ -190,7 +190,7 @@ fn unsigned_entries_of_a_writer_that_stopped_are_adopted_and_said_so_where_heads
     log.sign_head().unwrap();
     let report = world.report();
     assert_eq!((&report.verdict, report.complete_to), (&Verdict::Incomplete, 4));
-    assert!(report.missing[0].starts_with("entries 1 to 2 "), "{:?}", report.missing);
+    assert!(report.missing[0].to_string().starts_with("entries 1 to 2: "), "{:?}", report.missing);
 }
 
 #[test]

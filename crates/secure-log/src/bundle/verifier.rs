@@ -8,7 +8,7 @@ use crate::hash::Hash;
 use crate::jsonl::{BundleLine, Line, LineError, MAX_LINE_BYTES, parse_bundle_line};
 use crate::record::HeadRow;
 use crate::tree::{leaf_hash, verify_inclusion};
-use crate::verify::{Finding, FindingCode, Place, Progress, Report, Scope, Trust, TrustError, Verifier};
+use crate::verify::{Alone, Finding, FindingCode, Place, Progress, Report, Scope, Trust, TrustError, Verifier};
 
 /// Verifies a bundle from a reader, in memory that its length does not change.
 ///
@@ -109,7 +109,7 @@ impl BundleVerifier {
         };
         let report = match self.end {
             Some(End::Invalid(finding)) => verifier.invalid(finding),
-            Some(End::Unreadable(why)) => verifier.unread_part(why.as_deref()),
+            Some(End::Unreadable(why)) => verifier.unread_part(why),
             None if is_whole => verifier.finish_part(),
             None => {
                 let at = Place::Line(self.lines + 1);
@@ -147,8 +147,9 @@ impl BundleVerifier {
             BundleLine::Claim(claim) => {
                 let scope = if claim.stream().is_some() { Scope::Stream } else { Scope::Range };
                 let verifier = Verifier::of_part(self.trust.clone(), scope);
-                self.reading =
-                    Some(Reading { verifier, claim, hint: None, stage: Stage::Log, apart: None, gone: None });
+                let alone = Alone::new(&self.trust);
+                let (stage, apart, gone) = (Stage::Log, None, None);
+                self.reading = Some(Reading { verifier, alone, claim, hint: None, stage, apart, gone });
                 Ok(None)
             }
             BundleLine::OtherVersion(version) => {
@@ -163,6 +164,7 @@ impl BundleVerifier {
 #[derive(Debug)]
 struct Reading {
     verifier: Verifier,
+    alone: Alone,
     claim: Claim,
     hint: Option<String>,
     stage: Stage,
@@ -200,13 +202,15 @@ impl Reading {
     fn take(&mut self, line: BundleLine<'_>, number: u64) -> Result<(), Finding> {
         match (self.stage, line) {
             (Stage::Log, BundleLine::Record(line @ Line::Log(_))) => {
-                self.verifier.line(&line, number)?;
+                self.verifier.line_of_part(&line, number, &mut self.alone)?;
                 self.stage = Stage::Head;
                 Ok(())
             }
             (Stage::Log | Stage::Nothing, _) => misplaced(number),
             // What a later version says beside the rest.
-            (_, BundleLine::Record(line @ Line::Unknown(_))) => self.verifier.line(&line, number),
+            (_, BundleLine::Record(line @ Line::Unknown(_))) => {
+                self.verifier.line_of_part(&line, number, &mut self.alone)
+            }
             (Stage::Head, BundleLine::Policy(text)) if self.hint.is_none() => {
                 self.hint = Some(text.into_owned());
                 Ok(())
@@ -285,7 +289,7 @@ impl Reading {
             },
             None => self.check_record(line, number)?,
         }
-        self.verifier.line(line, number)
+        self.verifier.line_of_part(line, number, &mut self.alone)
     }
 
     /// Checks that a line that does not stand apart can be part of what is claimed.

@@ -37,6 +37,18 @@ impl Line<'_> {
         }
     }
 
+    /// The stream that the line belongs to, or makes.
+    pub fn stream(&self) -> Option<&str> {
+        match self {
+            Line::Stream(line) => Some(&line.row.name),
+            Line::DataKey(row) => Some(&row.stream),
+            Line::Entry(line) => Some(&line.stream),
+            Line::Pruned(line) => Some(&line.stream),
+            Line::Segment(row) => Some(&row.stream),
+            Line::Log(_) | Line::Signature(_) | Line::Witness(_) | Line::Head(_) | Line::Unknown(_) => None,
+        }
+    }
+
     /// The record that the line is. Canonical bytes of an entry are written to `scratch`, which is cleared first.
     pub fn record<'r>(&'r self, scratch: &'r mut Vec<u8>) -> Result<Record<'r>, RowError> {
         Ok(match self {

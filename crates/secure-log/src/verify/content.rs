@@ -7,6 +7,7 @@ use crate::hash::Hash;
 use crate::note::Note;
 use crate::verify::commit::Closing;
 use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
+use crate::verify::missing::{Missing, MissingCode};
 use crate::verify::stream::Kind;
 use crate::verify::verifier::Verifier;
 
@@ -20,7 +21,7 @@ impl Verifier {
         let sealed = entry.encoding.ends_with(SEALED_SUFFIX);
         if !sealed && entry.encoding.contains(SEALED_MARK) {
             let (at, encoding) = (Place::Seqno(entry.seqno), Quoted(entry.encoding));
-            self.missing.add(&format!("{at}: unknown sealing {encoding}"));
+            self.miss(Missing::at(MissingCode::Unknown, at, format!("unknown sealing {encoding}")));
             return Ok(());
         }
         if sealed {
@@ -123,7 +124,10 @@ impl Verifier {
                     return Err(malformed(entry, "not the first entry of the stream secure-log"));
                 }
             }
-            unknown => self.missing.add(&format!("{at}: unknown control event {}", Quoted(unknown))),
+            unknown => {
+                let detail = format!("unknown control event {}", Quoted(unknown));
+                self.miss(Missing::at(MissingCode::Unknown, at, detail));
+            }
         }
         Ok(Kind::Control)
     }
@@ -252,6 +256,6 @@ mod tests {
         assert_eq!(verifier.streams.list[0].data_keys.len(), MAX_DATA_KEYS);
         let report = verifier.finish(0);
         assert_eq!(report.verdict, Verdict::Incomplete);
-        assert!(report.missing.iter().any(|what| what.contains("more data keys")), "{:?}", report.missing);
+        assert!(report.missing.iter().any(|what| what.code == MissingCode::Limit), "{:?}", report.missing);
     }
 }

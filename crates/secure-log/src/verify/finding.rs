@@ -15,12 +15,20 @@ pub struct Finding {
     pub expected: Option<String>,
     /// What was there instead.
     pub found: Option<String>,
+    /// The stream of the record in which it was found, where it is a record of one.
+    pub stream: Option<String>,
 }
 
 impl Finding {
     /// A failed check.
     pub fn new(code: FindingCode, at: Place, detail: impl Into<String>) -> Finding {
-        Finding { code, at, detail: detail.into(), expected: None, found: None }
+        Finding { code, at, detail: detail.into(), expected: None, found: None, stream: None }
+    }
+
+    /// The same, found in a record of a stream.
+    pub(super) fn in_stream(mut self, stream: Option<&str>) -> Finding {
+        self.stream = self.stream.or_else(|| stream.map(String::from));
+        self
     }
 
     /// The same, with what should have been there and what was.
@@ -141,6 +149,8 @@ pub enum Place {
     Head(u64),
     /// The stream of this name.
     Stream(String),
+    /// The entries from the first to the last of these seqnos.
+    Entries(u64, u64),
 }
 
 impl fmt::Display for Place {
@@ -153,6 +163,7 @@ impl fmt::Display for Place {
             Place::Segment(id) => write!(f, "segment {id}"),
             Place::Head(size) => write!(f, "head of size {size}"),
             Place::Stream(name) => write!(f, "stream {}", Quoted(name)),
+            Place::Entries(first, last) => write!(f, "entries {first} to {last}"),
         }
     }
 }
@@ -183,8 +194,8 @@ impl fmt::Display for Quoted<'_> {
 
 /// Whether a character shows by itself. The standard library knows, and says so of text only by escaping it; at the
 /// beginning of a text it escapes combining characters, too.
-fn is_printable(c: char) -> bool {
-    matches!(c, '\'' | '"') || ['a', c].iter().collect::<String>().escape_debug().count() == 2
+pub(super) fn is_printable(c: char) -> bool {
+    matches!(c, '\'' | '"' | '\\') || ['a', c].iter().collect::<String>().escape_debug().count() == 2
 }
 
 #[cfg(test)]

@@ -4,13 +4,17 @@
 //! that a store hands out. Each entry is re-hashed, each segment's root and each head's recomputed, each signature checked
 //! by a key of the [`Trust`] that the caller has. Memory does not grow with the number of entries, and nothing recurses.
 
+mod blocks;
 mod commit;
 mod content;
 mod cosigners;
 mod finding;
 mod lines;
+mod missing;
 mod part;
 mod policy;
+mod prepared;
+mod render;
 mod report;
 mod stream;
 mod trust;
@@ -19,9 +23,10 @@ mod verifier;
 pub use content::MAX_DATA_KEYS;
 pub(crate) use finding::Quoted;
 pub use finding::{Finding, FindingCode, Place};
-pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl};
-pub(crate) use part::Scope;
+pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl, verify_jsonl_on};
+pub use missing::{Missing, MissingCode};
+pub(crate) use part::{Alone, Scope};
 pub use policy::{MAX_POLICY_BYTES, MAX_POLICY_LINES, PolicyError, PolicyProblem, Quorum};
-pub use report::{MAX_LISTED, Report, Verdict};
+pub use report::{KeyRole, KeyUse, MAX_LISTED, Report, Verdict};
 pub use trust::{Signer, Trust, TrustError};
 pub use verifier::Verifier;

@@ -4,10 +4,13 @@
 //! [`crate::bundle`] reads the lines, knows their order, and says here what they are.
 
 use crate::hash::{Hash, KeyId};
+use crate::jsonl::Line;
 use crate::record::{HeadRow, SegmentRow};
 use crate::tree::{CompactTree, ProofError};
 use crate::verify::commit::OpenCommit;
-use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
+use crate::verify::finding::{Finding, FindingCode, Place};
+use crate::verify::missing::{Missing, MissingCode};
+use crate::verify::prepared::Preparation;
 use crate::verify::report::Report;
 use crate::verify::stream::{Run, Stream};
 use crate::verify::trust::Trust;
@@ -71,6 +74,19 @@ impl Segments {
     }
 }
 
+/// What each line is looked at with, where none is looked at ahead.
+#[derive(Debug)]
+pub(crate) struct Alone {
+    preparation: Preparation,
+    scratch: Vec<u8>,
+}
+
+impl Alone {
+    pub(crate) fn new(trust: &Trust) -> Alone {
+        Alone { preparation: Preparation::new(trust), scratch: Vec::new() }
+    }
+}
+
 /// What was read before something that stands apart, and goes on after it.
 #[derive(Debug, Default)]
 pub(super) struct Unit {
@@ -119,7 +135,13 @@ impl Verifier {
 
     /// The head that everything is under. It stands before what it covers.
     pub(crate) fn part_head(&mut self, row: &HeadRow) -> Result<(), Finding> {
-        self.check_signatures(row)
+        self.check_signatures(row, |_, _| false)
+    }
+
+    /// Takes the next line of a log, of which nothing was looked at ahead.
+    pub(crate) fn line_of_part(&mut self, line: &Line<'_>, number: u64, alone: &mut Alone) -> Result<(), Finding> {
+        let found = alone.preparation.look_at(line, &mut alone.scratch);
+        self.line(line, &found, number, &alone.preparation)
     }
 
     /// The part begins after `before` entries, whose complete subtrees have these roots.
@@ -197,17 +219,18 @@ impl Verifier {
     pub(crate) fn finish_part(mut self) -> Report {
         let mut missing = Vec::new();
         for stream in &mut self.streams.list {
-            let name = Quoted(&stream.row.name);
             if !stream.bound {
-                missing.push(format!("stream {name}: nothing here shows its rules"));
+                let at = Place::Stream(stream.row.name.clone());
+                missing.push(Missing::at(MissingCode::Unshown, at, "nothing here shows its rules"));
             }
             if self.scope == Scope::Range
                 && let Some(gone) = stream.gone.take()
             {
-                missing.push(format!("seqno {gone}: pruned, and what says so is not in the range"));
+                let detail = "pruned, and what says so is not in the range";
+                missing.push(Missing::at(MissingCode::Unshown, Place::Seqno(gone), detail));
             }
         }
-        missing.iter().for_each(|what| self.miss(what));
+        missing.into_iter().for_each(|what| self.miss(what));
         if self.scope == Scope::Range {
             // Data keys are handed over with whole streams only.
             self.keyless.clear();
@@ -218,8 +241,8 @@ impl Verifier {
     }
 
     /// The report on a part of which nothing can be read, for this reason or one that was found before.
-    pub(crate) fn unread_part(mut self, why: Option<&str>) -> Report {
-        why.into_iter().for_each(|why| self.miss(why));
+    pub(crate) fn unread_part(mut self, why: Option<String>) -> Report {
+        why.into_iter().for_each(|why| self.miss(Missing::new(MissingCode::Unknown, why)));
         self.finish(0)
     }
 

@@ -1,12 +1,12 @@
 //! What is known of a stream while its entries pass.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::control;
 use crate::entry::EntryRef;
 use crate::hash::{Hash, KeyId, Suite};
 use crate::record::StreamRow;
-use crate::tree::CompactTree;
+use crate::tree::{CompactTree, SharedPush};
 
 /// A stream.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Stream {
     /// The highest seqno that is gone and that no entry allows yet.
     pub(super) gone: Option<u64>,
     /// Data keys since its last segment was closed.
-    pub(super) data_keys: HashSet<Hash>,
+    pub(super) data_keys: BTreeSet<Hash>,
     /// A missing key of the keyed suite was reported.
     pub(super) key_reported: bool,
     /// Its rules were seen to be those that its hashes are bound to.
@@ -100,7 +100,7 @@ impl Stream {
             checkpoint: Hash::ZERO,
             deprecated_at: None,
             gone: None,
-            data_keys: HashSet::new(),
+            data_keys: BTreeSet::new(),
             key_reported: false,
             bound: false,
             unseen: Unseen::default(),
@@ -136,11 +136,11 @@ impl Stream {
     }
 
     /// Takes the next entry.
-    pub(super) fn push(&mut self, seqno: u64, hash: Hash, leaf: Hash, kind: Kind) {
+    pub(super) fn push(&mut self, seqno: u64, hash: Hash, leaf: &mut SharedPush, kind: Kind) {
         if kind != Kind::Produced {
             self.produced.get_or_insert_with(|| self.run.tree.clone());
         } else if let Some(produced) = &mut self.produced {
-            produced.push(leaf);
+            leaf.push(produced);
         }
         if self.run.tree.size() == 0 {
             self.run.first = seqno;
@@ -148,7 +148,7 @@ impl Stream {
         }
         self.run.last = seqno;
         self.run.only_closings &= kind == Kind::Closing;
-        self.run.tree.push(leaf);
+        leaf.push(&mut self.run.tree);
         self.unseen.prev = false;
         self.prev = hash;
         self.count += 1;
@@ -166,7 +166,7 @@ impl Stream {
     pub(super) fn close(&mut self, checkpoint: Hash) {
         let run = core::mem::take(&mut self.run);
         self.produced.get_or_insert(run.tree);
-        self.data_keys = HashSet::new();
+        self.data_keys = BTreeSet::new();
         self.checkpoint = checkpoint;
         self.unseen.run = false;
         self.unseen.checkpoint = false;
@@ -183,7 +183,9 @@ impl Stream {
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     pub(super) list: Vec<Stream>,
-    by_name: HashMap<String, usize>,
+    /// A tree, as names are chosen by whoever wrote the log, and a verifier that imports nothing has no randomness that would
+    /// keep them from meeting in one bucket.
+    by_name: BTreeMap<String, usize>,
     /// The one that was asked for last, which mostly is the next one, too.
     recent: usize,
 }

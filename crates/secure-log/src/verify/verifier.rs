@@ -1,23 +1,25 @@
 //! The rules of format.md and security.md, applied to records in commit order.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::entry::{
     EntryRef, Severity, SigningRule, StreamRules, checkpoint_message, entry_message, is_reserved_stream,
 };
-use crate::hash::{Hash, Suite};
+use crate::hash::{Hash, KeyId, Suite};
 use crate::jsonl::{self, Line, RowError};
-use crate::note::{self, SignatureLine};
+use crate::note::{self, SignatureLine, VerifierKey};
 use crate::record::{
     DataKeyRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
 };
 use crate::time::Timestamp;
-use crate::tree::{CompactTree, empty_root, leaf_hash};
+use crate::tree::{CompactTree, SharedPush, empty_root, leaf_hash};
 use crate::verify::commit::{Closing, Lack, OpenCommit};
 use crate::verify::cosigners::Cosigners;
 use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
+use crate::verify::missing::{Missing, MissingCode};
 use crate::verify::part::{Scope, Segments, Unit};
-use crate::verify::report::{Counts, Few, Listed, Report, Verdict};
+use crate::verify::prepared::{Digest, Found, Preparation};
+use crate::verify::report::{Counts, Few, KeyRole, KeyUses, Listed, Report, Verdict};
 use crate::verify::stream::{Kind, Stream, Streams};
 use crate::verify::trust::{Signer, Trust};
 
@@ -34,13 +36,14 @@ pub struct Verifier {
     pub(super) apart: Option<Unit>,
     pub(super) log: Option<LogRow>,
     pub(super) tree: CompactTree,
+    leaf: SharedPush,
     pub(super) streams: Streams,
     /// The last entry and its hash: the only one that may be signed now.
     pub(super) last: Option<(u64, Hash)>,
     pub(super) segments: Segments,
     pub(super) commit: OpenCommit,
     /// Data keys that payloads name and that are not there, with the first entry that names them.
-    pub(super) keyless: HashMap<(usize, Hash), u64>,
+    pub(super) keyless: BTreeMap<(usize, Hash), u64>,
     /// How many data keys of streams are remembered.
     pub(super) data_keys: usize,
     /// There were more data keys than are kept track of.
@@ -49,8 +52,9 @@ pub struct Verifier {
     pub(super) prunings: Few<u64>,
     /// Ranges that were adopted although nobody attested them.
     pub(super) unattested: Few<(u64, u64)>,
-    pub(super) missing: Listed,
-    unknown_signers: Listed,
+    pub(super) missing: Listed<Missing>,
+    unknown_signers: Listed<String>,
+    keys: KeyUses,
     trusted_head: u64,
     cosigners: Cosigners,
     pub(super) counts: Counts,
@@ -68,17 +72,19 @@ impl Verifier {
             apart: None,
             log: None,
             tree: CompactTree::new(),
+            leaf: SharedPush::default(),
             streams: Streams::default(),
             last: None,
             segments: Segments::default(),
             commit: OpenCommit::default(),
-            keyless: HashMap::new(),
+            keyless: BTreeMap::new(),
             data_keys: 0,
             data_keys_untracked: false,
             prunings: Few::default(),
             unattested: Few::default(),
             missing: Listed::default(),
             unknown_signers: Listed::default(),
+            keys: KeyUses::default(),
             trusted_head: 0,
             cosigners: Cosigners::default(),
             counts: Counts::default(),
@@ -100,6 +106,10 @@ impl Verifier {
     ///
     /// After a finding the log is invalid: see [`Verifier::invalid`].
     pub fn record(&mut self, record: Record<'_>, line: u64) -> Result<(), Finding> {
+        self.judge_record(record, line).map_err(|finding| finding.in_stream(record.stream()))
+    }
+
+    fn judge_record(&mut self, record: Record<'_>, line: u64) -> Result<(), Finding> {
         if let Record::Entry(row) = record {
             let malformed = |detail: &str| Finding::new(FindingCode::Malformed, Place::Line(line), detail);
             let entry = EntryRef::decode(row.bytes).map_err(|error| malformed(&error.to_string()))?;
@@ -110,7 +120,8 @@ impl Verifier {
             if !self.is_to_be_read(false, line)? {
                 return Ok(());
             }
-            return self.on_entry(&entry, row.bytes, row.hash, true, line);
+            let digest = Digest::new(entry.version, row.bytes, &row.hash);
+            return self.on_entry(&entry, digest, row.hash, true, line);
         }
         if let Record::Unknown(row) = record {
             self.on_unknown(row, line);
@@ -133,14 +144,31 @@ impl Verifier {
             Record::Pruned(row) => self.on_pruned(row, at),
             Record::Signature(row) => self.on_signature(row),
             Record::Segment(row) => self.on_segment(row, at),
-            Record::Head(row) => self.on_head(row),
+            Record::Head(row) => self.on_head(row, |_, _| false),
             // Kept for the operator; a cosignature itself stands in a head.
             Record::Witness(_) | Record::Entry(_) | Record::Unknown(_) => Ok(()),
         }
     }
 
     /// Takes the next line of a file.
-    pub(crate) fn line(&mut self, line: &Line<'_>, number: u64) -> Result<(), Finding> {
+    pub(super) fn line(
+        &mut self,
+        line: &Line<'_>,
+        found: &Found,
+        number: u64,
+        preparation: &Preparation,
+    ) -> Result<(), Finding> {
+        self.judge_line(line, found, number, preparation).map_err(|finding| finding.in_stream(line.stream()))
+    }
+
+    #[inline]
+    fn judge_line(
+        &mut self,
+        line: &Line<'_>,
+        found: &Found,
+        number: u64,
+        preparation: &Preparation,
+    ) -> Result<(), Finding> {
         if let Line::Unknown(line) = line {
             self.on_unknown(line.row(), number);
             return Ok(());
@@ -153,7 +181,7 @@ impl Verifier {
             Line::Log(line) => match line.row() {
                 Ok(row) => self.on_log(row),
                 Err(error @ RowError::LogVersion(_)) => {
-                    self.missing.add(&error.to_string());
+                    self.miss(Missing::new(MissingCode::Unknown, error.to_string()));
                     Ok(())
                 }
                 Err(error) => Err(Finding::new(FindingCode::Malformed, at, error.to_string())),
@@ -164,25 +192,23 @@ impl Verifier {
             },
             Line::DataKey(row) => self.on_data_key(row, at),
             Line::Entry(line) => {
-                let entry = line.entry();
-                let mut bytes = core::mem::take(&mut self.scratch);
-                bytes.clear();
-                entry.encode_into(&mut bytes);
-                let outcome = self.on_entry(&entry, &bytes, line.hash, line.payload_form_fits, number);
-                self.scratch = bytes;
-                outcome
+                let Found::Entry(digest) = found else { unreachable!("an entry is prepared as one") };
+                self.on_entry(&line.entry(), *digest, line.hash, line.payload_form_fits, number)
             }
             Line::Pruned(line) => self.on_pruned(line.row(), at),
             Line::Signature(row) => self.on_signature(row),
             Line::Segment(row) => self.on_segment(row, at),
-            Line::Head(row) => self.on_head(row),
+            Line::Head(row) => {
+                let Found::Head(lines) = found else { unreachable!("a head is prepared as one") };
+                self.on_head(row, |line, key| preparation.was_made_by(lines, line, key))
+            }
             Line::Witness(_) | Line::Unknown(_) => Ok(()),
         }
     }
 
     /// Adds what could not be checked.
-    pub(super) fn miss(&mut self, what: &str) {
-        self.missing.add(what);
+    pub(super) fn miss(&mut self, what: Missing) {
+        self.missing.add(&what);
     }
 
     /// The report on a log in which a check failed.
@@ -197,10 +223,12 @@ impl Verifier {
             return report;
         }
         if torn > 0 {
-            self.miss(&format!("{torn} bytes after the last head: a commit that was never finished"));
+            let detail = format!("{torn} bytes after the last head: a commit that was never finished");
+            self.miss(Missing::new(MissingCode::TornCommit, detail));
         }
         if self.commit.begun {
-            self.miss("records after the last head: a commit that was never finished");
+            let detail = "records after the last head: a commit that was never finished";
+            self.miss(Missing::new(MissingCode::TornCommit, detail));
         }
         if let Some(gone) = self.streams.list.iter().find_map(|stream| stream.gone) {
             let detail = "pruned, and no entry of its stream says so";
@@ -208,7 +236,8 @@ impl Verifier {
         }
         self.miss_uncovered_prunings();
         if self.data_keys_untracked {
-            self.miss("there are more data keys than are kept track of: whether one is missing was not checked");
+            let detail = "there are more data keys than are kept track of: whether one is missing was not checked";
+            self.miss(Missing::new(MissingCode::Limit, detail));
         } else if let Some(&seqno) = self.keyless.values().min() {
             let detail = "its data key is gone and no entry says that it was erased";
             return self.invalid(Finding::new(FindingCode::DekMissing, Place::Seqno(seqno), detail));
@@ -221,7 +250,7 @@ impl Verifier {
         if let Some(report) = self.unreadable() {
             return report;
         }
-        self.miss(why);
+        self.miss(Missing::new(MissingCode::Limit, why));
         // Whether what is gone may be gone, and which data keys were erased, may be said by what was not read.
         self.miss_uncovered_prunings();
         self.conclude()
@@ -233,7 +262,7 @@ impl Verifier {
         }
         let verifier = core::mem::replace(self, Verifier::new(Trust::new()));
         let finding = Finding::new(FindingCode::Malformed, Place::Line(1), "no log record");
-        let nothing_known = verifier.missing.texts.is_empty();
+        let nothing_known = verifier.missing.items.is_empty();
         let verdict = if nothing_known { Verdict::Invalid(finding) } else { Verdict::Incomplete };
         Some(verifier.report(verdict, Counts::default(), 0))
     }
@@ -241,7 +270,8 @@ impl Verifier {
     fn miss_uncovered_prunings(&mut self) {
         let prunings = core::mem::take(&mut self.prunings);
         for seqno in prunings.items {
-            self.miss(&format!("seqno {seqno}: this record of a pruning is covered by no trusted tree head"));
+            let detail = "this record of a pruning is covered by no trusted tree head";
+            self.miss(Missing::at(MissingCode::PruningUncovered, Place::Seqno(seqno), detail));
         }
         self.missing.unlisted += prunings.more;
     }
@@ -249,20 +279,29 @@ impl Verifier {
     fn conclude(mut self) -> Report {
         let unattested = core::mem::take(&mut self.unattested);
         for (first, last) in unattested.items {
-            self.miss(&format!(
-                "entries {first} to {last} were found in the store after a crash and are attested by nobody"
-            ));
+            let detail = "found in the store after a crash, and attested by nobody";
+            self.miss(Missing::at(MissingCode::Unattested, Place::Entries(first, last), detail));
         }
         self.missing.unlisted += unattested.more;
         let (counts, size, _) = self.at_head;
         if self.trusted_head < size || self.trusted_head == 0 {
-            let uncovered = size - self.trusted_head;
-            self.miss(&format!("the last {uncovered} entries are covered by no trusted tree head"));
+            let missing = match self.trusted_head {
+                0 if size == 0 => Missing::new(MissingCode::Uncovered, "no trusted key signed a head of this log"),
+                head => {
+                    let at = Place::Entries(head + 1, size);
+                    Missing::at(MissingCode::Uncovered, at, "covered by no trusted tree head")
+                }
+            };
+            self.miss(missing);
         }
         if let Some(short) = self.cosigners.short_of(size, &self.trust) {
-            self.miss(&format!("the quorum of the policy has cosigned no head over the last {short} entries"));
+            let detail = "the quorum of the policy has cosigned no head over them";
+            self.miss(match short {
+                0 => Missing::new(MissingCode::QuorumUnmet, "the quorum of the policy has cosigned no head"),
+                _ => Missing::at(MissingCode::QuorumUnmet, Place::Entries(size - short + 1, size), detail),
+            });
         }
-        let verdict = if self.missing.texts.is_empty() { Verdict::Valid } else { Verdict::Incomplete };
+        let verdict = if self.missing.items.is_empty() { Verdict::Valid } else { Verdict::Incomplete };
         let complete_to = self.trusted_head;
         self.report(verdict, counts, complete_to)
     }
@@ -283,9 +322,10 @@ impl Verifier {
             heads,
             cosignatures,
             erased,
-            missing: self.missing.texts,
+            missing: self.missing.items,
             missing_unlisted: self.missing.unlisted,
-            unknown_signers: self.unknown_signers.texts,
+            unknown_signers: self.unknown_signers.items,
+            keys: self.keys.counted(),
         }
     }
 
@@ -300,7 +340,7 @@ impl Verifier {
 
     /// Nothing is known of such a record, and so nothing can be wrong with it.
     fn on_unknown(&mut self, row: UnknownRow<'_>, line: u64) {
-        self.miss(&format!("{}: {row}", Place::Line(line)));
+        self.miss(Missing::at(MissingCode::Unknown, Place::Line(line), row.to_string()));
     }
 
     fn on_log(&mut self, row: &LogRow) -> Result<(), Finding> {
@@ -344,7 +384,8 @@ impl Verifier {
     fn on_data_key(&mut self, row: &DataKeyRow, at: Place) -> Result<(), Finding> {
         let stream = self.find_stream(&row.stream, &at)?;
         if !matches!(&*row.alg, "xchacha20poly1305" | "aes-kwp") {
-            self.miss(&format!("{at}: unknown key wrapping {}", Quoted(&row.alg)));
+            let detail = format!("unknown key wrapping {}", Quoted(&row.alg));
+            self.miss(Missing::at(MissingCode::Unknown, at, detail));
         }
         self.commit.begun = true;
         self.add_data_key(stream, row.id);
@@ -354,7 +395,7 @@ impl Verifier {
     fn on_pruned(&mut self, row: PrunedRow<'_>, at: Place) -> Result<(), Finding> {
         let stream = self.find_stream(row.stream, &at)?;
         self.check_next(row.seqno)?;
-        self.push(stream, row.seqno, row.hash, Kind::Produced);
+        self.push(stream, row.seqno, row.hash, leaf_hash(&row.hash), Kind::Produced);
         let s = &mut self.streams.list[stream];
         s.gone = Some(row.seqno);
         s.writer = None;
@@ -366,7 +407,7 @@ impl Verifier {
     fn on_entry(
         &mut self,
         entry: &EntryRef<'_>,
-        bytes: &[u8],
+        digest: Digest,
         hash: Hash,
         payload_form_fits: bool,
         line: u64,
@@ -387,7 +428,11 @@ impl Verifier {
             return Err(Finding::new(FindingCode::Downgrade, at, "the suite changed without an entry that says so")
                 .comparing(s.suite.version(), entry.version));
         }
-        if let Some(actual) = self.hash_entry(stream, bytes).filter(|actual| *actual != hash) {
+        let content = match s.suite {
+            Suite::Sha256 | Suite::Blake3 => digest.content,
+            Suite::HmacSha256(key) => self.mac_of(stream, key, entry),
+        };
+        if let Some(actual) = content.filter(|actual| *actual != hash) {
             let detail = "the content does not hash to the entry's hash";
             return Err(Finding::new(FindingCode::HashMismatch, at, detail).comparing(hash, actual));
         }
@@ -403,43 +448,39 @@ impl Verifier {
             self.producer_entry(entry, stream)?;
             Kind::Produced
         };
-        self.push(stream, entry.seqno, hash, kind);
+        self.push(stream, entry.seqno, hash, digest.leaf, kind);
         self.streams.list[stream].set_writer(entry.boot, entry.session);
         self.counts.entries += 1;
         Ok(())
     }
 
-    /// The hash of an entry's bytes, or `None` where it cannot be computed.
-    #[inline]
-    fn hash_entry(&mut self, stream: usize, bytes: &[u8]) -> Option<Hash> {
-        let id = match self.streams.list[stream].suite {
-            Suite::Sha256 => return Some(Hash::sha256(bytes)),
-            Suite::Blake3 => return Some(Hash(blake3::hash(bytes).into())),
-            Suite::HmacSha256(id) => id,
-        };
-        let reason = match self.trust.mac(id, bytes) {
+    /// The hash of an entry under a key of the keyed suite, or `None` where it cannot be computed.
+    fn mac_of(&mut self, stream: usize, key: KeyId, entry: &EntryRef<'_>) -> Option<Hash> {
+        self.scratch.clear();
+        entry.encode_into(&mut self.scratch);
+        let reason = match self.trust.mac(key, &self.scratch) {
             Some(Ok(mac)) => return Some(Hash(mac)),
             Some(Err(error)) => error.to_string(),
             None => "no HMAC key with this stream's key id was given".into(),
         };
         let s = &mut self.streams.list[stream];
         if !core::mem::replace(&mut s.key_reported, true) {
-            let what = format!("stream {}: {reason}", Quoted(&s.row.name));
-            self.miss(&what);
+            let at = Place::Stream(s.row.name.clone());
+            self.miss(Missing::at(MissingCode::MacKey, at, reason));
         }
         None
     }
 
     /// Appends an entry to the trees.
     #[inline]
-    fn push(&mut self, stream: usize, seqno: u64, hash: Hash, kind: Kind) {
-        let leaf = leaf_hash(&hash);
+    fn push(&mut self, stream: usize, seqno: u64, hash: Hash, leaf: Hash, kind: Kind) {
+        self.leaf.begin(leaf);
         if self.apart.is_none() {
-            self.tree.push(leaf);
+            self.leaf.push(&mut self.tree);
         }
         self.last = Some((seqno, hash));
         let s = &mut self.streams.list[stream];
-        s.push(seqno, hash, leaf, kind);
+        s.push(seqno, hash, &mut self.leaf, kind);
         self.commit.begun = true;
         if s.row.rules.sign == SigningRule::Entries {
             self.commit.owe_entry(seqno);
@@ -534,13 +575,15 @@ impl Verifier {
             return invalid(format!("{}: {error}", Quoted(&row.identity)));
         }
         self.counts.signatures += 1;
+        self.keys.note(KeyRole::Signer, &row.identity, key, seqno);
         if in_range {
             self.commit.vouched(row.of);
         }
         Ok(())
     }
 
-    fn on_head(&mut self, row: &HeadRow) -> Result<(), Finding> {
+    /// `was_made_by` answers of a line and a key what was found before; what was not found is checked here.
+    fn on_head(&mut self, row: &HeadRow, was_made_by: impl Fn(usize, &VerifierKey) -> bool) -> Result<(), Finding> {
         let at = Place::Head(row.size);
         let size = self.tree.size();
         if row.size > size {
@@ -557,28 +600,36 @@ impl Verifier {
             return Err(Finding::new(FindingCode::HeadMismatch, at, detail).comparing(root, row.root));
         }
         self.check_owed()?;
-        self.check_signatures(row)?;
+        self.check_signatures(row, was_made_by)?;
         self.end_commit(size, root);
         Ok(())
     }
 
     /// Checks who signed a head.
-    pub(super) fn check_signatures(&mut self, row: &HeadRow) -> Result<(), Finding> {
+    pub(super) fn check_signatures(
+        &mut self,
+        row: &HeadRow,
+        was_made_by: impl Fn(usize, &VerifierKey) -> bool,
+    ) -> Result<(), Finding> {
         let log = self.log.as_ref().expect("records are read only after that of the log");
         let (size, text) = (row.size, note::text(&log.origin, row.size, &row.root));
-        for line in &row.sigs {
+        for (place, line) in row.sigs.iter().enumerate() {
             let invalid = |error: note::NoteError| {
                 Finding::new(FindingCode::SignatureInvalid, Place::Head(row.size), error.to_string())
             };
             let line = SignatureLine::parse(line).map_err(invalid)?;
             let mut keys = self.trust.log_keys().iter().chain(self.trust.witnesses());
             let Some(key) = keys.find(|key| key.is_named_by(&line)) else { continue };
-            key.verify(&line, &text).map_err(invalid)?;
+            if !was_made_by(place, key) {
+                key.verify(&line, &text).map_err(invalid)?;
+            }
             if key.name() == log.origin && !key.is_witness() {
                 self.trusted_head = size;
+                self.keys.note(KeyRole::Log, key.name(), key.public_key(), size);
             } else {
                 self.counts.cosignatures += 1;
                 self.cosigners.note(size, key);
+                self.keys.note(KeyRole::Witness, key.name(), key.public_key(), size);
             }
         }
         self.counts.heads += 1;
@@ -587,6 +638,7 @@ impl Verifier {
 
     /// What was read up to here is what the head of this size and root covers.
     pub(super) fn end_commit(&mut self, size: u64, root: Hash) {
+        self.keys.settle();
         if self.trusted_head == size {
             self.cosigners.judge(size, &self.trust);
             self.prunings = Few::default();
@@ -613,7 +665,8 @@ impl Verifier {
             if lack == Lack::Signature {
                 return Err(Finding::new(FindingCode::Unsigned, at, "the stream's rules require a signature"));
             }
-            self.missing.add(&format!("{at}: no signature by a signer of the trust policy"));
+            let detail = "no signature by a signer of the trust policy";
+            self.missing.add(&Missing::at(MissingCode::UnknownSigner, at, detail));
         }
         self.missing.unlisted += unlisted;
         let undeclared = |stream: &&usize| {

@@ -1,7 +1,7 @@
 //! What the tests that read vectors share.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-pub(crate) mod chance;
+pub(crate) mod damage;
 pub(crate) mod dice;
 pub(crate) mod forge;
 pub(crate) mod keys;

@@ -1,4 +1,4 @@
-//! Changes a file by chance, whatever its bytes mean.
+//! Logs whose bytes and lines were changed, whatever they mean.
 
 use super::dice::Dice;
 
