@@ -49,7 +49,7 @@ wac plug dist/secure-log-core.wasm --plug "$built/secure_log_store_file.wasm" --
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/soft"
-signing=()
+parts=()
 
 # signs_with <name> <keystore component> <program and what it is told before the guest>..: a part that signs with this keystore.
 signs_with() {
@@ -58,7 +58,7 @@ signs_with() {
     wac plug "$guests/secure-log-bench-signing.wasm" --plug "$keystore" -o "$work/$name.wasm"
     { printf '#!/bin/sh\nexec'; printf ' %q' "$@" "$work/$name.wasm" "$name"; printf '\n'; } >"$work/$name.sh"
     chmod +x "$work/$name.sh"
-    signing+=(--signing "$work/$name.sh")
+    parts+=(--part "$work/$name.sh")
 }
 
 # The PINs protect nothing. The seed's key is as good as any.
@@ -73,11 +73,21 @@ if have softhsm2-util && [ -f "$module" ]; then
     export SOFTHSM2_CONF=$work/softhsm2.conf SECURE_LOG_PKCS11_LABEL=bench
     softhsm2-util --init-token --free --label bench --so-pin the-officers-pin --pin the-users-pin >/dev/null
     cargo build --release --locked --quiet --manifest-path verify/Cargo.toml --target-dir "$composed_target" --features pkcs11
-    signing+=(--pkcs11-module "$module")
+    parts+=(--pkcs11-module "$module")
     signs_with softhsm "$built/secure_log_keystore_pkcs11.wasm" \
         "$composed_target/release/secure-log-verify" --pkcs11-module "$module" --run
 else
     say "NOT MEASURED: there is no SoftHSM2 here (apt-get install softhsm2)"
+fi
+
+# The verifier in Node, over the log that the native part verified.
+export SECURE_LOG_BENCH_LOG=$work/verified.jsonl
+if [ -d dist/npm/component ] && node_is_recent; then
+    printf '#!/bin/sh\nexec node %q %q\n' "$root/bench/node.mjs" "$root/dist/npm" >"$work/node.sh"
+    chmod +x "$work/node.sh"
+    parts+=(--part "$work/node.sh")
+else
+    say "NOT MEASURED: Node, as there is no dist/npm (scripts/test-verifier.sh makes it) or no Node $node_oldest"
 fi
 
 scratch=${TMPDIR:-/tmp}
@@ -87,4 +97,4 @@ say "working in $scratch, on $filesystem"
 case $filesystem in tmpfs | ramfs) say "NOTE: that is memory and no disk: whatever syncs looks faster than it is; set TMPDIR" ;; esac
 "$bench_target/release/secure-log-bench" \
     --composed "$composed_target/release/secure-log-bench-composed" --stacks dist --guests "$guests" \
-    --peers "$bench_target/release/secure-log-bench-peers" "${signing[@]}" "${arguments[@]}"
+    --peers "$bench_target/release/secure-log-bench-peers" "${parts[@]}" "${arguments[@]}"

@@ -43,6 +43,8 @@ main() {
     fi
     # The command manages keys through a keystore of its own, configured by the same variables as the log's.
     compose secure-log-command command "$dist/secure-log-file.wasm" keystore-software
+    # A component that imports nothing, and what Node and Python take it as.
+    componentize_verifier
     compare_lists
 }
 
@@ -51,6 +53,23 @@ build() {
     # shellcheck disable=SC2046 # several arguments are meant
     cargo build --release --locked --target "$wasm_target" $(component_packages)
     cargo build --release --locked -p secure-log-composition-check
+    cargo build --release --locked --target "$bare_target" -p secure-log-verifier-component
+}
+
+componentize_verifier() {
+    "$target/release/secure-log-composition-check" --componentize \
+        "$target/$bare_target/release/secure_log_verifier_component.wasm" "$dist/secure-log-verifier.wasm" ||
+        fail "the verifier could not be made a component"
+    show secure-log-verifier
+    python_package
+}
+
+# dist/python: the component, and the module that runs it in wasmtime.
+python_package() {
+    rm -rf "$dist/python"
+    mkdir -p "$dist/python"
+    cp -r components/verifier/python/. "$dist/python/"
+    cp "$dist/secure-log-verifier.wasm" "$dist/python/secure_log_verifier/"
 }
 
 # The SQLite store with the engine in it. SQLITE_WASM=<component> puts somebody else's engine in place of ours.
@@ -102,8 +121,13 @@ compose() {
         plugs+=(--plug "$(component "$plug")")
     done
     wac plug "$(component "$socket")" "${plugs[@]}" -o "$dist/$stack.wasm" || fail "$stack could not be composed"
-    printf '%-28s %9d bytes\n' "$dist/$stack.wasm" "$(stat -c %s "$dist/$stack.wasm")"
-    stacks+=("$stack")
+    show "$stack"
+}
+
+# show <stack>: it was made.
+show() {
+    printf '%-28s %9d bytes\n' "$dist/$1.wasm" "$(stat -c %s "$dist/$1.wasm")"
+    stacks+=("$1")
 }
 stacks=()
 

@@ -12,8 +12,8 @@ cargo_component_version=0.21.1
 cargo_deny_version=0.20.2
 cargo_fuzz_version=0.13.2
 wasip2_version=2.0.1+wasi-0.2.12
-# What tools/secure_log_ref.py checks suites and signatures with.
-reader_packages=(blake3==1.0.11 cryptography==50.0.2)
+# What tools/secure_log_ref.py checks suites and signatures with, and what runs the verifier from Python.
+reader_packages=(blake3==1.0.11 cryptography==50.0.2 wasmtime==50.0.1)
 # The oldest Node for which the packages of tests/jco have native parts.
 node_oldest=20.19.0
 # Node from the registry of Python packages, for a machine that has none or an older one.
@@ -42,13 +42,15 @@ fi
 export CARGO_TERM_PROGRESS_WHEN=never
 
 wasm_target=wasm32-wasip2
+# For the verifier, which imports nothing, not even WASI.
+bare_target=wasm32-unknown-unknown
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# component_packages: the arguments that name every component to cargo.
-component_packages() { sed -n 's/^name = "\(.*\)"/-p \1/p' components/*/Cargo.toml; }
+# component_packages: the arguments that name every component that is built for WASI to cargo.
+component_packages() { sed -n 's/^name = "\(.*\)"/-p \1/p' components/*/Cargo.toml | grep -v verifier-component; }
 
 # rust_channel: the compiler that rust-toolchain.toml pins.
 rust_channel() { sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml; }

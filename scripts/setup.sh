@@ -72,7 +72,7 @@ optional_package() {
 }
 
 rust_toolchain() {
-    local channel installed part targets=("$wasm_target")
+    local channel installed part targets=("$wasm_target" "$bare_target")
     channel=$(rust_channel)
     # cargo-component builds for this target too, whatever it is told, and would add it itself.
     [ "$purpose" = run ] || targets+=(wasm32-wasip1)

@@ -1,7 +1,9 @@
 //! The native cases: the library in this process.
 
+use std::env;
 use std::fs::{self, File};
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,9 +14,10 @@ use secure_log::entry::Severity;
 use secure_log::memory::MemoryStore;
 use secure_log::sign::Algorithm;
 use secure_log::store::SecureLogStore;
-use secure_log::verify::{Report, Trust, Verdict, verify_jsonl};
+use secure_log::verify::{Report, Trust, Verdict, verify_jsonl, verify_jsonl_on};
 use secure_log_anchor::FileAnchor;
 use secure_log_bench_raw::hash_entries;
+use secure_log_bench_shared::VERIFIED_LOG;
 use secure_log_bench_shared::entry::{BATCH, ENCODING, EVENT, PRODUCER, STREAM, payload};
 use secure_log_bench_shared::{Failure, Part, SEED, Sample, timed};
 use secure_log_file::FileStore;
@@ -121,9 +124,24 @@ impl Native {
         let mut log = open(FileStore::open(&path)?)?;
         let (report, seconds) = timed(|| log.verify_log())?;
         let engine = Sample::new("verify", "file", valid(&report)?, seconds);
-        let trust = trust(&log.status().head_key.ok_or("the log has no key")?)?;
-        let (report, seconds) = timed(|| verify_jsonl(File::open(&path)?, &trust, |_| {}))?;
-        Ok(vec![engine, Sample::new("verify-jsonl", "file", valid(&report)?, seconds)])
+        let key = log.status().head_key.ok_or("the log has no key")?;
+        // For the other hosts of the verifier, in the case that follows.
+        if let Some(shared) = env::var_os(VERIFIED_LOG) {
+            fs::copy(&path, &shared)?;
+            fs::write(Path::new(&shared).with_extension("policy"), format!("log {key}\nquorum none\n"))?;
+        }
+        let trust = trust(&key)?;
+        let on = |cores: usize| {
+            let cores = NonZeroUsize::new(cores).expect("one at least");
+            timed(|| verify_jsonl_on(cores, File::open(&path)?, &trust, |_| {}))
+        };
+        let (one, seconds) = on(1)?;
+        let (two, seconds_on_two) = on(2)?;
+        Ok(vec![
+            engine,
+            Sample::new("verify-jsonl", "file", valid(&one)?, seconds),
+            Sample::new("verify-jsonl", "two-cores", valid(&two)?, seconds_on_two),
+        ])
     }
 
     /// One entry and one sync, and beside it the bare write and sync of as many bytes.

@@ -84,10 +84,13 @@ enum Bound {
 use Bound::{Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 31] = [
+const GOALS: [Goal; 34] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("verify", "memory", Native), is: TimesAsLong(1.5, ("sha256", "", Native)) },
+    Goal { of: ("verify-jsonl", "two-cores", Native), is: TimesAsMany(1.7, ("verify-jsonl", "file", Native)) },
+    Goal { of: ("verify-jsonl", "file", Composed), is: TimesAsMany(0.35, ("verify-jsonl", "file", Native)) },
+    Goal { of: ("verify-jsonl", "node", Composed), is: TimesAsLong(1.5, ("verify-jsonl", "file", Composed)) },
     Goal { of: ("append-batch", "file", Native), is: TimesAsLong(4.0, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "file", Composed), is: TimesAsMany(0.35, ("append-batch", "file", Native)) },
     Goal { of: ("append-durable", "file", Native), is: TimesAsMany(0.75, ("write-sync", "file", Native)) },

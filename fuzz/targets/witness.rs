@@ -30,6 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     for status in [200, 409] {
         let answer = AnsweredPost { status, content_type: Some("text/x.tlog.size".into()), body: bytes.into() };
         let cosigned = witness.cosign(&mut Answering(answer), &note, 3, &[]);
-        assert!(cosigned.is_err(), "nobody computes that from the input");
+        // Where signatures are not checked, whatever has the form of one passes.
+        assert!(cosigned.is_err() || cfg!(secure_log_unchecked_signatures), "nobody computes that from the input");
     }
 });

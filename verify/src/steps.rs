@@ -8,7 +8,7 @@ use crate::expect::shown;
 use crate::host::Instance;
 use crate::host::encoder::Severity;
 use crate::host::types::Tier;
-use crate::host::writer::{HashSuite, LogStatus, NewEntries, Report, SigningRule, StreamRules, Verdict};
+use crate::host::writer::{HashSuite, LogStatus, MissingCheck, NewEntries, Report, SigningRule, StreamRules, Verdict};
 use crate::session::Session;
 
 mod anchor;
@@ -119,6 +119,15 @@ fn is_valid(log: &mut Instance) -> Result<Report> {
     let report = log.verify_log()??;
     ensure!(matches!(report.verdict, Verdict::Valid), "verify-log: expected valid, found {}", shown(&report));
     Ok(report)
+}
+
+/// What could not be checked, as it is shown.
+fn missing(report: &Report) -> Vec<String> {
+    let text = |missing: &MissingCheck| match &missing.at {
+        Some(at) => format!("{at}: {}", missing.detail),
+        None => missing.detail.clone(),
+    };
+    report.missing.iter().map(text).collect()
 }
 
 /// The state of the log under test and the bytes of its file, if it is one: equal before and after what writes nothing.

@@ -4,6 +4,7 @@
 
 mod raw;
 mod remote;
+mod verifier;
 
 use std::env;
 use std::fs;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::slice;
 
 use secure_log_bench_shared::entry::{BATCH, ENCODING, EVENT, PRODUCER, STREAM, payload};
-use secure_log_bench_shared::{Failure, Part, SEED, Sample, serve, timed};
+use secure_log_bench_shared::{Failure, Part, SEED, Sample, VERIFIED_LOG, serve, timed};
 
 use secure_log_verify::host::encoder::Severity;
 use secure_log_verify::host::writer::{NewEntries, Verdict};
@@ -19,6 +20,7 @@ use secure_log_verify::host::{Instance, LogError, Stack, Surroundings};
 
 use raw::Raw;
 use remote::Remote;
+use verifier::Verifier;
 
 const USAGE: &str = "usage: secure-log-bench-composed STACKS GUESTS ENTRIES SCRATCH";
 
@@ -34,6 +36,7 @@ struct Composed {
     batch: NewEntries,
     one: NewEntries,
     remote: Remote,
+    verifier: Verifier,
     /// What the last case on the memory store left behind, to be verified.
     in_memory: Option<Instance>,
 }
@@ -59,6 +62,7 @@ fn main() -> Result<(), Failure> {
         batch: NewEntries { payloads: vec![payload().into_bytes(); BATCH], ..one.clone() },
         one,
         in_memory: None,
+        verifier: Verifier::load(&stacks.join("secure-log-verifier.wasm"))?,
         remote: Remote::new(
             &stacks.join("secure-log-remote.wasm"),
             &guests.join("secure_log_bench_nothing.wasm"),
@@ -88,6 +92,10 @@ impl Part for Composed {
                 Ok(vec![Sample::new("append-batch", "file", appended, seconds)])
             }
             "verify-file" => verify(self.open(&self.file, "batches.jsonl")?, "file"),
+            "verifier" => match env::var_os(VERIFIED_LOG) {
+                Some(log) => self.verifier.verify(Path::new(&log)),
+                None => Ok(Vec::new()),
+            },
             "slow-key" => {
                 let around = self.surroundings().variable("SECURE_LOG_HEAD_EVERY", "100ms");
                 let around = around.variable("SECURE_LOG_TEST_SIGNATURE_MS", "5");

@@ -43,6 +43,9 @@ pub mod signing {
 /// The seed of the key that signs heads, in hex.
 pub const SEED: &str = "5ec0de1065ec0de1065ec0de1065ec0de1065ec0de1065ec0de1065ec0de1065";
 
+/// The variable that says where the log is that every host of the verifier verifies; the policy stands beside it.
+pub const VERIFIED_LOG: &str = "SECURE_LOG_BENCH_LOG";
+
 /// Why a part gave up.
 pub type Failure = Box<dyn Error>;
 

@@ -7,7 +7,9 @@ use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
 use crate::bindings::secure_log::log::evidence::{BundleReport, Claim};
 use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
 use crate::bindings::secure_log::log::types::Tier;
-use crate::bindings::secure_log::log::writer::{CommitInfo, HashSuite, LogStatus, Report, SigningRule, Verdict};
+use crate::bindings::secure_log::log::writer::{
+    CommitInfo, HashSuite, LogStatus, MissingCheck, Report, SigningRule, Verdict,
+};
 use crate::text::{base64, hash_from_hex, hex};
 
 pub(crate) const SEVERITIES: [(&str, Severity); 8] = [
@@ -129,7 +131,7 @@ pub(crate) fn report(report: Report) -> Value {
         "verdict": verdict,
         "finding": finding,
         "complete_to": report.complete_to,
-        "missing": report.missing,
+        "missing": report.missing.into_iter().map(missing).collect::<Vec<_>>(),
         "unknown_signers": report.unknown_signers,
         "origin": report.origin,
         "size": report.size,
@@ -142,6 +144,10 @@ pub(crate) fn report(report: Report) -> Value {
         "cosignatures": report.cosignatures,
         "erased": report.erased,
     })
+}
+
+fn missing(missing: MissingCheck) -> String {
+    missing.at.map_or_else(|| missing.detail.clone(), |at| format!("{at}: {}", missing.detail))
 }
 
 pub(crate) fn evidence(found: BundleReport) -> Value {

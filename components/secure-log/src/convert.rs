@@ -8,7 +8,7 @@ use secure_log::limits::{Invalid, Problem};
 use secure_log::providers::KeyError;
 use secure_log::record::{StreamRow, WitnessRow};
 use secure_log::store::StoreError;
-use secure_log::verify::{Finding, Report, Verdict};
+use secure_log::verify::{Finding, Missing, Report, Verdict};
 
 use crate::bindings::exports::secure_log::log::{encoder, log, types, writer};
 
@@ -65,7 +65,14 @@ pub(crate) fn error(error: LogError) -> types::LogError {
 }
 
 pub(crate) fn finding(finding: &Finding) -> types::Finding {
-    types::Finding { code: finding.code.as_str().into(), at: finding.at.to_string(), detail: finding.detail.clone() }
+    types::Finding {
+        code: finding.code.as_str().into(),
+        at: finding.at.to_string(),
+        detail: finding.detail.clone(),
+        stream_id: finding.stream.clone(),
+        expected: finding.expected.clone(),
+        found: finding.found.clone(),
+    }
 }
 
 pub(crate) fn severity(severity: encoder::Severity) -> Severity {
@@ -288,7 +295,16 @@ pub(crate) fn status(status: LogStatus) -> writer::LogStatus {
 }
 
 pub(crate) fn report(report: Report) -> writer::Report {
+    let missing = |missing: &Missing| writer::MissingCheck {
+        code: missing.code.as_str().into(),
+        at: missing.at.as_ref().map(ToString::to_string),
+        detail: missing.detail.clone(),
+    };
     writer::Report {
+        json: report.to_json(None),
+        text: report.to_text(None),
+        missing: report.missing.iter().map(missing).collect(),
+        missing_unlisted: report.missing_unlisted,
         verdict: match &report.verdict {
             Verdict::Valid => writer::Verdict::Valid,
             Verdict::Incomplete => writer::Verdict::Incomplete,
@@ -305,7 +321,6 @@ pub(crate) fn report(report: Report) -> writer::Report {
         heads: report.heads,
         cosignatures: report.cosignatures,
         erased: report.erased,
-        missing: report.missing.iter().map(ToString::to_string).collect(),
         unknown_signers: report.unknown_signers,
     }
 }

@@ -1,14 +1,16 @@
-//! Compares what a component imports and exports with the list that it may have.
+//! Compares what a component imports and exports with the list that it may have, and makes components of modules.
 //!
 //! ```text
 //! secure-log-composition-check [--update] <component.wasm> <list.txt>
 //! secure-log-composition-check --exports <component.wasm> <interface>
+//! secure-log-composition-check --componentize <module.wasm> <component.wasm>
 //! ```
 //!
 //! The list has one line an interface, `import ns:package/interface@version` or `export ..`, sorted. A stack's imports
 //! are part of its contract (docs/decisions/0010-std-in-the-core-component.md): what is not on its list must not appear
 //! unnoticed, and what is on it must not vanish. The second form says whether a component that somebody else made exports an
-//! interface at all. Exit code 0: the same; 1: different; 2: it could not be compared.
+//! interface at all. The third makes a component of a module that was built
+//! for a target without WASI. Exit code 0: the same; 1: different; 2: it could not be compared.
 
 #![forbid(unsafe_code)]
 
@@ -17,14 +19,16 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 use wasmparser::{Encoding, Parser, Payload};
+use wit_component::ComponentEncoder;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--update", component, list] => update(component, list),
         ["--exports", component, interface] => exports(component, interface),
+        ["--componentize", module, component] => componentize(module, component),
         [component, list] => compare(component, list),
-        _ => Err("usage: secure-log-composition-check [--update] <component.wasm> <list.txt>, or --exports <component.wasm> <interface>".into()),
+        _ => Err("usage: secure-log-composition-check [--update] <component.wasm> <list.txt>, or --exports <component.wasm> <interface>, or --componentize <module.wasm> <component.wasm>".into()),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -65,6 +69,14 @@ fn exports(component: &str, interface: &str) -> Result<bool, String> {
         println!("{component}: it does not export {interface}");
     }
     Ok(found)
+}
+
+fn componentize(module: &str, component: &str) -> Result<bool, String> {
+    let bytes = fs::read(module).map_err(|error| format!("{module}: {error}"))?;
+    let encoded = ComponentEncoder::default().module(&bytes).and_then(|encoder| encoder.validate(true).encode());
+    fs::write(component, encoded.map_err(|error| format!("{module}: {error:#}"))?)
+        .map_err(|error| format!("{component}: {error}"))?;
+    Ok(true)
 }
 
 fn shape_of_file(component: &str) -> Result<BTreeSet<String>, String> {

@@ -66,7 +66,10 @@ fn a_log_with_an_unknown_record_is_read_and_verified_like_its_lines() {
         let report = log.verify_log().unwrap();
         assert_eq!(report, verdict_of_lines(&path), "before line {}", n + 1);
         assert_eq!((&report.verdict, report.complete_to), (&Verdict::Incomplete, 25));
-        assert_eq!(report.missing.iter().map(ToString::to_string).collect::<Vec<_>>(), [format!("line {}: unknown record 'mystery'", n + 1)]);
+        assert_eq!(
+            report.missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [format!("line {}: unknown record 'mystery'", n + 1)]
+        );
     }
     assert_eq!(beside(&path), Vec::<PathBuf>::new(), "reading makes no file");
     if let Some((verdict, said)) = reference_verdict(&path) {

@@ -157,19 +157,19 @@ impl PublicKey {
         match &self.key {
             Key::Ed25519(key) => {
                 let signature = Ed25519Signature::from_slice(signature).map_err(|_| self.form("not 64 bytes"))?;
-                key.verify_strict(message, &signature).map_err(|_| SignatureError::Mismatch)
+                made(key.verify_strict(message, &signature))
             }
             Key::EcdsaP256(key) => {
                 let signature = p256_signature(signature)?;
                 if signature.normalize_s() != signature {
                     return Err(self.form("a high s"));
                 }
-                key.verify(message, &signature).map_err(|_| SignatureError::Mismatch)
+                made(key.verify(message, &signature))
             }
             Key::RsaPssSha256(key) => {
                 let signature =
                     rsa::pss::Signature::try_from(signature).map_err(|_| self.form("not as long as the modulus"))?;
-                rsa::signature::Verifier::verify(key, message, &signature).map_err(|_| SignatureError::Mismatch)
+                made(rsa::signature::Verifier::verify(key, message, &signature))
             }
         }
     }
@@ -182,7 +182,7 @@ impl PublicKey {
         let Key::EcdsaP256(key) = &self.key else { return self.verify(message, signature) };
         let signature =
             p256::ecdsa::Signature::from_der(signature).map_err(|_| self.form("not r and s in ASN.1 DER"))?;
-        key.verify(message, &signature).map_err(|_| SignatureError::Mismatch)
+        made(key.verify(message, &signature))
     }
 
     /// Turns a signature in the form of entries and segments into that of notes.
@@ -196,6 +196,15 @@ impl PublicKey {
     fn form(&self, reason: &'static str) -> SignatureError {
         SignatureError::Form { algorithm: self.algorithm, reason }
     }
+}
+
+/// Whether a key made a signature. A fuzzer cannot sign, and would never see what is behind this check: its targets are built
+/// so that every well-formed signature passes. No other build has that.
+fn made<E>(checked: Result<(), E>) -> Result<(), SignatureError> {
+    if cfg!(all(fuzzing, secure_log_unchecked_signatures)) {
+        return Ok(());
+    }
+    checked.map_err(|_| SignatureError::Mismatch)
 }
 
 /// Two keys are the same when they are spelled the same, as each has one spelling.

@@ -1,7 +1,7 @@
 //! Logs that were changed at random have the same verdict, finding and place by this library and by the independent
 //! reader tools/secure_log_ref.py.
 //!
-//! 200 of them by default, 2,000 where SECURE_LOG_SOAK is set. SECURE_LOG_SEED repeats a run; SECURE_LOG_PYTHON names the
+//! 1,000 of them by default, 2,000 where SECURE_LOG_SOAK is set. SECURE_LOG_SEED repeats a run; SECURE_LOG_PYTHON names the
 //! interpreter, which needs the packages blake3 and cryptography.
 
 mod support;
@@ -42,7 +42,7 @@ const LOGS: [&str; 13] = [
 #[test]
 fn changed_logs_have_one_verdict() {
     let Some(mut reference) = Reference::start(&golden("log.json"), Reads::Logs) else { return };
-    let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 2_000 } else { 200 };
+    let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 2_000 } else { 1_000 };
     let seed = match std::env::var("SECURE_LOG_SEED") {
         Ok(seed) => seed.parse().expect("SECURE_LOG_SEED is a number"),
         Err(_) => 20_261_120,

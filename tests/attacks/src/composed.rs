@@ -323,7 +323,13 @@ impl Subject for Composed<'_> {
         match self.answered(|log| log.verify_log()) {
             Ok(report) => match report.verdict {
                 writer::Verdict::Valid => Said::Valid,
-                writer::Verdict::Incomplete => Said::Incomplete { missing: report.missing },
+                writer::Verdict::Incomplete => {
+                    let text = |missing: writer::MissingCheck| match missing.at {
+                        Some(at) => format!("{at}: {}", missing.detail),
+                        None => missing.detail,
+                    };
+                    Said::Incomplete { missing: report.missing.into_iter().map(text).collect() }
+                }
                 writer::Verdict::Invalid(finding) => Said::Invalid { code: finding.code, at: finding.at },
             },
             Err(refusal) => Said::Refused(refusal),

@@ -52,7 +52,7 @@ fn keyless(session: &mut Session) -> Result<Done> {
     };
     holds("it says what is missing", !report.missing.is_empty())?;
     equal("complete on the word of a key", report.complete_to, 0)?;
-    checked(format!("the verdict is incomplete: {}", report.missing.join("; ")))
+    checked(format!("the verdict is incomplete: {}", super::missing(&report).join("; ")))
 }
 
 fn key_gone(session: &mut Session) -> Result<Done> {

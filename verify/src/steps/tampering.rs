@@ -296,7 +296,7 @@ fn later_records(session: &mut Session) -> Result<Done> {
     equal("the verdict", said.code.as_str(), "incomplete")?;
     let report = said.report.context("an incomplete log has a report")?;
     let missing = places.map(|at| format!("line {}: unknown record 'novelty'", at + 1));
-    equal("what is missing", report.missing, missing.to_vec())?;
+    equal("what is missing", super::missing(&report), missing.to_vec())?;
     equal("entries, and how far they are complete", (report.size, report.complete_to), (size, size))?;
 
     let (mut log, config) = lay(session, &bytes)?;

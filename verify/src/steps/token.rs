@@ -57,7 +57,7 @@ fn no_pin(session: &mut Session) -> Result<Done> {
     let Verdict::Incomplete = report.verdict else {
         bail!("the verdict on a keyless log: expected incomplete, found {}", shown(&report));
     };
-    checked(format!("the verdict is incomplete: {}", report.missing.join("; ")))
+    checked(format!("the verdict is incomplete: {}", super::missing(&report).join("; ")))
 }
 
 fn wrong_pin(session: &mut Session) -> Result<Done> {

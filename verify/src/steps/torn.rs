@@ -104,8 +104,8 @@ fn adopt(session: &mut Session) -> Result<Done> {
     holds("it says up to which entry", said.ends_with(&format!(" {size}")))?;
     let report = log.verify_log()??;
     let named = said.replace(' ', " to ");
-    holds("the verdict names them", report.missing.iter().any(|what| what.contains(&named)))?;
-    checked(format!("entries {said} are adopted on record: {}", report.missing.join("; ")))
+    holds("the verdict names them", super::missing(&report).iter().any(|what| what.contains(&named)))?;
+    checked(format!("entries {said} are adopted on record: {}", super::missing(&report).join("; ")))
 }
 
 /// Without an anchor nobody can tell a log that lost every signature from one that was made without a key.
@@ -125,7 +125,7 @@ fn every_signature_lost(session: &mut Session) -> Result<Done> {
     holds("the verdict is not valid", !matches!(report.verdict, Verdict::Valid))?;
     checked(format!(
         "it is continued only as a log whose first {size} entries nobody attests: {}",
-        report.missing.join("; ")
+        super::missing(&report).join("; ")
     ))
 }
 

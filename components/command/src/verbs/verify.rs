@@ -18,28 +18,41 @@ Every entry is re-hashed, every segment and head recomputed, every signature che
 is valid (exit code 0), invalid (1), which says what was found and where, or incomplete (3), which says what is missing.
 `complete to` is up to where a trusted key says that nothing is missing; what was cut off behind it only an anchor, a
 witness or your own note of an earlier head can show.",
-    syntax: Syntax { operands: "", options: &[&STREAM, &FROM, &TO, &LOG, &JSON] },
+    syntax: Syntax { operands: "", options: &[&STREAM, &FROM, &TO, &PAGE, &LOG, &JSON] },
     run,
 };
 
 const STREAM: Flag = Flag { name: "stream", value: Some("STREAM"), help: "only this stream's chain and segments" };
 const FROM: Flag = Flag { name: "from", value: Some("SEQNO"), help: "with --stream: from here on" };
 const TO: Flag = Flag { name: "to", value: Some("SEQNO"), help: "with --stream: up to here" };
+const PAGE: Flag = Flag { name: "page", value: None, help: "the report on the whole log as a page that can be filed" };
 
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     if !given.has(&STREAM) && (given.has(&FROM) || given.has(&TO)) {
         return Err(Failure::usage("--from and --to go with --stream"));
     }
-    let (exit, verdict) = match verdict(given, out) {
+    if given.has(&PAGE) && (given.has(&STREAM) || given.has(&JSON)) {
+        return Err(Failure::usage("--page goes with neither --stream nor --json"));
+    }
+    let (exit, shown) = match verdict(given, out) {
         Ok(reached) => reached,
         // Damage that keeps the log from being opened, or that ends the walk over a chain, is a verdict too.
-        Err(failure) => (failure.exit, verdict_of(failure)?),
+        Err(failure) => (failure.exit, Shown::Fields(verdict_of(failure)?)),
     };
-    out.show(&verdict);
+    match shown {
+        Shown::Fields(verdict) => out.show(&verdict),
+        // What the log wrote for this, in which nothing can hide.
+        Shown::Lines(text) => text.lines().for_each(|line| out.line(line)),
+    }
     Ok(exit)
 }
 
-fn verdict(given: &Given, out: &mut Output) -> Result<(Exit, Value), Failure> {
+enum Shown {
+    Fields(Value),
+    Lines(String),
+}
+
+fn verdict(given: &Given, out: &mut Output) -> Result<(Exit, Shown), Failure> {
     let from = given.number(&FROM)?.unwrap_or(1);
     let to = given.number(&TO)?.unwrap_or(u64::MAX);
     if from > to {
@@ -55,10 +68,19 @@ fn verdict(given: &Given, out: &mut Output) -> Result<(Exit, Value), Failure> {
         Verdict::Incomplete => Exit::Incomplete,
         Verdict::Invalid(_) => Exit::Invalid,
     };
-    Ok((exit, view::report(report)))
+    Ok((
+        exit,
+        if given.has(&PAGE) {
+            Shown::Lines(report.text)
+        } else if given.has(&JSON) {
+            Shown::Lines(report.json)
+        } else {
+            Shown::Fields(view::report(report))
+        },
+    ))
 }
 
-fn verify_stream(stream: &str, from: u64, to: u64) -> Result<(Exit, Value), Failure> {
+fn verify_stream(stream: &str, from: u64, to: u64) -> Result<(Exit, Shown), Failure> {
     let last = log::head(stream)?.unwrap_or(0);
     if from > last.max(1) {
         // Nothing would be checked, and that must not read as a verdict.
@@ -66,7 +88,8 @@ fn verify_stream(stream: &str, from: u64, to: u64) -> Result<(Exit, Value), Fail
         return Err(Failure::new(Exit::Refused, "invalid", what));
     }
     log::verify_chain(stream, from, to)?;
-    Ok((Exit::Success, json!({ "verdict": "valid", "stream": stream, "from": from, "to": to.min(last) })))
+    let verdict = json!({ "verdict": "valid", "stream": stream, "from": from, "to": to.min(last) });
+    Ok((Exit::Success, Shown::Fields(verdict)))
 }
 
 fn verdict_of(failure: Failure) -> Result<Value, Failure> {

@@ -30,7 +30,9 @@ impl From<&Report> for Said {
     fn from(report: &Report) -> Said {
         match &report.verdict {
             Verdict::Valid => Said::Valid,
-            Verdict::Incomplete => Said::Incomplete { missing: report.missing.iter().map(ToString::to_string).collect() },
+            Verdict::Incomplete => {
+                Said::Incomplete { missing: report.missing.iter().map(ToString::to_string).collect() }
+            }
             Verdict::Invalid(finding) => {
                 Said::Invalid { code: finding.code.as_str().into(), at: finding.at.to_string() }
             }

@@ -63,6 +63,8 @@ enum End {
     Invalid(Finding),
     /// Nothing further can be read, for this reason; the verifier of logs may have told its own.
     Unreadable(Option<String>),
+    /// There is more than is kept track of.
+    Full(String),
 }
 
 impl BundleVerifier {
@@ -110,6 +112,7 @@ impl BundleVerifier {
         let report = match self.end {
             Some(End::Invalid(finding)) => verifier.invalid(finding),
             Some(End::Unreadable(why)) => verifier.unread_part(why),
+            Some(End::Full(why)) => verifier.stop_part(&why),
             None if is_whole => verifier.finish_part(),
             None => {
                 let at = Place::Line(self.lines + 1);
@@ -140,8 +143,10 @@ impl BundleVerifier {
     fn take(&mut self, line: BundleLine<'_>) -> Result<Option<End>, Finding> {
         if let Some(reading) = &mut self.reading {
             reading.take(line, self.lines)?;
-            let unreadable = !matches!(reading.stage, Stage::Log) && !reading.verifier.is_readable();
-            return Ok(unreadable.then_some(End::Unreadable(None)));
+            if !matches!(reading.stage, Stage::Log) && !reading.verifier.is_readable() {
+                return Ok(Some(End::Unreadable(None)));
+            }
+            return Ok(reading.verifier.exhausted().map(End::Full));
         }
         match line {
             BundleLine::Claim(claim) => {
@@ -384,7 +389,7 @@ impl Write for Pushed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::Verdict;
+    use crate::verify::{MissingCode, Verdict};
 
     fn begun(kind: &str) -> BundleVerifier {
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/secure-log/bundles/");
@@ -405,6 +410,22 @@ mod tests {
         assert!(verifier.line.capacity() <= 2 * (MAX_LINE_BYTES + 1));
         let Verdict::Invalid(finding) = verifier.finish().report.verdict else { panic!("not invalid") };
         assert_eq!((finding.code, finding.at), (FindingCode::Malformed, Place::Line(5)));
+    }
+
+    #[test]
+    fn more_streams_or_segments_than_are_kept_track_of_end_it() {
+        for (kind, streams, segments) in [("range", 0, 9), ("range-to-the-last", 9, 0), ("stream-auth", 9, 0)] {
+            let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/secure-log/bundles/");
+            let bundle = std::fs::read(format!("{golden}{kind}.jsonl")).unwrap();
+            let first = bundle.split_inclusive(|b| *b == b'\n').next().unwrap();
+            let mut verifier = BundleVerifier::new(Trust::new()).unwrap();
+            verifier.push(first);
+            verifier.reading.as_mut().unwrap().verifier.keep_track_of(streams, segments);
+            assert!(!verifier.push(&bundle[first.len()..]), "{kind}");
+            let report = verifier.finish().report;
+            assert_eq!(report.verdict, Verdict::Incomplete);
+            assert!(report.missing.iter().any(|what| what.code == MissingCode::Limit), "{kind}: {report:?}");
+        }
     }
 
     #[test]

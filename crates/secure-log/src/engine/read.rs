@@ -264,6 +264,9 @@ impl<S: SecureLogStore> SecureLog<S> {
             if let Some(finding) = core::mem::replace(&mut found, Ok(None))? {
                 return Ok(verifier.invalid(finding));
             }
+            if let Some(why) = verifier.exhausted() {
+                return Ok(verifier.stop(&why));
+            }
         }
         Ok(verifier.finish(self.torn_bytes))
     }

@@ -46,8 +46,9 @@ pub(super) struct Block<'a> {
 /// A commit of which the disk never got a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Damaged {
-    /// Lines of the file before it.
+    /// Lines and bytes of the file before it.
     pub(super) lines_before: u64,
+    pub(super) position: u64,
 }
 
 impl<'a> Block<'a> {
@@ -199,7 +200,8 @@ impl Splitter {
         self.scanned += 1;
         self.line_start = self.scanned;
         if ends_commit {
-            self.damaged = self.sectors.lost.then_some(Damaged { lines_before: self.lines_whole });
+            self.damaged =
+                self.sectors.lost.then_some(Damaged { lines_before: self.lines_whole, position: self.commit_start });
             self.sectors = LostSectors::default();
             self.whole = self.scanned;
             self.lines_whole = self.lines;
@@ -254,6 +256,7 @@ mod tests {
             file.extend(format!("line {commit}\nanother\n{{\"t\":\"head\",\"size\":{commit}}}\n").bytes());
         }
         // The third commit lost sectors.
+        let damage_at = file.len() as u64;
         let at = file.len();
         file.extend(vec![b'x'; 512 - at % 512]);
         file.extend([0; 512]);
@@ -276,7 +279,11 @@ mod tests {
         };
         let whole = file[..file.len() - "the rest".len()].to_vec();
         for length in [1, 2, 3, 7, 100, 511, 512, 513, file.len()] {
-            assert_eq!(read(length), (whole.clone(), vec![Damaged { lines_before: 16 }]), "{length}");
+            assert_eq!(
+                read(length),
+                (whole.clone(), vec![Damaged { lines_before: 16, position: damage_at }]),
+                "{length}"
+            );
         }
     }
 

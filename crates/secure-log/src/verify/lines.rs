@@ -265,7 +265,10 @@ struct Judge {
 enum End {
     Invalid(Finding),
     /// The last commit lost a sector. That makes it a torn one, unless something follows: then it is this damage.
-    LostSector(Finding),
+    /// With where the commit begins in the file.
+    LostSector(Finding, u64),
+    /// There is more than is kept track of.
+    Full(String),
 }
 
 impl Judge {
@@ -280,7 +283,7 @@ impl Judge {
         let mut scratch = Vec::new();
         let _ = ahead.iter().all(&mut judge)
             && block.lines().skip(ahead.len()).all(|line| judge(&preparation.read(line, &mut scratch)));
-        !matches!(self.end, Some(End::Invalid(_)))
+        !matches!(self.end, Some(End::Invalid(_) | End::Full(_)))
     }
 
     /// Judges a line, and answers whether more are needed.
@@ -295,23 +298,31 @@ impl Judge {
         if self.end.is_some() {
             return false;
         }
-        let lost = damaged.is_some_and(|damaged| number > damaged.lines_before);
+        let lost = damaged.filter(|damaged| number > damaged.lines_before);
         let outcome = match line {
             Err(LineError::Malformed { detail }) => {
                 Err(Finding::new(FindingCode::Malformed, Place::Line(number), *detail))
             }
             // Nothing of such a commit counts but the damage, which is a line that cannot be read.
-            _ if lost => return true,
+            _ if lost.is_some() => return true,
             Ok(line) => self.verifier.line(line, found, number, preparation),
         };
-        let Err(finding) = outcome else { return true };
-        self.end = Some(if lost { End::LostSector(finding) } else { End::Invalid(finding) });
-        false
+        self.end = match outcome {
+            Err(finding) => Some(match lost {
+                Some(commit) => End::LostSector(finding, commit.position),
+                None => End::Invalid(finding),
+            }),
+            Ok(()) if matches!(line, Ok(Line::Stream(_) | Line::Segment(_))) => {
+                self.verifier.exhausted().map(End::Full)
+            }
+            Ok(()) => None,
+        };
+        self.end.is_none()
     }
 
     fn something_follows(&mut self) {
         self.end = match self.end.take() {
-            Some(End::LostSector(finding)) => Some(End::Invalid(finding)),
+            Some(End::LostSector(finding, _)) => Some(End::Invalid(finding)),
             other => other,
         };
     }
@@ -321,7 +332,7 @@ impl Judge {
         if rest.open_bytes() > 0 {
             self.something_follows();
         }
-        !matches!(self.end, Some(End::Invalid(_))) && !rest.is_too_large()
+        !matches!(self.end, Some(End::Invalid(_) | End::Full(_))) && !rest.is_too_large()
     }
 
     /// The report, when there are no more bytes but those that follow the commits.
@@ -329,12 +340,14 @@ impl Judge {
         let complete = self.takes_more(rest) || self.end.is_some();
         match self.end {
             Some(End::Invalid(finding)) => self.verifier.invalid(finding),
+            Some(End::Full(why)) => self.verifier.stop(&why),
             None if !complete => self.verifier.stop(&format!(
                 "the commit that begins at line {} is larger than {} MiB: nothing from there on was checked",
                 rest.lines_in_commits() + 1,
                 MAX_COMMIT_BYTES >> 20
             )),
-            _ => self.verifier.finish(rest.torn_bytes()),
+            Some(End::LostSector(_, position)) => self.verifier.finish(rest.read_so_far().0 - position),
+            None => self.verifier.finish(rest.torn_bytes()),
         }
     }
 }
@@ -343,6 +356,7 @@ impl Judge {
 mod tests {
     use super::*;
     use crate::jsonl::{HEAD_PREFIX, MAX_LINE_BYTES};
+    use crate::verify::missing::MissingCode;
     use crate::verify::report::Verdict;
 
     const LOG: &[u8] = br#"{"t":"log","v":1,"id":"000102030405060708090a0b0c0d0e0f","origin":"log.example","created":"2026-11-20T04:00:00.000000000Z"}
@@ -401,6 +415,26 @@ mod tests {
         let mut cut = LogVerifier::new(Trust::new()).unwrap();
         cut.push(&log[..split]);
         assert!(matches!(cut.finish().verdict, Verdict::Invalid(f) if f.code == FindingCode::PruneUnauthorized));
+    }
+
+    #[test]
+    fn more_streams_or_segments_than_are_kept_track_of_end_it_at_the_head_before() {
+        let log =
+            std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/secure-log/logs/valid.jsonl")).unwrap();
+        let verify = |streams: usize, segments: usize| {
+            let mut verifier = LogVerifier::new(Trust::new()).unwrap();
+            verifier.judge.verifier.limits = (streams, segments);
+            verifier.push(&log);
+            verifier.finish()
+        };
+        let whole = verify(100, 100);
+        assert!(whole.segments > 0 && whole.missing.iter().all(|missing| missing.code != MissingCode::Limit));
+        for (streams, segments) in [(0, 100), (100, whole.segments as usize - 1)] {
+            let report = verify(streams, segments);
+            assert_eq!(report.verdict, Verdict::Incomplete);
+            assert!(report.size < whole.size, "{report:?}");
+            assert!(report.missing.iter().any(|missing| missing.code == MissingCode::Limit), "{report:?}");
+        }
     }
 
     #[test]

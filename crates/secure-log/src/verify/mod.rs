@@ -29,4 +29,4 @@ pub(crate) use part::{Alone, Scope};
 pub use policy::{MAX_POLICY_BYTES, MAX_POLICY_LINES, PolicyError, PolicyProblem, Quorum};
 pub use report::{KeyRole, KeyUse, MAX_LISTED, Report, Verdict};
 pub use trust::{Signer, Trust, TrustError};
-pub use verifier::Verifier;
+pub use verifier::{MAX_SEGMENTS, MAX_STREAMS, Verifier};

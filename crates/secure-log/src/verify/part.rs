@@ -43,6 +43,8 @@ pub(super) struct Segments {
     /// The id before the first of them.
     before: u64,
     closed: Vec<(Hash, u64)>,
+    /// How many there were, those included that a stream's bundle has no more use for.
+    count: usize,
 }
 
 impl Segments {
@@ -58,6 +60,12 @@ impl Segments {
 
     pub(super) fn push(&mut self, checkpoint: Hash, last: u64) {
         self.closed.push((checkpoint, last));
+        self.count += 1;
+    }
+
+    /// How many there were.
+    pub(super) fn len(&self) -> usize {
+        self.count
     }
 
     /// Goes to the next id where a part of a log leaves out what comes before it: a range what is before its first segment,
@@ -69,7 +77,7 @@ impl Segments {
             Scope::Stream => id > self.next(),
         };
         if leaves_out {
-            *self = Segments { before: id - 1, closed: Vec::new() };
+            *self = Segments { before: id - 1, closed: Vec::new(), count: self.count };
         }
     }
 }
@@ -244,6 +252,17 @@ impl Verifier {
     pub(crate) fn unread_part(mut self, why: Option<String>) -> Report {
         why.into_iter().for_each(|why| self.miss(Missing::new(MissingCode::Unknown, why)));
         self.finish(0)
+    }
+
+    /// Keeps track of fewer streams and segments than it would.
+    #[cfg(test)]
+    pub(crate) fn keep_track_of(&mut self, streams: usize, segments: usize) {
+        self.limits = (streams, segments);
+    }
+
+    /// The report on a part of which no more was read than the beginning.
+    pub(crate) fn stop_part(self, why: &str) -> Report {
+        Report { complete_to: 0, ..self.stop(why) }
     }
 
     /// The seqno that the next entry has to have, where that is known, or else any that is later than the last.

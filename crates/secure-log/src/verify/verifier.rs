@@ -23,6 +23,12 @@ use crate::verify::report::{Counts, Few, KeyRole, KeyUses, Listed, Report, Verdi
 use crate::verify::stream::{Kind, Stream, Streams};
 use crate::verify::trust::{Signer, Trust};
 
+/// The most streams of a log that is verified: with names, description and trees about 0.5 KiB each, and 2.3 KiB at the most,
+/// so that a verifier with the 4 GiB of WebAssembly has room for them.
+pub const MAX_STREAMS: usize = 1 << 20;
+/// The most closed segments of a log that is verified: 40 bytes each, and twice that while there come to be more.
+pub const MAX_SEGMENTS: usize = 1 << 24;
+
 /// Takes the records of a log in commit order, and answers at the end.
 ///
 /// It keeps the log's frontier, a few hundred bytes for every stream, a hash for every closed segment and the data keys
@@ -58,6 +64,8 @@ pub struct Verifier {
     trusted_head: u64,
     cosigners: Cosigners,
     pub(super) counts: Counts,
+    /// [`MAX_STREAMS`] and [`MAX_SEGMENTS`], but in tests.
+    pub(super) limits: (usize, usize),
     /// What was counted at the last head, with its size and root.
     at_head: (Counts, u64, Hash),
     scratch: Vec<u8>,
@@ -88,6 +96,7 @@ impl Verifier {
             trusted_head: 0,
             cosigners: Cosigners::default(),
             counts: Counts::default(),
+            limits: (MAX_STREAMS, MAX_SEGMENTS),
             at_head: (Counts::default(), 0, empty_root()),
             scratch: Vec::new(),
         }
@@ -211,6 +220,22 @@ impl Verifier {
         self.missing.add(&what);
     }
 
+    /// Why no more can be taken: there are more streams or segments than are kept track of.
+    pub fn exhausted(&self) -> Option<String> {
+        let (streams, segments) = self.limits;
+        if self.streams.list.len() > streams {
+            Some(format!(
+                "there are more than {streams} streams: nothing was checked from the commit on that has the next"
+            ))
+        } else if self.segments.len() > segments {
+            Some(format!(
+                "there are more than {segments} segments: nothing was checked from the commit on that has the next"
+            ))
+        } else {
+            None
+        }
+    }
+
     /// The report on a log in which a check failed.
     pub fn invalid(self, finding: Finding) -> Report {
         let counts = self.counts;
@@ -246,7 +271,7 @@ impl Verifier {
     }
 
     /// The report on a log of which only the beginning was read, up to a head.
-    pub(super) fn stop(mut self, why: &str) -> Report {
+    pub fn stop(mut self, why: &str) -> Report {
         if let Some(report) = self.unreadable() {
             return report;
         }

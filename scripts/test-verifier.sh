@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs the verifier that imports nothing in wasmtime, from Python and from Rust, and in Node, over all golden logs and over logs
+# that were changed at random: each host gives the report of the library, to the byte.
+. "$(dirname "$0")/lib.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+main() {
+    [ -f dist/python/secure_log_verifier/secure-log-verifier.wasm ] ||
+        fail "dist/python is missing; run scripts/build-components.sh"
+    local hosts="$tools/python/bin/python3 $root/tests/verifier/host.py $root/dist/python"
+    npm_package && hosts+=$'\n'"node $root/tests/verifier/host.mjs $root/dist/npm"
+    SECURE_LOG_VERIFIER_HOSTS=$hosts cargo test --locked -p secure-log --test verify_hosts -- --nocapture
+    in_rust
+    [ -d dist/npm/component ] || { say "NOT RUN: Node, of which there is no $node_oldest or newer"; exit 77; }
+}
+
+# dist/npm: the component as jco translates it, and what is around it.
+npm_package() {
+    rm -rf dist/npm
+    node_is_recent || return
+    mkdir -p dist/npm
+    cp components/verifier/npm/* dist/npm/
+    tests/jco/node_modules/.bin/jco transpile dist/secure-log-verifier.wasm --out-dir dist/npm/component \
+        --name secure-log-verifier --no-wasi-shim --quiet
+    # The types are what they say they are.
+    tests/jco/node_modules/.bin/tsc --strict --noEmit --target es2022 --lib esnext --module nodenext tests/verifier/types.ts
+}
+
+# The example of verify/, a host in Rust, says the same of all golden logs as the one in Python.
+in_rust() {
+    local logs=(vectors/secure-log/logs/*.jsonl) policy=$work/policy
+    sed -n 's/.*"vkey": "\([^"]*\)".*/log \1/p' vectors/secure-log/log.json >"$policy"
+    echo "quorum none" >>"$policy"
+    (cd verify && CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/verify/target} \
+        cargo run --release --locked --quiet --example verify_log -- \
+        "$root/dist/secure-log-verifier.wasm" "$policy" "${logs[@]/#/$root/}") >"$work/rust"
+    "$tools/python/bin/python3" - "$policy" "${logs[@]}" >"$work/python" <<'PYTHON'
+import sys
+sys.path.insert(0, "dist/python")
+from secure_log_verifier import Verifier
+verifier = Verifier()
+for log in sys.argv[2:]:
+    print(verifier.verify([open(log, "rb").read()], policy=open(sys.argv[1]).read()).json)
+PYTHON
+    cmp "$work/rust" "$work/python"
+    say "a host in Rust says the same of ${#logs[@]} logs"
+}
+
+main
