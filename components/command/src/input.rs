@@ -34,6 +34,23 @@ pub(crate) fn read_file(what: &str, path: &str, limit: usize) -> Result<String, 
     if length > limit { Err(unreadable(&format!("it has more than {limit} bytes"))) } else { Ok(text) }
 }
 
+/// Hands standard input over in pieces, until no more are wanted.
+pub(crate) fn pieces(mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Failure> {
+    let mut input = BufReader::with_capacity(BUFFER, io::stdin().lock());
+    loop {
+        let piece = match input.fill_buf() {
+            Ok(piece) => piece,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failure::input(&error)),
+        };
+        let length = piece.len();
+        if length == 0 || !take(piece) {
+            return Ok(());
+        }
+        input.consume(length);
+    }
+}
+
 /// Standard input, line by line.
 pub(crate) fn lines(limit: usize) -> Lines<BufReader<StdinLock<'static>>> {
     Lines::new(BufReader::with_capacity(BUFFER, io::stdin().lock()), limit)

@@ -73,6 +73,15 @@ impl<W: Write> Output<W> {
         self.note_failure(written);
     }
 
+    /// Lines in the form of a file that other programs read. They are printed as they are, and hold no control character but
+    /// their line breaks; what turns the direction of text they may hold.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        if self.is_read() {
+            let written = self.to.write_all(bytes);
+            self.note_failure(written);
+        }
+    }
+
     fn flush(&mut self) {
         if self.is_read() {
             let flushed = self.to.flush();

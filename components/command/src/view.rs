@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::bindings::keys::keystore::manage::KeyInfo;
 use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
+use crate::bindings::secure_log::log::evidence::{BundleReport, Claim};
 use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
 use crate::bindings::secure_log::log::types::Tier;
 use crate::bindings::secure_log::log::writer::{
@@ -176,6 +177,24 @@ pub(crate) fn report(report: Report) -> Value {
 
 fn missing(missing: MissingCheck) -> String {
     missing.at.map_or_else(|| missing.detail.clone(), |at| format!("{at}: {}", missing.detail))
+}
+
+pub(crate) fn evidence(found: BundleReport) -> Value {
+    let claim = |kind: &str, stream: Option<String>, first: u64, last: u64| json!({ "kind": kind, "stream": stream, "first": first, "last": last });
+    let claim = match found.claim {
+        None => Value::Null,
+        Some(Claim::Entry(seqno)) => claim("entry", None, seqno, seqno),
+        Some(Claim::Range(range)) => claim("range", None, range.first, range.last),
+        Some(Claim::Stream(stream)) => claim("stream", Some(stream.name), stream.first, stream.last),
+    };
+    let mut value = report(found.report);
+    if let Some(fields) = value.as_object_mut() {
+        // A part of a log shows nothing of that.
+        fields.shift_remove("complete_to");
+        fields.insert("claim".into(), claim);
+        fields.insert("hint".into(), found.hint.into());
+    }
+    value
 }
 
 pub(crate) fn key(key: KeyInfo) -> Value {

@@ -8,10 +8,12 @@
 //! | `convert` | types and errors, one function a direction |
 //! | `exports` | the exported functions: convert and forward |
 //! | `tree` | those of the interface `tree` |
+//! | `evidence` | those of the interface `evidence` |
 
 mod bindings;
 mod config;
 mod convert;
+mod evidence;
 mod exports;
 mod providers;
 mod tree;

@@ -103,6 +103,27 @@ impl CompactTree {
     pub fn root(&self) -> Hash {
         fold(&self.frontier).unwrap_or_else(empty_root)
     }
+
+    /// The root of the tree of `size` leaves that begins with these, of which there is at least one. `right` is what stands
+    /// right of them there: the hashes of [`ProofPlan::right_of`].
+    pub fn root_in(&self, size: u64, right: &[Hash]) -> Result<Hash, ProofError> {
+        let steps = steps_to(self.size, size)?;
+        let left = steps.iter().filter(|(side, ..)| *side == Side::Left).count();
+        let (mut left, shared) = self.frontier.split_at(left);
+        let mut right = right.iter();
+        let mut hash = fold(shared).expect("a path ends in a subtree that has leaves of both trees");
+        for (side, ..) in steps.iter().rev() {
+            hash = match side {
+                Side::Left => {
+                    let (last, rest) = left.split_last().expect("each step on the left has a subtree of its own");
+                    left = rest;
+                    node_hash(last, &hash)
+                }
+                Side::Right => node_hash(&hash, right.next().ok_or(ProofError::TooShort)?),
+            };
+        }
+        if right.next().is_some() { Err(ProofError::TooLong) } else { Ok(hash) }
+    }
 }
 
 /// Pushes one leaf to several trees. Where they end with the same entries, as that of a log and that of its only stream do,
@@ -171,28 +192,23 @@ impl ProofPlan {
 
     /// What the proof that the tree of `new` leaves begins with that of `old` leaves consists of.
     pub fn consistency(old: u64, new: u64) -> Result<ProofPlan, ProofError> {
-        if old == 0 || old > new {
-            return Err(ProofError::Sizes { old, new });
-        }
-        let (mut low, mut high) = (0, new);
-        let mut ranges = Vec::new();
-        // Walk down to the subtree that ends where the old tree ends.
-        while high != old {
-            let middle = low + split(high - low);
-            if old <= middle {
-                ranges.push(cover(middle, high));
-                high = middle;
-            } else {
-                ranges.push(cover(low, middle));
-                low = middle;
-            }
-        }
+        let steps = steps_to(old, new)?;
+        let low = steps.iter().rev().find(|(side, ..)| *side == Side::Left).map_or(0, |(_, _, high)| *high);
+        let mut ranges: Vec<_> = steps.iter().map(|(_, from, to)| cover(*from, *to)).collect();
         // The verifier has the old root: it needs that subtree only where it is not the whole old tree.
         if low > 0 {
-            ranges.push(cover(low, high));
+            ranges.push(cover(low, old));
         }
         ranges.reverse();
         Ok(ProofPlan(ranges))
+    }
+
+    /// What stands right of the first `old` leaves on the way to the root of the tree of `new`, lowest first. With the
+    /// [`frontier`] left of a range of leaves it proves the range: see [`CompactTree::root_in`].
+    pub fn right_of(old: u64, new: u64) -> Result<ProofPlan, ProofError> {
+        let steps = steps_to(old, new)?;
+        let right = steps.iter().rev().filter(|(side, ..)| *side == Side::Right);
+        Ok(ProofPlan(right.map(|(_, from, to)| cover(*from, *to)).collect()))
     }
 
     /// The subtrees whose roots are needed, in the order in which [`ProofPlan::assemble`] takes them.
@@ -370,6 +386,34 @@ impl fmt::Display for ProofError {
 
 impl std::error::Error for ProofError {}
 
+/// On which side of a path something stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// What stands beside the path from the root of the tree of `new` leaves down to the subtree that ends where that of `old`
+/// leaves ends, from the top: on which side, and from which leaf to which.
+fn steps_to(old: u64, new: u64) -> Result<Vec<(Side, u64, u64)>, ProofError> {
+    if old == 0 || old > new {
+        return Err(ProofError::Sizes { old, new });
+    }
+    let (mut low, mut high) = (0, new);
+    let mut steps = Vec::new();
+    while high != old {
+        let middle = low + split(high - low);
+        if old <= middle {
+            steps.push((Side::Right, middle, high));
+            high = middle;
+        } else {
+            steps.push((Side::Left, low, middle));
+            low = middle;
+        }
+    }
+    Ok(steps)
+}
+
 /// The largest power of two smaller than `n`, for `n > 1`.
 fn split(n: u64) -> u64 {
     1 << (63 - (n - 1).leading_zeros())
@@ -453,6 +497,35 @@ mod tests {
     fn prove(plan: ProofPlan, leaves: &[Hash]) -> Vec<Hash> {
         let roots: Vec<Hash> = plan.subtrees().map(|s| naive_subtree(s, leaves)).collect();
         plan.assemble(&roots).unwrap()
+    }
+
+    #[test]
+    fn a_range_is_proven_by_what_stands_beside_it() {
+        let all = leaves(ALL_SIZES);
+        for size in 1..=ALL_SIZES {
+            let root = naive_root(&all[..size as usize]);
+            for last in 1..=size {
+                let right = prove(ProofPlan::right_of(last, size).unwrap(), &all[..size as usize]);
+                for first in [1, last / 2 + 1, last] {
+                    let left = frontier(first - 1).into_iter().map(|s| naive_subtree(s, &all)).collect();
+                    let mut tree = CompactTree::from_frontier(first - 1, left).unwrap();
+                    all[first as usize - 1..last as usize].iter().for_each(|leaf| tree.push(*leaf));
+                    assert_eq!(tree.root_in(size, &right), Ok(root), "{first} to {last} of {size}");
+                    let one_more = [&right[..], &[root]].concat();
+                    assert_eq!(tree.root_in(size, &one_more), Err(ProofError::TooLong));
+                    if let Some((_, fewer)) = right.split_first() {
+                        assert_eq!(tree.root_in(size, fewer), Err(ProofError::TooShort));
+                        let mut other = right.clone();
+                        other[0].0[0] ^= 1;
+                        assert_ne!(tree.root_in(size, &other), Ok(root));
+                    }
+                }
+            }
+        }
+        for (old, new) in [(0, 0), (0, 3), (4, 3)] {
+            assert_eq!(ProofPlan::right_of(old, new), Err(ProofError::Sizes { old, new }));
+        }
+        assert_eq!(CompactTree::new().root_in(3, &[]), Err(ProofError::Sizes { old: 0, new: 3 }));
     }
 
     #[test]

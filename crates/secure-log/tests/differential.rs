@@ -7,23 +7,21 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secure_log::jsonl::{Line, parse_line, write_record};
 use secure_log::note::{self, VerifierKey};
 use secure_log::record::{HeadRow, Record};
-use secure_log::verify::{Report, Verdict, verify_jsonl};
+use secure_log::verify::verify_jsonl;
 use secure_log::verify::{Signer, Trust};
 use serde_json::{Value, json};
 use support::damage::change_bytes;
 use support::dice::Dice;
 use support::keys::Key;
+use support::reference::{Reads, Reference, agreed};
 use support::rotations::random_rotations;
-use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, not_run, project, text};
+use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, text};
 
 /// What is changed: together they have every kind of record and of control entry.
 const LOGS: [&str; 16] = [
@@ -47,7 +45,7 @@ const LOGS: [&str; 16] = [
 
 #[test]
 fn changed_logs_have_one_verdict() {
-    let Some(mut reference) = Reference::start(&golden("log.json")) else { return };
+    let Some(mut reference) = Reference::start(&golden("log.json"), Reads::Logs) else { return };
     let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 2_000 } else { 1_000 };
     let seed = match std::env::var("SECURE_LOG_SEED") {
         Ok(seed) => seed.parse().expect("SECURE_LOG_SEED is a number"),
@@ -71,7 +69,7 @@ fn changed_logs_have_one_verdict() {
 
 #[test]
 fn keys_that_introduce_each_other_have_one_verdict() {
-    let Some(mut reference) = Reference::start(&golden("log.json")) else { return };
+    let Some(mut reference) = Reference::start(&golden("log.json"), Reads::Logs) else { return };
     let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 4_000 } else { 400 };
     let seed: u64 = std::env::var("SECURE_LOG_SEED").map_or(20_261_129, |seed| seed.parse().expect("a number"));
     println!("{count} logs from SECURE_LOG_SEED={seed}");
@@ -96,7 +94,7 @@ fn signatures_of_every_algorithm_have_one_verdict() {
         let signer = VerifierKey::new("attest", key.algorithm, &key.public).unwrap();
         keys["vkey"] = log_key.to_string().into();
         keys["signer"] = signer.to_string().into();
-        let Some(mut reference) = Reference::with_keys(&keys) else { return };
+        let Some(mut reference) = Reference::with_keys(&keys, Reads::Logs) else { return };
         let mut trust = golden_trust_without_signers();
         trust.add_log_key(log_key);
         trust.add_signer(Signer::from_verifier_key(&signer, 1..=u64::MAX).unwrap());
@@ -122,7 +120,7 @@ fn a_signer_speaks_for_its_range_only() {
         let mut keys = read_json(&golden("log.json"));
         let signer: VerifierKey = text(&keys["signer"]).parse().unwrap();
         keys["signer"] = format!("{signer}{span}").into();
-        let Some(mut reference) = Reference::with_keys(&keys) else { return };
+        let Some(mut reference) = Reference::with_keys(&keys, Reads::Logs) else { return };
         let mut trust = golden_trust_without_signers();
         trust.add_log_key(text(&keys["vkey"]).parse().unwrap());
         trust.add_signer(Signer::from_verifier_key(&signer, range).unwrap());
@@ -149,7 +147,7 @@ fn a_witness_with_the_name_of_the_log_does_not_make_a_head_the_logs() {
         write_record(&Record::Head(&HeadRow { sigs, ..head }), &mut log).unwrap();
     }
     keys["witness"] = witness.to_string().into();
-    let Some(mut reference) = Reference::with_keys(&keys) else { return };
+    let Some(mut reference) = Reference::with_keys(&keys, Reads::Logs) else { return };
     let mut trust = Trust::new();
     trust.set_origin(&origin);
     trust.add_log_key(text(&keys["vkey"]).parse().unwrap());
@@ -161,7 +159,7 @@ fn a_witness_with_the_name_of_the_log_does_not_make_a_head_the_logs() {
 
 #[test]
 fn faults_that_chance_rarely_makes_have_one_verdict() {
-    let Some(mut reference) = Reference::start(&golden("log.json")) else { return };
+    let Some(mut reference) = Reference::start(&golden("log.json"), Reads::Logs) else { return };
     for (code, log) in forge::rare_faults() {
         assert_eq!(compare(&log, &golden_trust(), &mut reference, code)["finding"], code);
     }
@@ -171,133 +169,11 @@ fn faults_that_chance_rarely_makes_have_one_verdict() {
 fn a_segment_may_end_with_an_entry_that_is_gone() {
     let log = fs::read(golden("logs/prune-good.jsonl")).unwrap();
     let log = forge::prune_the_last_of_a_segment(&log);
-    let Some(mut reference) = Reference::start(&golden("log.json")) else { return };
+    let Some(mut reference) = Reference::start(&golden("log.json"), Reads::Logs) else { return };
     assert_eq!(compare(&log, &golden_trust(), &mut reference, "pruned")["verdict"], "valid");
 }
 
 /// Verifies the log by both readers, and answers what they agree on.
 fn compare(log: &[u8], trust: &Trust, reference: &mut Reference, which: &str) -> Value {
-    let ours = verify_jsonl(log, trust, |_| {}).unwrap();
-    let theirs = reference.verify(log);
-    if summary(&ours) == theirs {
-        return theirs;
-    }
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential.jsonl");
-    fs::write(&file, log).unwrap();
-    panic!(
-        "{which}: the log is in {}\nours:   {}\n        {:?} {:?}\ntheirs: {theirs}",
-        file.display(),
-        summary(&ours),
-        ours.verdict,
-        ours.missing,
-    );
-}
-
-/// What both readers have to agree on.
-fn summary(report: &Report) -> Value {
-    match &report.verdict {
-        Verdict::Invalid(finding) => {
-            json!({"verdict": "invalid", "finding": finding.code.as_str(), "where": finding.at.to_string()})
-        }
-        verdict => json!({
-            "verdict": verdict.as_str(),
-            "size": report.size,
-            "root": report.root.to_hex(),
-            "complete_to": report.complete_to,
-            "entries": report.entries,
-            "pruned": report.pruned,
-            "segments": report.segments,
-            "signatures": report.signatures,
-            "heads": report.heads,
-            "cosignatures": report.cosignatures,
-            "erased": report.erased,
-            "missing": report.missing.len(),
-            "unknown_signers": report.unknown_signers,
-        }),
-    }
-}
-
-/// The reference, in one process for all logs.
-struct Reference {
-    process: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-}
-
-impl Reference {
-    fn with_keys(keys: &Value) -> Option<Reference> {
-        // Tests run side by side, and each has its keys in a file of its own.
-        let name = std::thread::current().name().unwrap_or("keys").to_string();
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.json"));
-        fs::write(&file, keys.to_string()).unwrap();
-        Reference::start(&file)
-    }
-
-    /// Starts the reference with the keys of this file; says loudly why where it cannot.
-    fn start(keys: &Path) -> Option<Reference> {
-        let reference = Reference::try_start(keys);
-        reference.inspect_err(|why| not_run(&format!("comparison with tools/secure_log_ref.py: {why}"))).ok()
-    }
-
-    fn try_start(keys: &Path) -> Result<Reference, String> {
-        let installed = project(".tools/python/bin/python3");
-        let python = std::env::var_os("SECURE_LOG_PYTHON")
-            .or_else(|| installed.exists().then(|| installed.into_os_string()))
-            .unwrap_or_else(|| "python3".into());
-        let mut process = Command::new(&python)
-            .arg(project("crates/secure-log/tests/support/reference.py"))
-            .arg(project("tools"))
-            .arg(keys)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", python.display()))?;
-        let input = process.stdin.take();
-        let output = BufReader::new(process.stdout.take().expect("it was piped"));
-        let mut reference = Reference { process, input, output };
-        match reference.answer() {
-            Some(ready) if ready == "ready" => Ok(reference),
-            _ => Err(format!(
-                "{} has no packages blake3 and cryptography; scripts/setup.sh installs them, or set SECURE_LOG_PYTHON",
-                python.display()
-            )),
-        }
-    }
-
-    fn verify(&mut self, log: &[u8]) -> Value {
-        let input = self.input.as_mut().expect("it is open until the end");
-        input.write_all(&(log.len() as u32).to_be_bytes()).unwrap();
-        input.write_all(log).unwrap();
-        input.flush().unwrap();
-        let mut answer = self.answer().expect("the reference answers every log");
-        if let Some(missing) = answer.get("missing").and_then(Value::as_array).map(Vec::len) {
-            answer["missing"] = missing.into();
-            // The reference leaves out what it does not know of a log that it could not read.
-            let defaults = [
-                ("size", json!(0)),
-                ("root", json!(secure_log::tree::empty_root().to_hex())),
-                ("complete_to", json!(0)),
-                ("unknown_signers", json!([])),
-            ];
-            let fields = answer.as_object_mut().expect("a report is an object");
-            fields.remove("origin");
-            for (field, value) in defaults {
-                fields.entry(field).or_insert(value);
-            }
-        }
-        answer
-    }
-
-    fn answer(&mut self) -> Option<Value> {
-        let mut line = String::new();
-        self.output.read_line(&mut line).ok()?;
-        serde_json::from_str(&line).ok()
-    }
-}
-
-impl Drop for Reference {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        let _ = self.process.wait();
-    }
+    agreed(log, &verify_jsonl(log, trust, |_| {}).unwrap(), reference, which)
 }

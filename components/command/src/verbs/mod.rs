@@ -8,6 +8,7 @@ mod collect_witness_rows;
 mod compare;
 mod create_stream;
 mod deprecate;
+mod evidence;
 mod head;
 mod help;
 mod key;
@@ -24,6 +25,7 @@ mod status;
 mod submissions;
 mod verify;
 mod verify_entry;
+mod verify_evidence;
 mod verify_receipt;
 
 use crate::arguments::{Flag, Given, Syntax, Takes};
@@ -61,9 +63,11 @@ pub(crate) const VERBS: &[Verb] = &[
     prove::VERB,
     prove_entry::VERB,
     prove_consistency::VERB,
+    evidence::VERB,
     verify::VERB,
     verify_entry::VERB,
     verify_receipt::VERB,
+    verify_evidence::VERB,
     compare::VERB,
     collect_witness_rows::VERB,
     recover::VERB,

@@ -15,11 +15,13 @@
 //! | `proof` | proving against the log tree |
 //! | `read` | reading and verifying |
 //! | `tree` | proofs of the log tree for others |
+//! | `evidence` | a part of the log with its proofs, for others |
 
 mod anchoring;
 mod collecting;
 mod commit;
 mod cosigning;
+mod evidence;
 mod following;
 mod open;
 mod options;
@@ -45,6 +47,7 @@ use crate::tree::CompactTree;
 use crate::verify::Trust;
 
 pub use crate::engine::collecting::{Collected, MAX_COLLECTED};
+pub use crate::engine::evidence::{Evidence, EvidenceError, EvidenceOf};
 pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};

@@ -288,7 +288,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     /// The policy, and the keys that this log has.
-    fn verifying_trust(&self) -> Result<Trust, LogError> {
+    pub(super) fn verifying_trust(&self) -> Result<Trust, LogError> {
         let mut trust = self.trust.clone();
         trust.set_origin(&self.log.origin);
         if let Ok(key) = &self.key {
@@ -302,7 +302,10 @@ impl<S: SecureLogStore> SecureLog<S> {
 }
 
 /// The key that a keystore has for an identity now.
-fn own_signer(keystore: &dyn crate::providers::Keystore, identity: &str) -> Result<Option<Signer>, LogError> {
+pub(super) fn own_signer(
+    keystore: &dyn crate::providers::Keystore,
+    identity: &str,
+) -> Result<Option<Signer>, LogError> {
     match keystore.signer(identity) {
         Ok(signer) => Ok(Some(
             Signer::new(identity, signer.algorithm(), signer.public_key(), 1..=u64::MAX)

@@ -66,7 +66,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         })
     }
 
-    fn newest_signed(&mut self) -> Result<HeadRow, LogError> {
+    pub(super) fn newest_signed(&mut self) -> Result<HeadRow, LogError> {
         let newest = self.newest_head()?;
         let unsigned = LogError::HeadUnsigned(newest.head.size);
         if self.keyless {
@@ -78,7 +78,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(head)
     }
 
-    fn signed_of_size(&mut self, size: u64) -> Result<HeadRow, LogError> {
+    pub(super) fn signed_of_size(&mut self, size: u64) -> Result<HeadRow, LogError> {
         let keys = self.past_log_keys();
         for head in self.heads_of_size(size)? {
             if self.is_attested(&head, &keys)? {
@@ -131,7 +131,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     /// Proves an entry under a head, and the head under the accepted one.
-    fn inclusion(&mut self, seqno: u64, size: u64, root: Hash) -> Result<InclusionProof, LogError> {
+    pub(super) fn inclusion(&mut self, seqno: u64, size: u64, root: Hash) -> Result<InclusionProof, LogError> {
         if seqno == 0 || seqno > self.accepted.head.size {
             return Err(LogError::EntryNotFound(seqno));
         }

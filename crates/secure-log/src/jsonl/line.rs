@@ -28,6 +28,15 @@ pub enum Line<'a> {
 }
 
 impl Line<'_> {
+    /// The place of an entry, be it there or gone.
+    pub fn seqno(&self) -> Option<u64> {
+        match self {
+            Line::Entry(line) => Some(line.seqno),
+            Line::Pruned(line) => Some(line.seqno),
+            _ => None,
+        }
+    }
+
     /// The stream that the line belongs to, or makes.
     pub fn stream(&self) -> Option<&str> {
         match self {

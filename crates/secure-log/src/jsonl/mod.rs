@@ -6,6 +6,7 @@
 //! a rule of the format, such as a payload in the wrong one of its two forms, parses, and is refused when it is
 //! turned into a record. A verifier has to say first what comes first.
 
+mod bundle;
 mod canonical;
 mod export;
 mod line;
@@ -15,6 +16,7 @@ mod scan;
 mod tests;
 mod write;
 
+pub use bundle::{BundleLine, parse_bundle_line, write_bundle_line};
 pub use export::{ExportError, export};
 pub use line::{EntryLine, Line, LogLine, PrunedLine, RowError, StreamLine, UnknownLine};
 pub use parse::{LineError, parse_line};

@@ -277,7 +277,7 @@ fn head(s: &mut Scanner<'_>) -> Result<HeadRow, Malformed> {
     Ok(HeadRow { size, root, sigs })
 }
 
-fn name<'a>(s: &mut Scanner<'a>) -> Result<Cow<'a, str>, Malformed> {
+pub(super) fn name<'a>(s: &mut Scanner<'a>) -> Result<Cow<'a, str>, Malformed> {
     let name = s.string()?;
     if (1..=MAX_NAME_BYTES).contains(&name.len()) { Ok(name) } else { Err("a name that is empty or too long") }
 }

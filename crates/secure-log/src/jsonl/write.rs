@@ -269,18 +269,18 @@ fn check(field: &'static str, good: bool) -> Result<(), WriteError> {
 
 /// Its small steps are always inlined: as calls, each of which copies a few bytes, they cost a component a tenth of what a
 /// line does in all.
-struct Writer<'o> {
-    out: &'o mut Vec<u8>,
+pub(super) struct Writer<'o> {
+    pub(super) out: &'o mut Vec<u8>,
 }
 
 impl Writer<'_> {
     #[inline(always)]
-    fn raw(&mut self, text: &str) {
+    pub(super) fn raw(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
     #[inline(always)]
-    fn number(&mut self, mut value: u64) {
+    pub(super) fn number(&mut self, mut value: u64) {
         let mut digits = [0; 20];
         let mut at = digits.len();
         loop {
@@ -295,12 +295,12 @@ impl Writer<'_> {
     }
 
     #[inline(always)]
-    fn hash(&mut self, hash: &Hash) {
+    pub(super) fn hash(&mut self, hash: &Hash) {
         self.hex(&hash.0);
     }
 
     #[inline(always)]
-    fn hex(&mut self, bytes: &[u8]) {
+    pub(super) fn hex(&mut self, bytes: &[u8]) {
         self.out.push(b'"');
         let start = self.out.len();
         self.out.resize(start + 2 * bytes.len(), 0);
@@ -326,7 +326,7 @@ impl Writer<'_> {
     }
 
     #[inline(always)]
-    fn name(&mut self, field: &'static str, name: &str) -> Result<(), WriteError> {
+    pub(super) fn name(&mut self, field: &'static str, name: &str) -> Result<(), WriteError> {
         check(field, (1..=MAX_NAME_BYTES).contains(&name.len()))?;
         self.string(field, name)
     }
@@ -334,6 +334,11 @@ impl Writer<'_> {
     #[inline(always)]
     fn string(&mut self, field: &'static str, text: &str) -> Result<(), WriteError> {
         check(field, self.text(text.as_bytes(), |b| b < 0x20 || b == 0x7f))
+    }
+
+    /// Writes text that may have line breaks and tabs.
+    pub(super) fn plain_text(&mut self, field: &'static str, text: &str) -> Result<(), WriteError> {
+        check(field, self.text(text.as_bytes(), is_forbidden_in_text))
     }
 
     fn payload(&mut self, payload: &[u8]) {

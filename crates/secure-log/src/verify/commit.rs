@@ -103,7 +103,7 @@ struct Signatures {
     /// One of them has no signature at all, so that nothing after it matters.
     hopeless: bool,
     unlisted: u64,
-    /// Every segment that was closed.
+    /// Every segment that was closed, in the order of their ids.
     segments: Vec<Signature>,
 }
 
@@ -125,9 +125,9 @@ impl Signatures {
     fn find(&mut self, of: Subject) -> Option<&mut Signature> {
         match of {
             Subject::Entry(_) => self.entry.as_mut().filter(|signature| signature.of == of),
-            Subject::Segment(id) => {
-                let Subject::Segment(first) = self.segments.first()?.of else { return None };
-                self.segments.get_mut(usize::try_from(id.checked_sub(first)?).ok()?)
+            Subject::Segment(_) => {
+                let index = self.segments.binary_search_by_key(&of, |segment| segment.of).ok()?;
+                self.segments.get_mut(index)
             }
         }
     }

@@ -69,13 +69,15 @@ impl Verifier {
             control::PRUNED => {
                 let (last, count, root) = pruning(text).ok_or_else(|| bad_payload(entry))?;
                 let produced = s.produced();
-                if last >= entry.seqno || count != produced.size() || root != produced.root() {
+                // Where its first entries are not here, nobody can count them; and what is gone may be another stream's.
+                let is_theirs = s.unseen.start || (count, root) == (produced.size(), produced.root());
+                if last >= entry.seqno || !is_theirs {
                     let detail = "not the count or root of the stream's entries";
                     let expected = format!("{} {}", produced.size(), produced.root());
                     return Err(Finding::new(FindingCode::PruneMismatch, at, detail)
                         .comparing(expected, format!("{count} {root}")));
                 }
-                if s.gone.is_some_and(|gone| gone <= last) {
+                if !s.unseen.start && s.gone.is_some_and(|gone| gone <= last) {
                     self.prunings.push(entry.seqno);
                     s.gone = None;
                 }
@@ -98,7 +100,7 @@ impl Verifier {
             }
             control::CREATED => {
                 empty(entry)?;
-                if s.count > 0 {
+                if s.count > 0 || s.unseen.start {
                     return Err(malformed(entry, "not the stream's first entry"));
                 }
             }
@@ -118,7 +120,7 @@ impl Verifier {
                 if note.sigs.is_empty() || note.checkpoint().is_err() {
                     return Err(bad_payload(entry));
                 }
-                if entry.stream != LOG_STREAM || s.count > 0 {
+                if entry.stream != LOG_STREAM || s.count > 0 || s.unseen.start {
                     return Err(malformed(entry, "not the first entry of the stream secure-log"));
                 }
             }

@@ -97,6 +97,8 @@ pub enum FindingCode {
     KeyEnded,
     /// A key is introduced under the name of another identity, or is another's.
     KeyConflict,
+    /// The hashes of a proof do not lead from what it is of to the root of the head.
+    ProofMismatch,
 }
 
 impl FindingCode {
@@ -124,6 +126,7 @@ impl FindingCode {
             FindingCode::DekMissing => "dek-missing",
             FindingCode::KeyEnded => "key-ended",
             FindingCode::KeyConflict => "key-conflict",
+            FindingCode::ProofMismatch => "proof-mismatch",
         }
     }
 }

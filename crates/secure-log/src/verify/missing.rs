@@ -56,6 +56,8 @@ pub enum MissingCode {
     Unknown,
     /// More than a verification keeps track of.
     Limit,
+    /// In a bundle (format.md s.11): what would show it was not handed over.
+    Unshown,
 }
 
 impl MissingCode {
@@ -71,6 +73,7 @@ impl MissingCode {
             MissingCode::PruningUncovered => "pruning-uncovered",
             MissingCode::Unknown => "unknown",
             MissingCode::Limit => "limit",
+            MissingCode::Unshown => "unshown",
         }
     }
 }

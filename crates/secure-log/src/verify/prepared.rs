@@ -70,7 +70,7 @@ impl Preparation {
     }
 
     #[inline]
-    fn look_at(&self, line: &Line<'_>, scratch: &mut Vec<u8>) -> Found {
+    pub(super) fn look_at(&self, line: &Line<'_>, scratch: &mut Vec<u8>) -> Found {
         match line {
             Line::Entry(line) => Found::Entry(digest(&line.entry(), &line.hash, scratch)),
             Line::Head(row) => Found::Head(self.check_lines(row)),

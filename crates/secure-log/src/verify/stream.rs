@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hash::{Hash, Suite};
+use crate::control;
+use crate::entry::EntryRef;
+use crate::hash::{Hash, KeyId, Suite};
 use crate::record::StreamRow;
 use crate::tree::{CompactTree, SharedPush};
 
@@ -33,9 +35,35 @@ pub(super) struct Stream {
     pub(super) data_keys: BTreeSet<Hash>,
     /// A missing key of the keyed suite was reported.
     pub(super) key_reported: bool,
+    /// Its rules were seen to be those that its hashes are bound to.
+    pub(super) bound: bool,
+    /// What is not known of it, as what is verified is a part of a log and begins later than the stream.
+    pub(super) unseen: Unseen,
     /// The tree of its producers' entries, gone or not; `None` as long as that is the tree of its run, which it is until
     /// the first control entry or close.
     produced: Option<CompactTree>,
+}
+
+/// What only earlier entries of a stream would say. Each is taken from what comes first, and checked from there on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unseen {
+    /// Its first entries.
+    pub(super) start: bool,
+    /// The hash of the entry before.
+    pub(super) prev: bool,
+    /// The suite of the next entry, and the key that is named for it where it is the keyed one.
+    pub(super) suite: bool,
+    pub(super) key: Option<KeyId>,
+    /// Where the open segment began.
+    pub(super) run: bool,
+    /// The last checkpoint.
+    pub(super) checkpoint: bool,
+}
+
+impl Unseen {
+    /// Nothing is known.
+    pub(super) const ALL: Unseen =
+        Unseen { start: true, prev: true, suite: true, key: None, run: true, checkpoint: true };
 }
 
 /// The entries of a stream since its last segment was closed: what its next segment is made of.
@@ -74,7 +102,36 @@ impl Stream {
             gone: None,
             data_keys: BTreeSet::new(),
             key_reported: false,
+            bound: false,
+            unseen: Unseen::default(),
             produced: None,
+        }
+    }
+
+    /// The same stream at a place of which nothing is known.
+    pub(super) fn somewhere(self) -> Stream {
+        Stream { bound: self.bound, unseen: Unseen::ALL, ..Stream::new(self.row, self.genesis) }
+    }
+
+    /// Takes from the next entry what only earlier ones would say. What is left is checked as in a whole log. The first
+    /// entry of a stream shows its rules, and an entry that says it is the first has to.
+    #[inline]
+    pub(super) fn meet(&mut self, entry: &EntryRef<'_>) {
+        if self.count == 0 && entry.prev == self.genesis.0 {
+            self.bound = true;
+            self.unseen = Unseen::default();
+        }
+        if self.unseen.prev && entry.event != control::CREATED {
+            self.prev = Hash::try_from(entry.prev).unwrap_or(self.prev);
+        }
+        if core::mem::take(&mut self.unseen.suite) {
+            self.suite = match (entry.version, self.unseen.key.or(self.row.rules.suite.key_id())) {
+                (1, _) => Suite::Sha256,
+                (2, _) => Suite::Blake3,
+                (3, Some(key)) => Suite::HmacSha256(key),
+                // No suite that it could have.
+                _ => self.row.rules.suite,
+            };
         }
     }
 
@@ -92,6 +149,7 @@ impl Stream {
         self.run.last = seqno;
         self.run.only_closings &= kind == Kind::Closing;
         leaf.push(&mut self.run.tree);
+        self.unseen.prev = false;
         self.prev = hash;
         self.count += 1;
     }
@@ -110,6 +168,9 @@ impl Stream {
         self.produced.get_or_insert(run.tree);
         self.data_keys = BTreeSet::new();
         self.checkpoint = checkpoint;
+        self.unseen.run = false;
+        self.unseen.checkpoint = false;
+        self.bound = true;
     }
 
     /// The tree of its producers' entries, gone or not.

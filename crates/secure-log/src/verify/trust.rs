@@ -174,6 +174,11 @@ impl Signer {
     pub fn key(&self) -> &PublicKey {
         &self.key
     }
+
+    /// The seqnos that it may speak for.
+    pub fn range(&self) -> &RangeInclusive<u64> {
+        &self.range
+    }
 }
 
 /// Why keys make no sense together.

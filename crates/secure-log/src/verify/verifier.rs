@@ -18,6 +18,7 @@ use crate::verify::commit::{Closing, Lack, OpenCommit};
 use crate::verify::cosigners::Cosigners;
 use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
 use crate::verify::missing::{Missing, MissingCode};
+use crate::verify::part::{Scope, Segments, Unit};
 use crate::verify::prepared::{Digest, Found, Preparation};
 use crate::verify::report::{Counts, Few, KeyRole, KeyUses, Listed, Report, Verdict};
 use crate::verify::rotation::{MAX_INTRODUCED_KEYS, Rotations};
@@ -39,14 +40,17 @@ pub struct Verifier {
     /// The keys that were given, and those that they introduced since.
     pub(super) trust: Trust,
     pub(super) rotations: Rotations,
+    /// Whether it is a whole log that is verified, or a part of one.
+    pub(super) scope: Scope,
+    /// What stands apart from the rest of a part.
+    pub(super) apart: Option<Unit>,
     pub(super) log: Option<LogRow>,
-    tree: CompactTree,
+    pub(super) tree: CompactTree,
     leaf: SharedPush,
     pub(super) streams: Streams,
     /// The last entry and its hash: the only one that may be signed now.
-    last: Option<(u64, Hash)>,
-    /// Checkpoint hash and last seqno of each closed segment, in the order of their ids.
-    segments: Vec<(Hash, u64)>,
+    pub(super) last: Option<(u64, Hash)>,
+    pub(super) segments: Segments,
     pub(super) commit: OpenCommit,
     /// Data keys that payloads name and that are not there, with the first entry that names them.
     pub(super) keyless: BTreeMap<(usize, Hash), u64>,
@@ -77,12 +81,14 @@ impl Verifier {
         Verifier {
             trust,
             rotations: Rotations::default(),
+            scope: Scope::Log,
+            apart: None,
             log: None,
             tree: CompactTree::new(),
             leaf: SharedPush::default(),
             streams: Streams::default(),
             last: None,
-            segments: Vec::new(),
+            segments: Segments::default(),
             commit: OpenCommit::default(),
             keyless: BTreeMap::new(),
             data_keys: 0,
@@ -360,7 +366,7 @@ impl Verifier {
 
     /// Whether the record means something to this version: nothing does after a log record of another one.
     fn is_to_be_read(&self, is_log: bool, line: u64) -> Result<bool, Finding> {
-        if (line == 1) != is_log {
+        if (line == self.scope.log_line()) != is_log {
             let detail = "the log record stands first, once";
             return Err(Finding::new(FindingCode::Malformed, Place::Line(line), detail));
         }
@@ -394,7 +400,8 @@ impl Verifier {
             }
             let log = self.log.as_ref().expect("records are read only after that of the log");
             let genesis = row.policy_hash(log);
-            self.streams.add(Stream::new(row.clone(), genesis));
+            let stream = Stream::new(row.clone(), genesis);
+            self.streams.add(if self.scope == Scope::Range { stream.somewhere() } else { stream });
             return Ok(());
         };
         let old = &mut self.streams.list[index].row;
@@ -446,7 +453,8 @@ impl Verifier {
         if !payload_form_fits {
             return Err(Finding::new(FindingCode::Malformed, line, RowError::PayloadForm.to_string()));
         }
-        let s = &self.streams.list[stream];
+        let s = &mut self.streams.list[stream];
+        s.meet(entry);
         if entry.prev != s.prev.0 {
             return Err(Finding::new(FindingCode::ChainBroken, at, "prev-entry-hash does not match")
                 .comparing(s.prev, const_hex::encode(entry.prev)));
@@ -502,7 +510,9 @@ impl Verifier {
     #[inline]
     fn push(&mut self, stream: usize, seqno: u64, hash: Hash, leaf: Hash, kind: Kind) {
         self.leaf.begin(leaf);
-        self.leaf.push(&mut self.tree);
+        if self.apart.is_none() {
+            self.leaf.push(&mut self.tree);
+        }
         self.last = Some((seqno, hash));
         let s = &mut self.streams.list[stream];
         s.push(seqno, hash, &mut self.leaf, kind);
@@ -514,22 +524,26 @@ impl Verifier {
 
     fn on_segment(&mut self, row: &SegmentRow, line: Place) -> Result<(), Finding> {
         let stream = self.find_stream(&row.stream, &line)?;
-        let s = &self.streams.list[stream];
+        let s = &mut self.streams.list[stream];
         let finding = |code, detail| Finding::new(code, Place::Segment(row.id), detail);
         let mismatch = |detail| finding(FindingCode::SegmentMismatch, detail);
-        let next = self.segments.len() as u64 + 1;
+        self.segments.meet(row.id, self.scope);
+        s.meet_segment(row);
+        let next = self.segments.next();
         if row.id != next {
             return Err(finding(FindingCode::Gap, "not the next segment").comparing(next, row.id));
         }
-        if s.run.tree.size() == 0 || s.run.only_closings {
+        if !s.unseen.run && (s.run.tree.size() == 0 || s.run.only_closings) {
             return Err(finding(FindingCode::EmptySegment, "nothing was appended since the last close"));
         }
         let actual = (s.run.first, s.run.last, s.run.tree.size());
-        if (row.first, row.last, row.count) != actual {
+        let whole = s.has_all_of(row);
+        let fits = if whole { (row.first, row.last, row.count) == actual } else { s.run.may_end(row) };
+        if !fits {
             return Err(mismatch("range or count")
                 .comparing(format!("{actual:?}"), format!("{:?}", (row.first, row.last, row.count))));
         }
-        let root = s.run.tree.root();
+        let root = if whole { s.run.tree.root() } else { row.root };
         if row.root != root {
             return Err(mismatch("the root is not that of its entries").comparing(root, row.root));
         }
@@ -548,7 +562,7 @@ impl Verifier {
         let s = &mut self.streams.list[stream];
         self.data_keys -= s.data_keys.len();
         s.close(checkpoint);
-        self.segments.push((checkpoint, row.last));
+        self.segments.push(checkpoint, row.last);
         self.commit.begun = true;
         self.commit.closings.push(Closing { stream, segment: row.id, checkpoint });
         self.commit.owe_segment(row.id, s.row.rules.sign != SigningRule::None);
@@ -564,8 +578,7 @@ impl Verifier {
                 (signed.map(|(_, hash)| entry_message(&hash).to_vec()), seqno, Place::Entry(seqno))
             }
             Subject::Segment(id) => {
-                let index = id.checked_sub(1).and_then(|index| usize::try_from(index).ok());
-                let segment = index.and_then(|index| self.segments.get(index));
+                let segment = self.segments.find(id);
                 let message = segment.map(|(hash, _)| checkpoint_message(hash).to_vec());
                 (message, segment.map_or(0, |(_, last)| *last), Place::Segment(id))
             }
@@ -623,8 +636,19 @@ impl Verifier {
             return Err(Finding::new(FindingCode::HeadMismatch, at, detail).comparing(root, row.root));
         }
         self.check_owed()?;
+        self.check_signatures(row, was_made_by)?;
+        self.end_commit(size, root);
+        Ok(())
+    }
+
+    /// Checks who signed a head.
+    pub(super) fn check_signatures(
+        &mut self,
+        row: &HeadRow,
+        was_made_by: impl Fn(usize, &VerifierKey) -> bool,
+    ) -> Result<(), Finding> {
         let log = self.log.as_ref().expect("records are read only after that of the log");
-        let text = note::text(&log.origin, size, &root);
+        let (size, text) = (row.size, note::text(&log.origin, row.size, &row.root));
         for (place, line) in row.sigs.iter().enumerate() {
             let invalid = |error: note::NoteError| {
                 Finding::new(FindingCode::SignatureInvalid, Place::Head(row.size), error.to_string())
@@ -646,17 +670,21 @@ impl Verifier {
             }
         }
         self.counts.heads += 1;
+        Ok(())
+    }
+
+    /// What was read up to here is what the head of this size and root covers.
+    pub(super) fn end_commit(&mut self, size: u64, root: Hash) {
         self.keys.settle();
         if self.trusted_head == size {
             self.cosigners.judge(size, &self.trust);
             self.prunings = Few::default();
         }
         self.at_head = (self.counts, size, root);
-        Ok(())
     }
 
     /// Checks what a commit must hold besides its entries, and ends it.
-    fn check_owed(&mut self) -> Result<(), Finding> {
+    pub(super) fn check_owed(&mut self) -> Result<(), Finding> {
         let mut commit = core::mem::take(&mut self.commit);
         let streams = &self.streams.list;
         let name = |stream: usize| &streams[stream].row.name;
@@ -690,13 +718,13 @@ impl Verifier {
     }
 
     #[inline]
-    fn find_stream(&mut self, name: &str, at: &Place) -> Result<usize, Finding> {
+    pub(super) fn find_stream(&mut self, name: &str, at: &Place) -> Result<usize, Finding> {
         self.streams.find(name).ok_or_else(|| Finding::new(FindingCode::Malformed, at.clone(), "before its stream"))
     }
 
     #[inline]
     fn check_next(&self, seqno: u64) -> Result<(), Finding> {
-        let next = self.tree.size() + 1;
+        let next = self.next_seqno(seqno);
         if seqno == next {
             return Ok(());
         }

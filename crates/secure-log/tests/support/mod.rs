@@ -5,6 +5,7 @@ pub(crate) mod damage;
 pub(crate) mod dice;
 pub(crate) mod forge;
 pub(crate) mod keys;
+pub(crate) mod reference;
 pub(crate) mod rotations;
 
 use std::fs;

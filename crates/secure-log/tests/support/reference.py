@@ -1,8 +1,8 @@
-"""Answers the verdicts of tools/secure_log_ref.py, as a module, for logs that come on standard input.
+"""Answers the verdicts of tools/secure_log_ref.py, as a module, for files that come on standard input.
 
-    reference.py FOLDER-OF-THE-REFERENCE LOG.json
+    reference.py FOLDER-OF-THE-REFERENCE LOG.json verify|verify_bundle
 
-Each log comes as its length in four big-endian bytes and its bytes; each answer is one line of JSON. The first line
+Each file comes as its length in four big-endian bytes and its bytes; each answer is one line of JSON. The first line
 says that everything that is needed is there.
 """
 import io, json, sys
@@ -14,6 +14,7 @@ import secure_log_ref as ref
 
 with open(sys.argv[2]) as f:
     keys = json.load(f)
+verify = getattr(ref, sys.argv[3])
 trust = dict(origin=keys["origin"], vkeys=[keys["vkey"]], witnesses=[keys["witness"]], signers=[keys["signer"]],
              hmac_keys=[bytes.fromhex(keys["hmac_key"])])
 
@@ -21,7 +22,7 @@ trust = dict(origin=keys["origin"], vkeys=[keys["vkey"]], witnesses=[keys["witne
 def answer(log):
     ref.open = lambda path, mode: io.BytesIO(log)      # the reference reads a path; this one is in memory
     try:
-        verdict, report = ref.verify("a log in memory", **trust)
+        verdict, report = verify("a file in memory", **trust)
     except ref.Finding as f:
         return dict(verdict="invalid", finding=f.code, where=f.where)
     except Exception as e:                              # the reference failed: that is a bug, too

@@ -1,0 +1,69 @@
+//! The exported interface `evidence`: convert, forward, convert back. What verifies needs no log.
+
+use std::cell::RefCell;
+
+use secure_log::bundle::{BundleReport, BundleVerifier, Claim};
+use secure_log::engine::{Evidence, EvidenceOf};
+use secure_log::verify::{PolicyError, Trust, TrustError};
+
+use crate::bindings::exports::secure_log::log::{evidence, types};
+use crate::convert;
+use crate::exports::{Component, with};
+
+/// A bundle in the making.
+pub(crate) struct Bundle(RefCell<Evidence>);
+
+/// A verification; `None` once its report was given.
+pub(crate) struct Verification(RefCell<Option<BundleVerifier>>);
+
+impl evidence::Guest for Component {
+    type Bundle = Bundle;
+    type Verification = Verification;
+
+    fn prove(what: evidence::Subject, size: Option<u64>) -> Result<evidence::Bundle, types::LogError> {
+        let what = match what {
+            evidence::Subject::Entry(seqno) => EvidenceOf::Entry(seqno),
+            evidence::Subject::Range(range) => EvidenceOf::Range(range.first, range.last),
+            evidence::Subject::Stream(part) => EvidenceOf::Stream(part.name, part.last),
+        };
+        let begun = with(|log| log.evidence(&what, size))?;
+        Ok(evidence::Bundle::new(Bundle(RefCell::new(begun))))
+    }
+
+    fn verify(policy: String) -> Result<evidence::Verification, String> {
+        let trust: Trust = policy.parse().map_err(|error: PolicyError| error.to_string())?;
+        let verifier = BundleVerifier::new(trust).map_err(|error: TrustError| error.to_string())?;
+        Ok(evidence::Verification::new(Verification(RefCell::new(Some(verifier)))))
+    }
+}
+
+impl evidence::GuestBundle for Bundle {
+    fn next(&self) -> Result<Option<Vec<u8>>, types::LogError> {
+        with(|log| self.0.borrow_mut().next_page(log))
+    }
+}
+
+impl evidence::GuestVerification for Verification {
+    fn push(&self, bytes: Vec<u8>) -> bool {
+        self.0.borrow_mut().as_mut().is_some_and(|verifier| verifier.push(&bytes))
+    }
+
+    fn finish(&self) -> evidence::BundleReport {
+        // What was finished before is as a bundle without a byte.
+        let verifier = self.0.borrow_mut().take();
+        let verifier =
+            verifier.unwrap_or_else(|| BundleVerifier::new(Trust::new()).expect("no keys make sense together"));
+        let BundleReport { claim, hint, report } = verifier.finish();
+        evidence::BundleReport { claim: claim.and_then(claim_out), hint, report: convert::report(report) }
+    }
+}
+
+fn claim_out(claim: Claim) -> Option<evidence::Claim> {
+    Some(match claim {
+        Claim::Entry { seqno } => evidence::Claim::Entry(seqno),
+        Claim::Range { first, last } => evidence::Claim::Range(types::SeqnoRange { first, last }),
+        Claim::Stream { name, first, last } => evidence::Claim::Stream(evidence::StreamClaim { name, first, last }),
+        // What a later version can claim, this interface cannot say.
+        _ => return None,
+    })
+}
