@@ -35,3 +35,6 @@ unset SECURE_LOG_KEYSTORE_DIR
 secure-log open --log keyless.jsonl
 quietly append app line hello --log keyless.jsonl
 secure-log verify --log keyless.jsonl
+about "The report as a page for a file."
+secure-log verify --page --log keyless.jsonl
+secure-log verify --page --json

@@ -1,9 +1,10 @@
 //! The library's answers as those of `secure-log:verify`.
 
+use secure_log::bundle::{self, BundleReport};
 use secure_log::verify::{self, KeyRole, PolicyError, Verdict};
 
 use crate::bindings::exports::secure_log::verify::verifier::{
-    self, Finding, KeyUse, MissingCheck, OptionsError, Place, Progress, Report, WrongOption,
+    self, Claim, Finding, KeyUse, MissingCheck, OptionsError, Place, Progress, Report, WrongOption,
 };
 
 pub(crate) fn progress(progress: verify::Progress) -> Progress {
@@ -19,8 +20,11 @@ pub(crate) fn policy_error(error: &PolicyError) -> OptionsError {
     }
 }
 
-pub(crate) fn report(report: &verify::Report, time: Option<&str>) -> Report {
+pub(crate) fn report(found: &BundleReport, time: Option<&str>) -> Report {
+    let report = &found.report;
     Report {
+        claim: found.claim.as_ref().map(claim),
+        hint: found.hint.clone(),
         verdict: match &report.verdict {
             Verdict::Valid => verifier::Verdict::Valid,
             Verdict::Incomplete => verifier::Verdict::Incomplete,
@@ -45,6 +49,11 @@ pub(crate) fn report(report: &verify::Report, time: Option<&str>) -> Report {
         json: report.to_json(time),
         text: report.to_text(time),
     }
+}
+
+fn claim(claim: &bundle::Claim) -> Claim {
+    let (first, last) = claim.range();
+    Claim { first, last, stream_id: claim.stream().map(Into::into) }
 }
 
 fn finding(finding: &verify::Finding) -> Finding {

@@ -17,9 +17,10 @@ use std::cell::RefCell;
 use bindings::exports::secure_log::verify::verifier::{
     self, Guest, GuestVerification, Options, OptionsError, Progress, Report, WrongOption,
 };
+use secure_log::bundle::FileVerifier;
 use secure_log::hash::HmacKey;
 use secure_log::time::Timestamp;
-use secure_log::verify::{LogVerifier, Trust};
+use secure_log::verify::Trust;
 
 struct Verifier;
 
@@ -34,7 +35,7 @@ struct Verification {
 }
 
 enum State {
-    Reading(Box<LogVerifier>),
+    Reading(Box<FileVerifier>),
     /// With how far it came.
     Finished(Box<Report>, Progress),
 }
@@ -42,7 +43,7 @@ enum State {
 impl GuestVerification for Verification {
     fn begin(options: Options) -> Result<verifier::Verification, OptionsError> {
         let trust = trust(&options)?;
-        let reading = LogVerifier::new(trust).map_err(|error| wrong(WrongOption::Trust, error.to_string()))?;
+        let reading = FileVerifier::new(trust).map_err(|error| wrong(WrongOption::Trust, error.to_string()))?;
         let verification =
             Verification { state: RefCell::new(State::Reading(Box::new(reading))), time: time(options.time)? };
         Ok(verifier::Verification::new(verification))
@@ -65,7 +66,7 @@ impl GuestVerification for Verification {
     fn finish(&self) -> Report {
         let progress = self.progress();
         self.state.replace_with(|state| {
-            let nothing = LogVerifier::new(Trust::new()).expect("no keys make sense together");
+            let nothing = FileVerifier::new(Trust::new()).expect("no keys make sense together");
             match core::mem::replace(state, State::Reading(Box::new(nothing))) {
                 State::Reading(verifier) => {
                     let report = convert::report(&verifier.finish(), self.time.as_deref());

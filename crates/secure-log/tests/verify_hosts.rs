@@ -1,5 +1,5 @@
-//! The verifier that imports nothing gives the very report of the library in every host: all golden logs, and logs that were
-//! changed at random.
+//! The verifier that imports nothing gives the very report of the library in every host: all golden logs and bundles, and
+//! logs that were changed at random.
 //!
 //! SECURE_LOG_VERIFIER_HOSTS has a command for each host, one a line; scripts/test-verifier.sh sets it. A host is told the
 //! options as JSON in its last argument, and each log by its length in four big-endian bytes and its bytes; it answers
@@ -10,9 +10,11 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use secure_log::verify::{Report, Trust, Verdict, verify_jsonl};
+use secure_log::bundle::FileVerifier;
+use secure_log::verify::{Report, Trust, Verdict};
 use secure_log_testkit::{count, seed};
 use serde_json::{Value, json};
 use support::damage::change_bytes;
@@ -43,6 +45,9 @@ fn every_host_gives_the_report_of_the_library() {
             sound.push(log);
         }
     }
+    for path in jsonl_files("bundles") {
+        compare(&fs::read(&path).unwrap(), &trust, &mut hosts, &path.display().to_string());
+    }
     let (count, seed) = (count(100, 2000), seed());
     println!("{} golden logs and {count} changed ones from SECURE_LOG_SEED={seed}", logs.len());
     for number in 0..count {
@@ -51,6 +56,11 @@ fn every_host_gives_the_report_of_the_library() {
         let log = if dice.chance(2) { forge::change_records(&log, dice) } else { change_bytes(log, dice) };
         compare(&log, &trust, &mut hosts, &format!("SECURE_LOG_SEED={}", seed + number));
     }
+}
+
+fn jsonl_files(folder: &str) -> Vec<PathBuf> {
+    let is_jsonl = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jsonl");
+    files_under(&golden(folder)).into_iter().filter(is_jsonl).collect()
 }
 
 /// The keys of the golden logs, for the library and as options of the component. A policy as text trusts what the library is
@@ -67,7 +77,9 @@ fn golden_options() -> (Trust, Value) {
 }
 
 fn compare(log: &[u8], trust: &Trust, hosts: &mut [Host], which: &str) -> Report {
-    let report = verify_jsonl(log, trust, |_| {}).unwrap();
+    let mut verifier = FileVerifier::new(trust.clone()).unwrap();
+    verifier.push(log);
+    let report = verifier.finish().report;
     let ours = json!([report.to_json(Some(TIME_TEXT)), report.to_text(Some(TIME_TEXT))]);
     for host in hosts {
         assert_eq!(host.verify(log), ours, "{which}: {} says something else", host.command);

@@ -1,4 +1,4 @@
-"""Verifies audit logs of secure-log: the component secure-log-verifier.wasm, run by wasmtime.
+"""Verifies audit logs of secure-log, and evidence bundles from them: the component secure-log-verifier.wasm, run by wasmtime.
 
 The component imports nothing: it sees the bytes and the options that it is given, and nothing else of this process.
 """
@@ -40,6 +40,10 @@ class Report:
     #: The log is complete up to this seqno on the word of `attested_by`.
     complete_to: int
     attested_by: tuple[str, ...]
+    #: What a bundle claims, as first and last seqno and the stream if it is one's; None of a log.
+    claim: Optional[tuple[int, int, Optional[str]]]
+    #: A trust policy that came with a bundle, and that nothing vouches for.
+    hint: Optional[str]
     #: What could not be checked: code and explanation.
     missing: tuple[tuple[str, str], ...]
     json: str
@@ -117,6 +121,8 @@ class Verification:
             root=bytes(found.root),
             complete_to=getattr(found, "complete-to"),
             attested_by=tuple(getattr(found, "attested-by")),
+            claim=found.claim and (found.claim.first, found.claim.last, getattr(found.claim, "stream-id")),
+            hint=found.hint,
             missing=tuple((missing.code, missing.detail) for missing in found.missing),
             json=found.json,
             text=found.text,

@@ -9,9 +9,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `verifier` | the order of lines, and the proofs between them |
+//! | `file` | telling a bundle from a log |
 
+mod file;
 mod verifier;
 
+pub use crate::bundle::file::FileVerifier;
 pub use crate::bundle::verifier::{BundleReport, BundleVerifier, verify_bundle};
 
 /// The longest policy that a bundle proposes: some hundreds of keys.
