@@ -250,9 +250,14 @@ check_fuzz() {
     names=$(cargo-fuzz fuzz list --fuzz-dir fuzz)
     [ -n "$names" ] || { say "fuzz/ has no target"; return 1; }
     for name in $names; do
-        seeds=(vectors/secure-log/logs)
-        [ -d "fuzz/seeds/$name" ] && seeds+=("fuzz/seeds/$name")
+        seeds=(vectors/secure-log/logs vectors/secure-log/bundles)
         mkdir -p "fuzz/corpus/$name"
+        # What a long run found worth keeping.
+        if [ -f "fuzz/seeds/$name.tar.gz" ]; then
+            mkdir -p "$work/seeds/$name"
+            tar -xzf "fuzz/seeds/$name.tar.gz" -C "$work/seeds/$name"
+            seeds+=("$work/seeds/$name")
+        fi
         cargo-fuzz fuzz run --fuzz-dir fuzz "$name" "fuzz/corpus/$name" "${seeds[@]}" -- \
             -max_total_time="$seconds" -max_len=65536 -verbosity=0
         say "$name: nothing found in $seconds s"

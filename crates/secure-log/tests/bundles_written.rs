@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use secure_log::SecureLog;
-use secure_log::bundle::verify_bundle;
+use secure_log::bundle::{BundleReport, verify_bundle};
 use secure_log::engine::{Absent, EvidenceError, EvidenceOf, LogOptions, Providers};
 use secure_log::error::LogError;
 use secure_log::memory::MemoryStore;
@@ -82,8 +82,17 @@ fn check_all<S: SecureLogStore>(
         let found = verify_bundle(&lines[..], trust).unwrap();
         let said = agreed(&lines, &found.report, reference, &format!("{which}, {of:?}"));
         let pruned_range = matches!(of, EvidenceOf::Range(..)) && found.report.pruned > 0;
-        assert!(found.report.verdict == Verdict::Valid || pruned_range, "{which}, {of:?}: {said}");
+        // A bundle carries no introductions: whoever pins the first key alone does not know the later ones. The hint has them.
+        let later_key = || which.starts_with("key-") && by_hint(&lines, &found, trust) == Verdict::Valid;
+        assert!(found.report.verdict == Verdict::Valid || pruned_range || later_key(), "{which}, {of:?}: {said}");
         made += 1;
     }
     made
+}
+
+/// The verdict by the policy that came with a bundle, which in a test is known to be the right one.
+fn by_hint(lines: &[u8], found: &BundleReport, trust: &Trust) -> Verdict {
+    let mut hinted: Trust = found.hint.as_ref().expect("it has a hint").parse().expect("the hint is a policy");
+    hinted.set_origin(trust.origin().expect("the golden keys are of one log"));
+    verify_bundle(lines, &hinted).unwrap().report.verdict
 }

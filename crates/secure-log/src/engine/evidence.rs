@@ -154,14 +154,24 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
     }
 
-    /// Whom this log itself trusts.
+    /// Whom this log itself trusts, and the keys that they introduced: a bundle carries no introductions.
     fn own_trust(&self) -> Result<Trust, LogError> {
         let mut trust = self.verifying_trust()?;
+        for LogKey { key, .. } in self.past_log_keys() {
+            if !trust.log_keys().contains(&key) {
+                trust.add_log_key(key);
+            }
+        }
+        for signer in self.known_signers().signers() {
+            if !trust.signers().contains(signer) {
+                trust.add_signer(signer.clone());
+            }
+        }
         let identity = &self.settings.identity;
         if let Some(signer) = own_signer(&*self.providers.keystore, identity)? {
             let shared =
                 trust.signers().iter().any(|other| other.key() == signer.key() && other.identity() != identity);
-            if !shared {
+            if !shared && !trust.signers().contains(&signer) {
                 trust.add_signer(signer);
             }
         }
