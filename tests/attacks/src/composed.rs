@@ -324,11 +324,7 @@ impl Subject for Composed<'_> {
             Ok(report) => match report.verdict {
                 writer::Verdict::Valid => Said::Valid,
                 writer::Verdict::Incomplete => {
-                    let text = |missing: writer::MissingCheck| match missing.at {
-                        Some(at) => format!("{at}: {}", missing.detail),
-                        None => missing.detail,
-                    };
-                    Said::Incomplete { missing: report.missing.into_iter().map(text).collect() }
+                    Said::Incomplete { missing: report.missing.into_iter().map(shown).collect() }
                 }
                 writer::Verdict::Invalid(finding) => Said::Invalid { code: finding.code, at: finding.at },
             },
@@ -418,5 +414,13 @@ fn rules_to_wire(rules: &StreamRules) -> writer::StreamRules {
             SigningRule::Entries => writer::SigningRule::Entries,
         },
         description: rules.description.clone(),
+    }
+}
+
+/// What could not be checked, as it is shown.
+pub fn shown(missing: writer::MissingCheck) -> String {
+    match missing.at {
+        Some(at) => format!("{at}: {}", missing.detail),
+        None => missing.detail,
     }
 }

@@ -5,7 +5,7 @@ use secure_log_verify::host::writer::{Report, Verdict};
 use secure_log_verify::host::{Answer, LogError};
 use wasmtime::{Result, ensure};
 
-use crate::composed::Composed;
+use crate::composed::{Composed, shown};
 use crate::stacks::{Kept, Stacks};
 use crate::{Check, Seen, check};
 
@@ -46,10 +46,14 @@ fn texts(log: &mut Composed<'_>) -> Vec<String> {
         Err(_) => refused(log),
     };
     match answer {
-        Ok(Report { verdict, missing, .. }) => match verdict {
-            Verdict::Invalid(finding) => missing.into_iter().chain([finding.at, finding.detail]).collect(),
-            _ => missing,
-        },
+        Ok(report) => {
+            let found = match report.verdict {
+                Verdict::Invalid(finding) => vec![finding.at, finding.detail],
+                _ => Vec::new(),
+            };
+            let page = report.text.lines().map(str::to_owned).chain([report.json]);
+            page.chain(report.missing.into_iter().map(shown)).chain(found).collect()
+        }
         Err(error) => texts_of(error),
     }
 }
