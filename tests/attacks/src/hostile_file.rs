@@ -20,8 +20,8 @@ pub fn checks() -> Vec<Check> {
     ]
 }
 
-/// Longest error that anybody reads.
-const READABLE: usize = 600;
+/// Longest answer that anybody reads: an error, or a report with its JSON and its page.
+const READABLE: usize = 4000;
 
 /// What one opening may take of memory. A line is at most 34 MiB, and crosses from one component to the next.
 const BOUND_KIB: u64 = 256 << 10;
