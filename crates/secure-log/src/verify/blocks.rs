@@ -10,12 +10,15 @@ use crate::jsonl::{HEAD_PREFIX, MAX_LINE_BYTES};
 pub(super) struct Splitter {
     /// Lines with their newlines; of a line that is too long, no more than shows that it is.
     bytes: Vec<u8>,
+    /// Where each line ends in `bytes`: the places of the newlines.
+    ends: Vec<usize>,
     /// Up to here lines were looked for.
     scanned: usize,
     /// Where the line that is not finished yet begins.
     line_start: usize,
-    /// Up to here there are whole commits.
+    /// Up to here there are whole commits, and as many of `ends`.
     whole: usize,
+    whole_ends: usize,
     /// The last of them, if the disk never got a part of it.
     damaged: Option<Damaged>,
     /// Lines before `bytes`, before `whole` and before `line_start`.
@@ -33,10 +36,13 @@ pub(super) struct Splitter {
     too_large: bool,
 }
 
-/// Whole commits, one after the other.
+/// Lines of whole commits, one after the other.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
     pub(super) bytes: &'a [u8],
+    /// Where the first line begins, and where each ends.
+    pub(super) start: usize,
+    pub(super) ends: &'a [usize],
     /// Lines of the file before them.
     pub(super) lines_before: u64,
     /// Where the damage begins: with the last commit.
@@ -54,12 +60,11 @@ pub(super) struct Damaged {
 impl<'a> Block<'a> {
     /// Its lines, without their newlines.
     pub(super) fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let mut rest = self.bytes;
-        core::iter::from_fn(move || {
-            let end = memchr::memchr(b'\n', rest)?;
-            let line = &rest[..end];
-            rest = &rest[end + 1..];
-            Some(line)
+        let (bytes, mut start) = (self.bytes, self.start);
+        self.ends.iter().map(move |&end| {
+            let line = &bytes[start..end];
+            start = end + 1;
+            line
         })
     }
 }
@@ -69,9 +74,11 @@ impl Splitter {
     pub(super) fn new(limit: usize) -> Splitter {
         Splitter {
             bytes: Vec::new(),
+            ends: Vec::new(),
             scanned: 0,
             line_start: 0,
             whole: 0,
+            whole_ends: 0,
             damaged: None,
             lines_before: 0,
             lines_whole: 0,
@@ -101,30 +108,36 @@ impl Splitter {
 
     /// The commits that are whole. They are there until [`Splitter::discard_block`].
     pub(super) fn block(&self) -> Option<Block<'_>> {
-        let bytes = &self.bytes[..self.whole];
-        (!bytes.is_empty()).then_some(Block { bytes, lines_before: self.lines_before, damaged: self.damaged })
+        let (bytes, ends) = (&self.bytes[..self.whole], &self.ends[..self.whole_ends]);
+        let block = Block { bytes, start: 0, ends, lines_before: self.lines_before, damaged: self.damaged };
+        (!bytes.is_empty()).then_some(block)
     }
 
     /// Lets go of the commits that are whole, and looks for further ones.
     pub(super) fn discard_block(&mut self) {
         self.bytes.drain(..self.whole);
+        self.ends.drain(..self.whole_ends);
         self.block_is_gone();
     }
 
-    /// The same, and hands out their bytes. `spent` is a buffer that may be used again.
-    pub(super) fn take_block(&mut self, mut spent: Vec<u8>) -> Vec<u8> {
+    /// The same, and hands out their bytes and where their lines end. `spent` is a buffer that may be used again.
+    pub(super) fn take_block(&mut self, mut spent: Vec<u8>) -> (Vec<u8>, Vec<usize>) {
         spent.clear();
         spent.extend_from_slice(&self.bytes[self.whole..]);
         self.bytes.truncate(self.whole);
-        let block = core::mem::replace(&mut self.bytes, spent);
+        let bytes = core::mem::replace(&mut self.bytes, spent);
+        let open_ends = self.ends.split_off(self.whole_ends);
+        let ends = core::mem::replace(&mut self.ends, open_ends);
         self.block_is_gone();
-        block
+        (bytes, ends)
     }
 
     fn block_is_gone(&mut self) {
         self.scanned -= self.whole;
         self.line_start -= self.whole;
+        self.ends.iter_mut().for_each(|end| *end -= self.whole);
         self.whole = 0;
+        self.whole_ends = 0;
         self.position = self.commit_start;
         self.dropped = 0;
         self.lines_before = self.lines_whole;
@@ -163,10 +176,15 @@ impl Splitter {
 
     /// Looks for ends of lines in what was not looked at, up to the end or to a commit that is damaged or too large.
     fn scan(&mut self) {
-        // NUL stands in no record, so that mostly one look at all bytes is enough.
-        let careful = self.sectors.run.is_some() || memchr::memchr(0, &self.bytes[self.scanned..]).is_some();
+        // NUL stands in no record, so that runs of it are looked for from the first one on.
+        let mut careful = self.sectors.run.is_some();
         while self.damaged.is_none() && !self.too_large {
-            let newline = memchr::memchr(b'\n', &self.bytes[self.scanned..]);
+            let rest = &self.bytes[self.scanned..];
+            let mut newline = if careful { None } else { memchr::memchr2(b'\n', 0, rest) };
+            careful |= newline.is_some_and(|at| rest[at] == 0);
+            if careful {
+                newline = memchr::memchr(b'\n', rest);
+            }
             let end = newline.map_or(self.bytes.len(), |length| self.scanned + length);
             if careful {
                 let at = self.file_position(self.scanned);
@@ -197,6 +215,7 @@ impl Splitter {
         self.sectors.end_run(self.file_position(self.scanned), self.commit_start);
         let ends_commit = self.bytes[self.line_start..].starts_with(HEAD_PREFIX) || self.lines == 0;
         self.lines += 1;
+        self.ends.push(self.scanned);
         self.scanned += 1;
         self.line_start = self.scanned;
         if ends_commit {
@@ -204,6 +223,7 @@ impl Splitter {
                 self.sectors.lost.then_some(Damaged { lines_before: self.lines_whole, position: self.commit_start });
             self.sectors = LostSectors::default();
             self.whole = self.scanned;
+            self.whole_ends = self.ends.len();
             self.lines_whole = self.lines;
             self.commit_start = self.file_position(self.scanned);
         }

@@ -1,8 +1,9 @@
 //! Verifying a file of JSON lines: as it lies, on as many cores as there are, or in pieces as they come (format.md s.7).
 
 use core::num::NonZeroUsize;
+use core::ops::Range;
 use std::io::{self, Read};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::jsonl::{Line, LineError};
@@ -18,8 +19,8 @@ use crate::verify::verifier::Verifier;
 pub const MAX_COMMIT_BYTES: usize = 320 << 20;
 /// How much is read at once.
 const CHUNK_BYTES: usize = 256 << 10;
-/// How many lines are prepared before it is their turn to be judged; what they hold besides the block is some hundred
-/// bytes each.
+/// How many lines of a damaged block are prepared before it is their turn to be judged; what they hold besides the block is
+/// some hundred bytes each.
 const MAX_LINES_AHEAD: usize = 4096;
 /// More threads than that would wait for each other: judging takes about a fifth of the time.
 const MAX_THREADS: usize = 4;
@@ -74,7 +75,7 @@ fn verify_side_by_side(
     progress: impl FnMut(Progress) + Send,
 ) -> io::Result<Report> {
     let LogVerifier { preparation, splitter, judge } = verifier;
-    let feed = Mutex::new(Feed { log, splitter, blocks: 0, ended: None });
+    let feed = Mutex::new(Feed { log, splitter, shared: None, pieces: 0, ended: None });
     let bench = Mutex::new(Bench { judge, judged: 0, progress });
     let turn = Condvar::new();
     thread::scope(|scope| {
@@ -95,33 +96,74 @@ fn verify_side_by_side(
     }
 }
 
-/// Where blocks come from.
+/// Where blocks come from, cut into pieces that threads share evenly.
 struct Feed<R> {
     log: R,
     splitter: Splitter,
-    /// How many blocks were handed out.
-    blocks: u64,
+    /// The block that is handed out, and which of its lines are next.
+    shared: Option<(Arc<WholeBlock>, usize)>,
+    /// How many pieces were handed out.
+    pieces: u64,
     ended: Option<io::Result<()>>,
 }
 
-/// A block of whole commits, to be judged as the one with this number.
-struct NumberedBlock {
-    number: u64,
+/// A block of whole commits.
+struct WholeBlock {
     bytes: Vec<u8>,
+    ends: Vec<usize>,
     lines_before: u64,
     damaged: Option<Damaged>,
     progress: Progress,
 }
 
-impl NumberedBlock {
+/// Some of its lines, to be judged as the piece with this number.
+struct Piece {
+    number: u64,
+    of: Arc<WholeBlock>,
+    lines: Range<usize>,
+}
+
+/// How many lines a piece has at the most, of a block that is not damaged: what is said of damage is said of a commit as a whole.
+const PIECE_LINES: usize = 400;
+
+impl Piece {
     fn as_block(&self) -> Block<'_> {
-        Block { bytes: &self.bytes, lines_before: self.lines_before, damaged: self.damaged }
+        let WholeBlock { bytes, ends, lines_before, damaged, .. } = &*self.of;
+        let first = self.lines.start;
+        Block {
+            bytes,
+            start: first.checked_sub(1).map_or(0, |before| ends[before] + 1),
+            ends: &ends[self.lines.clone()],
+            lines_before: lines_before + first as u64,
+            damaged: *damaged,
+        }
     }
 }
 
 impl<R: Read> Feed<R> {
-    /// The next block. `spent` is the buffer of an earlier one.
-    fn next(&mut self, spent: Vec<u8>) -> Option<NumberedBlock> {
+    /// The next piece. `spent` is the buffer of an earlier block.
+    fn next(&mut self, spent: Vec<u8>) -> Option<Piece> {
+        let (block, first) = match self.shared.take() {
+            Some(shared) => shared,
+            None => (Arc::new(self.read_block(spent)?), 0),
+        };
+        let lines = block.ends.len();
+        let last = if block.damaged.is_some() { lines } else { lines.min(first + PIECE_LINES) };
+        if last < lines {
+            self.shared = Some((Arc::clone(&block), last));
+        }
+        let number = self.pieces;
+        self.pieces += 1;
+        Some(Piece { number, of: block, lines: first..last })
+    }
+
+    /// Hands out nothing more.
+    fn end(&mut self) {
+        self.ended.get_or_insert(Ok(()));
+        self.shared = None;
+    }
+
+    fn read_block(&mut self, spent: Vec<u8>) -> Option<WholeBlock> {
         while self.splitter.block().is_none() {
             if self.ended.is_some() || self.splitter.is_too_large() {
                 return None;
@@ -134,10 +176,9 @@ impl<R: Read> Feed<R> {
         }
         let block = self.splitter.block()?;
         let (lines_before, damaged) = (block.lines_before, block.damaged);
-        let number = self.blocks;
-        self.blocks += 1;
         let progress = progress(&self.splitter);
-        Some(NumberedBlock { number, bytes: self.splitter.take_block(spent), lines_before, damaged, progress })
+        let (bytes, ends) = self.splitter.take_block(spent);
+        Some(WholeBlock { bytes, ends, lines_before, damaged, progress })
     }
 }
 
@@ -156,25 +197,25 @@ fn work(
     turn: &Condvar,
 ) {
     let mut spent = Vec::new();
+    let mut scratch = Vec::new();
     loop {
-        let Some(block) = lock(feed).next(spent) else { return };
-        let ahead: Vec<_> = {
-            let mut scratch = Vec::new();
-            block.as_block().lines().take(MAX_LINES_AHEAD).map(|line| preparation.read(line, &mut scratch)).collect()
-        };
+        let Some(piece) = lock(feed).next(core::mem::take(&mut spent)) else { return };
+        let block = piece.as_block();
+        let ahead: Vec<_> =
+            block.lines().take(MAX_LINES_AHEAD).map(|line| preparation.read(line, &mut scratch)).collect();
         let mut bench =
-            turn.wait_while(lock(bench), |bench| bench.judged != block.number).unwrap_or_else(PoisonError::into_inner);
-        let goes_on = bench.judge.block(&block.as_block(), &ahead, preparation);
+            turn.wait_while(lock(bench), |bench| bench.judged != piece.number).unwrap_or_else(PoisonError::into_inner);
+        let goes_on = bench.judge.block(&block, &ahead, preparation);
         bench.judged += 1;
         if goes_on {
-            (bench.progress)(block.progress);
+            (bench.progress)(piece.of.progress);
         } else {
-            lock(feed).ended.get_or_insert(Ok(()));
+            lock(feed).end();
         }
         drop(bench);
         turn.notify_all();
         drop(ahead);
-        spent = block.bytes;
+        spent = Arc::into_inner(piece.of).map_or_else(Vec::new, |block| block.bytes);
     }
 }
 
