@@ -6,6 +6,7 @@
 
 mod blocks;
 mod commit;
+mod conclusion;
 mod content;
 mod cosigners;
 mod finding;

@@ -20,8 +20,8 @@ use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
 use crate::verify::missing::{Missing, MissingCode};
 use crate::verify::part::{Scope, Segments, Unit};
 use crate::verify::prepared::{Digest, Found, Preparation};
-use crate::verify::report::{Counts, Few, KeyRole, KeyUses, Listed, Report, Verdict};
-use crate::verify::rotation::{MAX_INTRODUCED_KEYS, Rotations};
+use crate::verify::report::{Counts, Few, KeyRole, KeyUses, Listed};
+use crate::verify::rotation::Rotations;
 use crate::verify::stream::{Kind, Stream, Streams};
 use crate::verify::trust::{Signer, Trust};
 
@@ -64,14 +64,14 @@ pub struct Verifier {
     pub(super) unattested: Few<(u64, u64)>,
     pub(super) missing: Listed<Missing>,
     pub(super) unknown_signers: Listed<String>,
-    keys: KeyUses,
-    trusted_head: u64,
-    cosigners: Cosigners,
+    pub(super) keys: KeyUses,
+    pub(super) trusted_head: u64,
+    pub(super) cosigners: Cosigners,
     pub(super) counts: Counts,
     /// [`MAX_STREAMS`] and [`MAX_SEGMENTS`], but in tests.
     pub(super) limits: (usize, usize),
     /// What was counted at the last head, with its size and root.
-    at_head: (Counts, u64, Hash),
+    pub(super) at_head: (Counts, u64, Hash),
     scratch: Vec<u8>,
 }
 
@@ -238,129 +238,6 @@ impl Verifier {
             ))
         } else {
             None
-        }
-    }
-
-    /// The report on a log in which a check failed.
-    pub fn invalid(self, finding: Finding) -> Report {
-        let counts = self.counts;
-        self.report(Verdict::Invalid(finding), counts, 0)
-    }
-
-    /// The report on a log whose end was reached, `torn` bytes after its last head.
-    pub fn finish(mut self, torn: u64) -> Report {
-        if let Some(report) = self.unreadable() {
-            return report;
-        }
-        if torn > 0 {
-            let detail = format!("{torn} bytes after the last head: a commit that was never finished");
-            self.miss(Missing::new(MissingCode::TornCommit, detail));
-        }
-        if self.commit.begun {
-            let detail = "records after the last head: a commit that was never finished";
-            self.miss(Missing::new(MissingCode::TornCommit, detail));
-        }
-        if let Some(gone) = self.streams.list.iter().find_map(|stream| stream.gone) {
-            let detail = "pruned, and no entry of its stream says so";
-            return self.invalid(Finding::new(FindingCode::PruneUnauthorized, Place::Seqno(gone), detail));
-        }
-        self.miss_uncovered_prunings();
-        if self.data_keys_untracked {
-            let detail = "there are more data keys than are kept track of: whether one is missing was not checked";
-            self.miss(Missing::new(MissingCode::Limit, detail));
-        } else if let Some(&seqno) = self.keyless.values().min() {
-            let detail = "its data key is gone and no entry says that it was erased";
-            return self.invalid(Finding::new(FindingCode::DekMissing, Place::Seqno(seqno), detail));
-        }
-        self.conclude()
-    }
-
-    /// The report on a log of which only the beginning was read, up to a head.
-    pub fn stop(mut self, why: &str) -> Report {
-        if let Some(report) = self.unreadable() {
-            return report;
-        }
-        self.miss(Missing::new(MissingCode::Limit, why));
-        // Whether what is gone may be gone, and which data keys were erased, may be said by what was not read.
-        self.miss_uncovered_prunings();
-        self.conclude()
-    }
-
-    fn unreadable(&mut self) -> Option<Report> {
-        if self.log.is_some() {
-            return None;
-        }
-        let verifier = core::mem::replace(self, Verifier::new(Trust::new()));
-        let finding = Finding::new(FindingCode::Malformed, Place::Line(1), "no log record");
-        let nothing_known = verifier.missing.items.is_empty();
-        let verdict = if nothing_known { Verdict::Invalid(finding) } else { Verdict::Incomplete };
-        Some(verifier.report(verdict, Counts::default(), 0))
-    }
-
-    fn miss_uncovered_prunings(&mut self) {
-        let prunings = core::mem::take(&mut self.prunings);
-        for seqno in prunings.items {
-            let detail = "this record of a pruning is covered by no trusted tree head";
-            self.miss(Missing::at(MissingCode::PruningUncovered, Place::Seqno(seqno), detail));
-        }
-        self.missing.unlisted += prunings.more;
-    }
-
-    fn conclude(mut self) -> Report {
-        let unattested = core::mem::take(&mut self.unattested);
-        for (first, last) in unattested.items {
-            let detail = "found in the store after a crash, and attested by nobody";
-            self.miss(Missing::at(MissingCode::Unattested, Place::Entries(first, last), detail));
-        }
-        self.missing.unlisted += unattested.more;
-        if self.rotations.untracked {
-            let detail =
-                format!("more than {MAX_INTRODUCED_KEYS} keys were introduced: those after them were not followed");
-            self.miss(Missing::new(MissingCode::Limit, detail));
-        }
-        let (counts, size, _) = self.at_head;
-        if self.trusted_head < size || self.trusted_head == 0 {
-            let missing = match self.trusted_head {
-                0 if size == 0 => Missing::new(MissingCode::Uncovered, "no trusted key signed a head of this log"),
-                head => {
-                    let at = Place::Entries(head + 1, size);
-                    Missing::at(MissingCode::Uncovered, at, "covered by no trusted tree head")
-                }
-            };
-            self.miss(missing);
-        }
-        if let Some(short) = self.cosigners.short_of(size, &self.trust) {
-            let detail = "the quorum of the policy has cosigned no head over them";
-            self.miss(match short {
-                0 => Missing::new(MissingCode::QuorumUnmet, "the quorum of the policy has cosigned no head"),
-                _ => Missing::at(MissingCode::QuorumUnmet, Place::Entries(size - short + 1, size), detail),
-            });
-        }
-        let verdict = if self.missing.items.is_empty() { Verdict::Valid } else { Verdict::Incomplete };
-        let complete_to = self.trusted_head;
-        self.report(verdict, counts, complete_to)
-    }
-
-    fn report(self, verdict: Verdict, counts: Counts, complete_to: u64) -> Report {
-        let (_, size, root) = self.at_head;
-        let Counts { entries, pruned, segments, signatures, heads, cosignatures, erased } = counts;
-        Report {
-            verdict,
-            origin: self.log.map(|log| log.origin).unwrap_or_default(),
-            size,
-            root,
-            complete_to,
-            entries,
-            pruned,
-            segments,
-            signatures,
-            heads,
-            cosignatures,
-            erased,
-            missing: self.missing.items,
-            missing_unlisted: self.missing.unlisted,
-            unknown_signers: self.unknown_signers.items,
-            keys: self.keys.counted(),
         }
     }
 
