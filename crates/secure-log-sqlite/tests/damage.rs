@@ -12,7 +12,7 @@ use secure_log::verify::Verdict;
 use secure_log_sqlite::database::{Database, SqlError, Value};
 use secure_log_sqlite::{Native, SqliteStore};
 use secure_log_testkit::attacks::{options, providers, sample_log, sample_records};
-use secure_log_testkit::{OwnedRecord, SeededRandom, count, seed, witnessed};
+use secure_log_testkit::{SeededRandom, attested, count, records_of, seed, witnessed};
 
 /// Whatever a file holds, reading it ends, and only the log that was written is called valid.
 #[test]
@@ -39,26 +39,11 @@ fn random_bytes_that_changed_never_make_another_log_valid() {
         let Ok(report) = log.verify_log() else { continue };
         if report.verdict == Verdict::Valid {
             drop(log);
-            let mut records: Vec<OwnedRecord> = Vec::new();
-            let mut store = SqliteStore::open(&path).unwrap();
             // SQLite checks a page when a connection reads it first: some damage is an error once, and then read rightly.
-            if store.scan(0, usize::MAX, &mut |record| records.push(record.into())).is_err() {
-                continue;
-            }
+            let Ok(records) = records_of(&mut SqliteStore::open(&path).unwrap()) else { continue };
             assert!(attested(records) == right, "round {round}: another log is called valid");
         }
     }
-}
-
-/// The records without the signature lines of heads: one that names somebody else now counts for nothing, and the next head
-/// that the log signed attests all that it did.
-fn attested(mut records: Vec<OwnedRecord>) -> Vec<OwnedRecord> {
-    for record in &mut records {
-        if let OwnedRecord::Head(head) = record {
-            head.sigs.clear();
-        }
-    }
-    records
 }
 
 /// A database whose statement with this number fails, before it is done or after.

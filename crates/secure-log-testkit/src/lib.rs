@@ -48,5 +48,5 @@ pub use hostile::HostileStore;
 pub use keystore::TestKeystore;
 pub use layer::{AnyStore, Method, SharedStore};
 pub use naive::NaiveStore;
-pub use record::{OwnedRecord, flip_stored_bit, from_jsonl, records_of, store_from, to_jsonl};
+pub use record::{OwnedRecord, attested, flip_stored_bit, from_jsonl, records_of, store_from, to_jsonl};
 pub use surroundings::{ManualClock, SeededRandom, count, seed};
