@@ -4,39 +4,12 @@
 //! A host may make an instance for each request, or use one for many. Nothing that a request does rests on what is kept
 //! from another: a store that is kept open compares before each commit, as if it had been opened for it.
 
-mod bindings {
-    #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
-    wit_bindgen::generate!({
-        inline: "
-            package secure-log:rpc-server;
-
-            world http-server {
-                export wasi:http/incoming-handler@0.2.12;
-            }
-        ",
-        world: "secure-log:rpc-server/http-server",
-        path: ["../../wit/keys", "../../wit"],
-        with: {
-            "wasi:clocks/monotonic-clock@0.2.12": secure_log_guest_http::bindings::wasi::clocks::monotonic_clock,
-            "wasi:http/types@0.2.12": secure_log_guest_http::bindings::wasi::http::types,
-            "wasi:io/error@0.2.12": secure_log_guest_http::bindings::wasi::io::error,
-            "wasi:io/poll@0.2.12": secure_log_guest_http::bindings::wasi::io::poll,
-            "wasi:io/streams@0.2.12": secure_log_guest_http::bindings::wasi::io::streams,
-        },
-        generate_all,
-    });
-    export!(Server);
-
-    use super::Server;
-}
-
 use std::cell::RefCell;
 
-use bindings::exports::wasi::http::incoming_handler::Guest;
 use secure_log::store::StoreError;
 use secure_log_guest::ImportedStore;
-use secure_log_guest_http::bindings::wasi::http::types::{IncomingRequest, ResponseOutparam};
-use secure_log_guest_http::{Deadline, Incomplete, answer, content_length, header, method_name, receive};
+use secure_log_guest_http::bindings::wasi::http::types::IncomingRequest;
+use secure_log_guest_http::{Deadline, Incomplete, Reply, Responder, content_length, header, method_name, receive};
 use secure_log_rpc::MAX_REQUEST_BYTES;
 use secure_log_rpc::endpoint::{CONFIG_VARIABLE, Endpoint, Request, Response, TOKEN_VARIABLE};
 
@@ -45,15 +18,14 @@ const BODY_SECS: u64 = 60;
 
 struct Server;
 
-impl Guest for Server {
-    fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        let response = respond(&request).unwrap_or_else(|refused| refused);
-        if let Some(note) = &response.note {
-            eprintln!("{note}");
-        }
-        answer(out, response.status, response.content_type, &response.body);
+impl Responder for Server {
+    fn respond(request: &IncomingRequest) -> Reply {
+        let Response { status, content_type, body, note } = respond(request).unwrap_or_else(|refused| refused);
+        Reply { status, content_type, body, note }
     }
 }
+
+secure_log_guest_http::export_handler!(Server);
 
 /// Either is the response: the one that a call got, or the one that it did not get as far as.
 fn respond(request: &IncomingRequest) -> Result<Response, Response> {

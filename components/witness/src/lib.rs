@@ -10,35 +10,23 @@ mod bindings {
         inline: "
             package secure-log:witness;
 
-            world http-witness {
+            world keys {
                 import keys:keystore/signer;
-                export wasi:http/incoming-handler@0.2.12;
             }
         ",
-        world: "secure-log:witness/http-witness",
-        path: ["../../wit/keys", "../../wit"],
-        with: {
-            "wasi:clocks/monotonic-clock@0.2.12": secure_log_guest_http::bindings::wasi::clocks::monotonic_clock,
-            "wasi:http/types@0.2.12": secure_log_guest_http::bindings::wasi::http::types,
-            "wasi:io/error@0.2.12": secure_log_guest_http::bindings::wasi::io::error,
-            "wasi:io/poll@0.2.12": secure_log_guest_http::bindings::wasi::io::poll,
-            "wasi:io/streams@0.2.12": secure_log_guest_http::bindings::wasi::io::streams,
-        },
+        world: "secure-log:witness/keys",
+        path: "../../wit/keys",
         generate_all,
     });
-    export!(Server);
-
-    use super::Server;
 }
 mod keystore;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bindings::exports::wasi::http::incoming_handler::Guest;
 use keystore::ImportedKeystore;
 use secure_log_disk::OsDisk;
-use secure_log_guest_http::bindings::wasi::http::types::{IncomingRequest, ResponseOutparam};
-use secure_log_guest_http::{Deadline, Incomplete, answer, content_length, method_name, receive};
+use secure_log_guest_http::bindings::wasi::http::types::IncomingRequest;
+use secure_log_guest_http::{Deadline, Incomplete, Reply, Responder, content_length, method_name, receive};
 use secure_log_witness::{Endpoint, MAX_REQUEST_BYTES, Request, Response, Route, WitnessConfig};
 
 /// A body has to be there after so long.
@@ -46,15 +34,14 @@ const BODY_SECS: u64 = 20;
 
 struct Server;
 
-impl Guest for Server {
-    fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        let response = respond(&request).unwrap_or_else(|refused| refused);
-        if let Some(note) = &response.note {
-            eprintln!("{note}");
-        }
-        answer(out, response.status, response.content_type, &response.body);
+impl Responder for Server {
+    fn respond(request: &IncomingRequest) -> Reply {
+        let Response { status, content_type, body, note } = respond(request).unwrap_or_else(|refused| refused);
+        Reply { status, content_type, body, note }
     }
 }
+
+secure_log_guest_http::export_handler!(Server);
 
 /// Either is the response: the one to what was asked for, or the one that says why it was not looked at.
 fn respond(request: &IncomingRequest) -> Result<Response, Response> {

@@ -1,7 +1,7 @@
 //! HTTP messages, read and written within bounds.
 //!
 //! **In scope**: the bindings of `wasi:http`; [`receive`] and [`send`], for the bodies on both ends; [`Post`], a call that ends
-//! in time; [`answer`].
+//! in time; [`Responder`], for a component that answers.
 //! **Out of scope**: what a message means, which `secure-log-rpc` and `secure-log-witness` know.
 
 pub mod bindings {
@@ -23,10 +23,10 @@ pub mod bindings {
 }
 
 mod client;
-mod server;
+pub mod server;
 
 pub use client::{Answer, Post, PostError};
-pub use server::{answer, method_name};
+pub use server::{Reply, Responder, method_name};
 
 use bindings::wasi::clocks::monotonic_clock;
 use bindings::wasi::http::types::{Fields, IncomingBody, OutgoingBody};
