@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The gate: every check that there is. Each step prints what it does and how long it took; the last line counts them.
+# The gate: every check that there is. Each step prints what it does and how long it took; the last line counts them, and
+# before it stands the end of what each failed step printed. All of that is in target/steps/.
 #
 #   test.sh [WORD]..       only the steps whose name contains one of the words
 #
@@ -269,6 +270,11 @@ check_fuzz() {
 passed=0
 failed=()
 skipped=()
+# What each step printed, and how much of it is shown again of one that failed.
+outputs=$target/steps
+repeated_lines=40
+rm -rf "$outputs"
+mkdir -p "$outputs"
 
 step() {
     local name=$1 word wanted=${#words[@]} began=$SECONDS status
@@ -280,8 +286,8 @@ step() {
     printf '\n=== %s\n' "$name"
     # In a subshell of its own, not in a condition, so that its first failing command ends it.
     set +e
-    (set -e; "$@") </dev/null
-    status=$?
+    (set -e; "$@") </dev/null 2>&1 | tee "$(output_of "$name")"
+    status=${PIPESTATUS[0]}
     set -e
     case $status in
         0) passed=$((passed + 1)); printf '=== passed: %s (%d s)\n' "$name" $((SECONDS - began)) ;;
@@ -289,6 +295,8 @@ step() {
         *) failed+=("$name"); printf '=== FAILED: %s (%d s)\n' "$name" $((SECONDS - began)) ;;
     esac
 }
+
+output_of() { printf '%s/%s.txt' "$outputs" "${1//[^A-Za-z0-9]/-}"; }
 
 not_run() {
     say "NOT RUN: $*"
@@ -299,11 +307,19 @@ close() {
     printf '\n'
     local name
     for name in "${skipped[@]}"; do say "NOT RUN: $name"; done
-    for name in "${failed[@]}"; do say "FAILED: $name"; done
+    for name in "${failed[@]}"; do show_end "$name"; done
     [ $((passed + ${#failed[@]} + ${#skipped[@]})) -gt 0 ] || fail "no step has such a name: ${words[*]}"
     say "in $SECONDS s:"
     say "$passed passed, ${#failed[@]} failed"
     [ ${#failed[@]} = 0 ]
+}
+
+# Of a long run only the end is looked at, so that what failed is said there, too.
+show_end() {
+    local output
+    output=$(output_of "$1")
+    printf 'FAILED: %s; the last of the %d lines in %s:\n' "$1" "$(wc -l <"$output")" "$output"
+    tail -n "$repeated_lines" "$output" | sed 's/^/    /'
 }
 
 main

@@ -21,7 +21,7 @@ mod bindings {
 }
 
 /// The interfaces of the contract, by the names that they have in `wit/log.wit`.
-pub use bindings::exports::secure_log::log::{checkpoint, encoder, log, tree, types, writer};
+pub use bindings::exports::secure_log::log::{checkpoint, encoder, evidence, log, tree, types, writer};
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
 /// Where what a guest says can be collected.
@@ -163,6 +163,48 @@ impl Stack {
 }
 
 impl Instance {
+    /// A whole bundle, page after page (`evidence.prove` and `bundle.next`).
+    pub fn evidence(&mut self, what: &evidence::Subject, size: Option<u64>) -> Result<Answer<Vec<u8>>> {
+        let (store, evidence) = (&mut self.store, self.stack.secure_log_log_evidence());
+        let bundle = match evidence.call_prove(&mut *store, what, size)? {
+            Ok(bundle) => bundle,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let mut lines = Vec::new();
+        let outcome = loop {
+            match evidence.bundle().call_next(&mut *store, bundle)? {
+                Ok(Some(page)) => lines.extend(page),
+                Ok(None) => break Ok(lines),
+                Err(refused) => break Err(refused),
+            }
+        };
+        bundle.resource_drop(store)?;
+        Ok(outcome)
+    }
+
+    /// Verifies a bundle in pieces of this many bytes (`evidence.verify` and `verification`).
+    pub fn verify_evidence(
+        &mut self,
+        bundle: &[u8],
+        policy: &str,
+        mac_keys: &[Vec<u8>],
+        piece: usize,
+    ) -> Result<std::result::Result<evidence::BundleReport, String>> {
+        let (store, evidence) = (&mut self.store, self.stack.secure_log_log_evidence());
+        let verification = match evidence.call_verify(&mut *store, policy, mac_keys)? {
+            Ok(verification) => verification,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        for bytes in bundle.chunks(piece) {
+            if !evidence.verification().call_push(&mut *store, verification, bytes)? {
+                break;
+            }
+        }
+        let report = evidence.verification().call_finish(&mut *store, verification)?;
+        verification.resource_drop(store)?;
+        Ok(Ok(report))
+    }
+
     /// For bindings of what a stack exports besides the contract.
     pub fn parts(&mut self) -> (&mut Store<Guest>, &component::Instance) {
         (&mut self.store, &self.instance)
@@ -275,6 +317,7 @@ functions! {
         read_page = call_read_page(stream: Option<&str>, from: u64, to: u64, limit: u32)
             -> Answer<Vec<encoder::EntryFields>>;
         sign_head = call_sign_head() -> Answer<String>;
+        rotate_key = call_rotate_key(label: &str) -> Answer<writer::KeyRotation>;
         verify_log = call_verify_log() -> Answer<writer::Report>;
         open_existing = call_open_existing(config: &str) -> Answer<()>;
         recover = call_recover(config: &str, choice: writer::UnattestedChoice) -> Answer<()>;

@@ -15,9 +15,11 @@ mod anchor;
 mod encoding;
 mod ending;
 mod entries;
+mod evidence;
 mod keystore;
 mod limits;
 mod opening;
+mod rotation;
 mod segments;
 mod signatures;
 mod streams;
@@ -39,6 +41,8 @@ pub const GROUPS: &[Group] = &[
     signatures::GROUP,
     writing::GROUP,
     tree::GROUP,
+    evidence::GROUP,
+    rotation::GROUP,
     keystore::GROUP,
     token::GROUP,
     tampering::GROUP,

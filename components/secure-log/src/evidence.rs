@@ -4,7 +4,9 @@ use std::cell::RefCell;
 
 use secure_log::bundle::{BundleReport, BundleVerifier, Claim};
 use secure_log::engine::{Evidence, EvidenceOf};
+use secure_log::hash::HmacKey;
 use secure_log::verify::{PolicyError, Trust, TrustError};
+use zeroize::Zeroizing;
 
 use crate::bindings::exports::secure_log::log::{evidence, types};
 use crate::convert;
@@ -30,8 +32,15 @@ impl evidence::Guest for Component {
         Ok(evidence::Bundle::new(Bundle(RefCell::new(begun))))
     }
 
-    fn verify(policy: String) -> Result<evidence::Verification, String> {
-        let trust: Trust = policy.parse().map_err(|error: PolicyError| error.to_string())?;
+    fn verify(policy: String, mac_keys: Vec<Vec<u8>>) -> Result<evidence::Verification, String> {
+        let mac_keys = Zeroizing::new(mac_keys);
+        let mut trust: Trust = policy.parse().map_err(|error: PolicyError| error.to_string())?;
+        for (number, key) in (1..).zip(mac_keys.iter()) {
+            let key = <[u8; 32]>::try_from(&key[..])
+                .map(Zeroizing::new)
+                .map_err(|_| format!("key {number} of the keyed suite has {} bytes, and not 32", key.len()))?;
+            trust.add_hmac_key(HmacKey::new(*key));
+        }
         let verifier = BundleVerifier::new(trust).map_err(|error: TrustError| error.to_string())?;
         Ok(evidence::Verification::new(Verification(RefCell::new(Some(verifier)))))
     }

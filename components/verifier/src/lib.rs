@@ -21,6 +21,7 @@ use secure_log::bundle::FileVerifier;
 use secure_log::hash::HmacKey;
 use secure_log::time::Timestamp;
 use secure_log::verify::Trust;
+use zeroize::Zeroizing;
 
 struct Verifier;
 
@@ -41,8 +42,9 @@ enum State {
 }
 
 impl GuestVerification for Verification {
-    fn begin(options: Options) -> Result<verifier::Verification, OptionsError> {
-        let trust = trust(&options)?;
+    fn begin(mut options: Options) -> Result<verifier::Verification, OptionsError> {
+        let mac_keys = Zeroizing::new(core::mem::take(&mut options.mac_keys));
+        let trust = trust(&options, &mac_keys)?;
         let reading = FileVerifier::new(trust).map_err(|error| wrong(WrongOption::Trust, error.to_string()))?;
         let verification =
             Verification { state: RefCell::new(State::Reading(Box::new(reading))), time: time(options.time)? };
@@ -82,7 +84,7 @@ impl GuestVerification for Verification {
     }
 }
 
-fn trust(options: &Options) -> Result<Trust, OptionsError> {
+fn trust(options: &Options, mac_keys: &[Vec<u8>]) -> Result<Trust, OptionsError> {
     let mut trust: Trust = match &options.policy {
         Some(policy) => policy.parse().map_err(|error| convert::policy_error(&error))?,
         None => Trust::new(),
@@ -90,12 +92,12 @@ fn trust(options: &Options) -> Result<Trust, OptionsError> {
     if let Some(origin) = &options.origin {
         trust.set_origin(origin);
     }
-    for (index, key) in options.mac_keys.iter().enumerate() {
-        let key = <[u8; 32]>::try_from(&key[..]).map_err(|_| {
-            let message = format!("key {} of the keyed suite has {} bytes, and not 32", index + 1, key.len());
+    for (number, key) in (1..).zip(mac_keys) {
+        let key = <[u8; 32]>::try_from(&key[..]).map(Zeroizing::new).map_err(|_| {
+            let message = format!("key {number} of the keyed suite has {} bytes, and not 32", key.len());
             wrong(WrongOption::MacKey, message)
         })?;
-        trust.add_hmac_key(HmacKey::new(key));
+        trust.add_hmac_key(HmacKey::new(*key));
     }
     Ok(trust)
 }

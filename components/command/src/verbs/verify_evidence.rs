@@ -1,7 +1,9 @@
 //! `verify-evidence`: checks what `evidence` printed, without the log.
 
+use zeroize::Zeroizing;
+
 use super::{JSON, MAX_POLICY_BYTES, POLICY, Verb};
-use crate::arguments::{Given, Syntax};
+use crate::arguments::{Flag, Given, Syntax, Takes};
 use crate::bindings::secure_log::log::evidence;
 use crate::bindings::secure_log::log::writer::Verdict;
 use crate::failure::{Exit, Failure};
@@ -17,9 +19,17 @@ The evidence is what `evidence` prints. The policy says whose signatures count: 
 key, the line `quorum none` or witnesses, and after a line `signers` who signs entries and segments. The verdict is valid
 (exit code 0): what is claimed is so; invalid (1); or incomplete (3), which says what is missing. `hint` is a policy that
 came with the evidence. It proves nothing: compare it with what you were told elsewhere.",
-    syntax: Syntax { operands: "", options: &[&POLICY, &JSON] },
+    syntax: Syntax { operands: "", options: &[&POLICY, &MAC_KEY, &JSON] },
     run,
 };
+
+const MAC_KEY: Flag = Flag {
+    name: "mac-key",
+    takes: Takes::Many("FILE"),
+    help: "a file with a key of the suite hmac-sha-256, 64 hexadecimal digits; may be repeated",
+};
+/// The digits, and what ends a line.
+const MAX_MAC_KEY_BYTES: usize = 64 + 2;
 
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     let policy = match given.value(&POLICY) {
@@ -29,7 +39,9 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
                 .advised("write --policy FILE, or set SECURE_LOG_TRUST (`wasmtime run --env SECURE_LOG_TRUST`)")
         })?,
     };
-    let verification = evidence::verify(&policy).map_err(|why| Failure::usage(format!("the policy: {why}")))?;
+    let mac_keys = Zeroizing::new(given.values(&MAC_KEY).map(mac_key).collect::<Result<Vec<_>, _>>()?);
+    let verification =
+        evidence::verify(&policy, &mac_keys).map_err(|why| Failure::usage(format!("the policy: {why}")))?;
     input::pieces(|bytes| verification.push(bytes))?;
     let found = verification.finish();
     let exit = match found.report.verdict {
@@ -39,4 +51,15 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     };
     out.show(&view::evidence(found));
     Ok(exit)
+}
+
+/// The key in a file of a folder that was opened for the command: on the command line everybody would see it.
+fn mac_key(file: &str) -> Result<Vec<u8>, Failure> {
+    let text = Zeroizing::new(input::read_file("--mac-key", file, MAX_MAC_KEY_BYTES)?);
+    let digits = text.strip_suffix('\n').unwrap_or(&text);
+    let digits = digits.strip_suffix('\r').unwrap_or(digits);
+    let mut key = Zeroizing::new([0; 32]);
+    const_hex::decode_to_slice(digits, &mut *key)
+        .map_err(|_| Failure::usage(format!("--mac-key: \"{file}\" is not 64 hexadecimal digits")))?;
+    Ok(key.to_vec())
 }

@@ -8,7 +8,9 @@ use crate::hash::Hash;
 use crate::jsonl::{BundleLine, Line, LineError, MAX_LINE_BYTES, parse_bundle_line};
 use crate::record::HeadRow;
 use crate::tree::{leaf_hash, verify_inclusion};
-use crate::verify::{Alone, Finding, FindingCode, Place, Progress, Report, Scope, Trust, TrustError, Verifier};
+use crate::verify::{
+    Alone, Finding, FindingCode, PartHead, Place, Progress, Report, Scope, Trust, TrustError, Verifier,
+};
 
 /// Verifies a bundle from a reader, in memory that its length does not change.
 ///
@@ -153,8 +155,8 @@ impl BundleVerifier {
                 let scope = if claim.stream().is_some() { Scope::Stream } else { Scope::Range };
                 let verifier = Verifier::of_part(self.trust.clone(), scope);
                 let alone = Alone::new(&self.trust);
-                let (stage, apart, gone) = (Stage::Log, None, None);
-                self.reading = Some(Reading { verifier, alone, claim, hint: None, stage, apart, gone });
+                let (hint, head, stage, apart, gone) = (None, None, Stage::Log, None, None);
+                self.reading = Some(Reading { verifier, alone, claim, hint, head, stage, apart, gone });
                 Ok(None)
             }
             BundleLine::OtherVersion(version) => {
@@ -172,6 +174,7 @@ struct Reading {
     alone: Alone,
     claim: Claim,
     hint: Option<String>,
+    head: Option<PartHead>,
     stage: Stage,
     apart: Option<Apart>,
     /// The entry of a stream that is gone and was read just now: nothing but a proof shows where it stood.
@@ -220,7 +223,7 @@ impl Reading {
                 self.hint = Some(text.into_owned());
                 Ok(())
             }
-            (Stage::Head, BundleLine::Record(Line::Head(row))) => self.take_head(&row),
+            (Stage::Head, BundleLine::Record(Line::Head(row))) => self.take_head(row),
             (Stage::Left(root), BundleLine::Left(hashes)) => {
                 let before = self.claim.range().0 - 1;
                 self.verifier.start_after(before, hashes).map_err(|error| mismatch(number, &error.to_string()))?;
@@ -254,7 +257,7 @@ impl Reading {
                 if found != root.hash {
                     return Err(mismatch(number, "it leads to another root").comparing(root.hash, found));
                 }
-                self.end_claim(root)
+                self.end_claim()
             }
             _ => misplaced(number),
         }
@@ -264,7 +267,7 @@ impl Reading {
         self.claim.stream().is_some()
     }
 
-    fn take_head(&mut self, row: &HeadRow) -> Result<(), Finding> {
+    fn take_head(&mut self, row: HeadRow) -> Result<(), Finding> {
         let (_, last) = self.claim.range();
         if row.size < last {
             let detail = "it does not cover what is claimed";
@@ -272,8 +275,8 @@ impl Reading {
                 Finding::new(FindingCode::HeadMismatch, Place::Head(row.size), detail).comparing(last, row.size)
             );
         }
-        self.verifier.part_head(row)?;
         let root = Root { size: row.size, hash: row.root };
+        self.head = Some(self.verifier.part_head(row)?);
         self.stage = if self.is_of_stream() { Stage::Entries(root) } else { Stage::Left(root) };
         Ok(())
     }
@@ -346,14 +349,15 @@ impl Reading {
         match (self.apart.take().and_then(|apart| apart.stream), self.gone.take()) {
             (Some(stream), _) => self.verifier.end_apart(&stream, Place::Seqno(seqno)),
             (None, Some(_)) => Ok(()),
-            (None, None) => self.end_claim(root),
+            (None, None) => self.end_claim(),
         }
     }
 
     /// Everything that is claimed was read, and stands under the head.
-    fn end_claim(&mut self, root: Root) -> Result<(), Finding> {
+    fn end_claim(&mut self) -> Result<(), Finding> {
         self.stage = Stage::Nothing;
-        self.verifier.end_part(root.size, root.hash)
+        let head = self.head.as_ref().expect("entries are read only under a head");
+        self.verifier.end_part(head)
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) use finding::Quoted;
 pub use finding::{Finding, FindingCode, Place};
 pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl, verify_jsonl_on};
 pub use missing::{Missing, MissingCode};
-pub(crate) use part::{Alone, Scope};
+pub(crate) use part::{Alone, PartHead, Scope};
 pub use policy::{MAX_POLICY_BYTES, MAX_POLICY_LINES, PolicyError, PolicyProblem, Quorum};
 pub use report::{KeyRole, KeyUse, MAX_LISTED, Report, Verdict};
 pub use rotation::MAX_INTRODUCED_KEYS;

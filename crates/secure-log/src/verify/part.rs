@@ -4,14 +4,16 @@
 //! [`crate::bundle`] reads the lines, knows their order, and says here what they are.
 
 use crate::hash::{Hash, KeyId};
+use crate::introduction;
 use crate::jsonl::Line;
+use crate::note::{self, NoteError, SignatureLine};
 use crate::record::{HeadRow, SegmentRow};
 use crate::tree::{CompactTree, ProofError};
 use crate::verify::commit::OpenCommit;
 use crate::verify::finding::{Finding, FindingCode, Place};
 use crate::verify::missing::{Missing, MissingCode};
 use crate::verify::prepared::Preparation;
-use crate::verify::report::Report;
+use crate::verify::report::{KeyRole, Report};
 use crate::verify::stream::{Run, Stream};
 use crate::verify::trust::Trust;
 use crate::verify::verifier::Verifier;
@@ -82,6 +84,14 @@ impl Segments {
     }
 }
 
+/// The head that a part of a log is under.
+#[derive(Debug)]
+pub(crate) struct PartHead {
+    pub(crate) row: HeadRow,
+    /// How many keys of logs counted when it was read.
+    known_keys: usize,
+}
+
 /// What each line is looked at with, where none is looked at ahead.
 #[derive(Debug)]
 pub(crate) struct Alone {
@@ -142,8 +152,9 @@ impl Verifier {
     }
 
     /// The head that everything is under. It stands before what it covers.
-    pub(crate) fn part_head(&mut self, row: &HeadRow) -> Result<(), Finding> {
-        self.check_signatures(row, |_, _| false)
+    pub(crate) fn part_head(&mut self, row: HeadRow) -> Result<PartHead, Finding> {
+        self.check_signatures(&row, |_, _| false)?;
+        Ok(PartHead { row, known_keys: self.trust.log_keys().len() })
     }
 
     /// Takes the next line of a log, of which nothing was looked at ahead.
@@ -216,10 +227,36 @@ impl Verifier {
         self.streams.find(stream).is_some_and(|index| self.streams.list[index].count > 0)
     }
 
-    /// Everything was read, and stands under the head of this size and root.
-    pub(crate) fn end_part(&mut self, size: u64, root: Hash) -> Result<(), Finding> {
+    /// Everything was read, and stands under this head.
+    pub(crate) fn end_part(&mut self, head: &PartHead) -> Result<(), Finding> {
         self.check_owed()?;
-        self.end_commit(size, root);
+        self.check_signatures_anew(head)?;
+        self.end_commit(head.row.size, head.row.root);
+        Ok(())
+    }
+
+    /// The head was made after what it covers: keys that are introduced there may have signed it, and keys that end there may
+    /// not.
+    fn check_signatures_anew(&mut self, PartHead { row, known_keys }: &PartHead) -> Result<(), Finding> {
+        let log = self.log.as_ref().expect("records are read only after that of the log");
+        let (at, text) = (Place::Head(row.size), note::text(&log.origin, row.size, &row.root));
+        for line in &row.sigs {
+            let invalid = |error: NoteError| Finding::new(FindingCode::SignatureInvalid, at.clone(), error.to_string());
+            let line = SignatureLine::parse(line).map_err(invalid)?;
+            let mut keys = self.trust.log_keys().iter().enumerate();
+            let Some((place, key)) = keys.find(|(_, key)| key.is_named_by(&line)) else { continue };
+            let is_new = place >= *known_keys;
+            if is_new {
+                key.verify(&line, &text).map_err(invalid)?;
+            }
+            if key.name() == log.origin {
+                self.rotations.check(introduction::KeyRole::Log, key.public_key(), row.size, at.clone())?;
+                if is_new {
+                    self.trusted_head = row.size;
+                    self.keys.note(KeyRole::Log, key.name(), key.public_key(), row.size);
+                }
+            }
+        }
         Ok(())
     }
 
