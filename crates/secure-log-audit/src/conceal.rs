@@ -78,12 +78,19 @@ impl Concealed {
     }
 }
 
+/// As it stands in an event, for a detail that is not shown.
+impl From<Concealed> for Json {
+    fn from(value: Concealed) -> Json {
+        let (kind, hash) = value.parts();
+        Object::new().with(kind, hash.to_hex()).into()
+    }
+}
+
 impl Value for Concealed {
     const EXPECTED: &'static str = "a concealed value";
 
     fn to_json(&self) -> Result<Json, EventError> {
-        let (kind, hash) = self.parts();
-        Ok(Object::new().with(kind, hash.to_hex()).into())
+        Ok((*self).into())
     }
 
     fn from_json(json: Json) -> Option<Concealed> {

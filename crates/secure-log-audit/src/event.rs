@@ -4,6 +4,7 @@ use secure_log::entry::Severity;
 
 use crate::action::{Action, Category};
 use crate::actor::Actor;
+use crate::conceal::Concealed;
 use crate::error::EventError;
 use crate::id::EventId;
 use crate::json::{Json, Object};
@@ -96,6 +97,15 @@ impl Event {
     /// The severity of its entry.
     pub fn severity(&self) -> Severity {
         self.action.kind().severity(self.outcome.kind())
+    }
+
+    /// The concealed values in it, and where they stand: a member of the action, such as `arguments`, or a detail, such as
+    /// `details.answer`.
+    pub fn concealed(&self) -> Vec<(String, Concealed)> {
+        let of_action = self.action.concealed().into_iter().map(|(member, value)| (member.to_owned(), value));
+        let detail =
+            |(name, value): (&str, &Json)| Some((format!("details.{name}"), Concealed::from_json(value.clone())?));
+        of_action.chain(self.details.iter().filter_map(detail)).collect()
     }
 
     /// The payload of its entry. The same event has the same bytes, always and everywhere.

@@ -147,7 +147,7 @@ impl<S: SecureLogStore> AuditLog<S> {
                 let mut log = self.inner.log.lock();
                 // The whole log, whatever the filter: of a page of all entries none can be left out unnoticed.
                 let size = log.size();
-                (log.read_page(None, at, (at + u64::from(PAGE) - 1).min(size), PAGE)?, size)
+                (log.read_page(None, at, at.saturating_add(u64::from(PAGE) - 1).min(size), PAGE)?, size)
             };
             for entry in &entries {
                 let Some(event) = Logged::of(entry)?.filter(|event| filter.lets_through(event)) else { continue };
@@ -157,7 +157,7 @@ impl<S: SecureLogStore> AuditLog<S> {
                 }
                 page.events.push(event);
             }
-            at += u64::from(PAGE);
+            at = at.saturating_add(u64::from(PAGE));
             if at > size {
                 return Ok(page);
             }
@@ -169,7 +169,7 @@ impl<S: SecureLogStore> AuditLog<S> {
         self.events(&Filter { actor: Some(of.clone()), ..Filter::default() }, from, limit)
     }
 
-    /// Whether a member of an event's action, such as `arguments`, is the commitment to this value.
+    /// Whether a concealed value of an event, named as [`Event::concealed`] names it, is the commitment to this value.
     pub fn discloses(
         &self,
         seqno: u64,
@@ -177,8 +177,8 @@ impl<S: SecureLogStore> AuditLog<S> {
         disclosure: &Disclosure,
         value: &[u8],
     ) -> Result<bool, AuditError> {
-        let recorded = self.read(seqno)?.event.action.concealed();
-        Ok(recorded.iter().any(|(name, concealed)| *name == member && disclosure.discloses(concealed, value)))
+        let recorded = self.read(seqno)?.event.concealed();
+        Ok(recorded.iter().any(|(name, concealed)| name == member && disclosure.discloses(concealed, value)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reviewing a log: what it holds of this profile, whether that fits together, and what began and has no end.
 
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secure_log::control;
 use secure_log::entry::{Entry, Severity};
@@ -128,6 +128,8 @@ pub struct Review {
     pub findings: Vec<AuditFinding>,
     /// How many more there are.
     pub findings_unlisted: u64,
+    /// Ends whose beginning is not there, in streams of which entries were pruned: it may have been one of them.
+    pub beginnings_gone: u64,
 }
 
 /// What a verification of a whole log found.
@@ -285,6 +287,10 @@ struct Reviewer {
     open: BTreeMap<u64, Unfinished>,
     /// Where it stands in `open`.
     places: BTreeMap<EventId, u64>,
+    /// By stream, ends whose beginning is not there: the first, and how many more.
+    not_begun: BTreeMap<String, (AuditFinding, u64)>,
+    /// Streams of which entries were pruned, as an entry says that stands behind them.
+    pruned: BTreeSet<String>,
     development_key: bool,
 }
 
@@ -296,6 +302,9 @@ impl Reviewer {
     fn entry(&mut self, entry: &Entry) {
         if entry.event == control::SUITE_CHANGED {
             self.note_suite(control::decode_suite(&entry.payload));
+        }
+        if entry.event == control::PRUNED {
+            self.pruned.insert(entry.stream.clone());
         }
         if entry.encoding != AUDIT_V1 {
             return;
@@ -343,7 +352,7 @@ impl Reviewer {
     fn end(&mut self, entry: &Entry, event: &Event, intent: EventId) {
         let begun = self.places.get(&intent).and_then(|seqno| self.open.get(seqno));
         let Some(begun) = begun.filter(|begun| begun.stream == entry.stream) else {
-            return self.find(entry, AuditProblem::NotBegun(intent));
+            return self.find_not_begun(entry, intent);
         };
         if (&begun.actor, begun.action) != (&event.actor, event.action.kind()) {
             return self.find(entry, AuditProblem::AnotherAction(intent));
@@ -354,17 +363,95 @@ impl Reviewer {
     }
 
     fn find(&mut self, entry: &Entry, problem: AuditProblem) {
+        self.list(AuditFinding { seqno: Some(entry.seqno), problem });
+    }
+
+    /// Whether that is wrong is known once the stream was read to its end.
+    fn find_not_begun(&mut self, entry: &Entry, intent: EventId) {
+        let finding = AuditFinding { seqno: Some(entry.seqno), problem: AuditProblem::NotBegun(intent) };
+        self.not_begun.entry(entry.stream.clone()).and_modify(|(_, more)| *more += 1).or_insert((finding, 0));
+    }
+
+    fn list(&mut self, finding: AuditFinding) {
         if self.review.findings.len() == MAX_LISTED {
             self.review.findings_unlisted += 1;
         } else {
-            self.review.findings.push(AuditFinding { seqno: Some(entry.seqno), problem });
+            self.review.findings.push(finding);
         }
     }
 
     fn finish(mut self) -> (Review, bool) {
+        for (stream, (finding, more)) in core::mem::take(&mut self.not_begun) {
+            if self.pruned.contains(&stream) {
+                self.review.beginnings_gone += 1 + more;
+            } else {
+                self.list(finding);
+                self.review.findings_unlisted += more;
+            }
+        }
+        self.review.findings.sort_by_key(|finding| finding.seqno);
         let count = self.open.len();
         self.review.unfinished_unlisted = count.saturating_sub(MAX_LISTED) as u64;
         self.review.unfinished = self.open.into_values().take(MAX_LISTED).collect();
         (self.review, self.development_key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Action, Authorization, Outcome, Principal};
+
+    /// The end of an action whose beginning is not there, as an entry of this stream.
+    fn end(seqno: u64, stream: &str) -> Entry {
+        let id = |byte| EventId([byte; 16]);
+        let delete = Action::FileDelete { path: "/a".into() };
+        let event = Event::new(id(1), Principal::user("alice"), Authorization::System, delete);
+        let event = Event { completes: Some(id(2)), ..event }.ended(Outcome::Success);
+        let (kind, severity) = (event.event_type(), event.severity().to_string());
+        entry(seqno, stream, &kind, &severity, AUDIT_V1, event.encode().unwrap())
+    }
+
+    fn entry(seqno: u64, stream: &str, event: &str, severity: &str, encoding: &str, payload: Vec<u8>) -> Entry {
+        Entry {
+            version: 1,
+            stream: stream.into(),
+            session: String::new(),
+            boot: String::new(),
+            seqno,
+            time: String::new(),
+            event: event.into(),
+            severity: severity.into(),
+            producer: String::new(),
+            encoding: encoding.into(),
+            payload,
+            prev: secure_log::hash::Hash::ZERO,
+        }
+    }
+
+    fn reviewed(entries: &[Entry]) -> Review {
+        let mut reviewer = Reviewer::default();
+        entries.iter().for_each(|entry| reviewer.entry(entry));
+        reviewer.finish().0
+    }
+
+    #[test]
+    fn an_end_without_a_beginning_is_wrong_unless_the_beginning_may_have_been_pruned() {
+        let pruned = entry(9, "session/a", control::PRUNED, "notice", control::ENCODING, b"3 3 ..".to_vec());
+        let review = reviewed(&[end(5, "session/b"), end(6, "session/a"), end(7, "session/a"), pruned]);
+        assert_eq!(review.beginnings_gone, 2);
+        assert_eq!(review.findings.iter().map(|finding| finding.seqno).collect::<Vec<_>>(), [Some(5)]);
+    }
+
+    #[test]
+    fn reports_list_so_much_and_say_how_much_more_there_is() {
+        let many = MAX_LISTED as u64 + 7;
+        let bad: Vec<Entry> =
+            (1..=many).map(|seqno| entry(seqno, "session/a", "x", "info", AUDIT_V1, b"{}".to_vec())).collect();
+        let review = reviewed(&bad);
+        assert_eq!((review.findings.len(), review.findings_unlisted), (MAX_LISTED, 7));
+        let ends: Vec<Entry> = (1..=many).map(|seqno| end(seqno, "session/a")).collect();
+        let review = reviewed(&ends);
+        assert_eq!((review.findings.len(), review.findings_unlisted), (1, many - 1));
     }
 }

@@ -100,6 +100,7 @@ fn more_events_than_a_page_holds_are_all_found() {
         from = next;
     }
     assert_eq!(found, events);
+    assert_eq!(audit.trail(&Principal::user("alice"), u64::MAX, 1).unwrap().events, []);
     assert_eq!(audit.review().unwrap().events, 200);
     assert_eq!(audit.verify_session("long").unwrap().review.events, 200);
 }
@@ -184,11 +185,14 @@ fn what_was_concealed_is_shown_later() {
         result: Some(secure_log_audit::Concealed::sha256(b"localhost")),
     };
     let event = audit.event(Principal::agent("agent-7"), Authorization::System, call).unwrap();
-    let seqno = audit.session("s").unwrap().record(&event).unwrap().seqno;
+    let (answer, of_answer) = audit.conceal(b"yes").unwrap();
+    let seqno = audit.session("s").unwrap().record(&event.detail("answer", answer)).unwrap().seqno;
     let payload = String::from_utf8(audit.log().lock().read(seqno).unwrap().payload).unwrap();
     assert!(!payload.contains("hosts") && !payload.contains(&*disclosure.to_hex()), "{payload}");
     let shown = |member: &str, disclosure: &Disclosure, value: &[u8]| audit.discloses(seqno, member, disclosure, value);
     assert_eq!(shown("arguments", &disclosure, arguments), Ok(true));
+    assert_eq!(shown("details.answer", &of_answer, b"yes"), Ok(true));
+    assert_eq!(shown("details.answer", &of_answer, b"no"), Ok(false));
     assert_eq!(shown("arguments", &disclosure, b"{}"), Ok(false));
     assert_eq!(shown("arguments", &Disclosure::from_salt([0; 32]), arguments), Ok(false));
     assert_eq!(shown("result", &disclosure, arguments), Ok(false));
