@@ -155,7 +155,7 @@ impl<S: SecureLogStore> Permit<S> {
 
     /// The id of the event that says so.
     pub fn intent(&self) -> EventId {
-        self.end.completes.expect("an end completes what begun")
+        self.end.completes.expect("an end completes what began")
     }
 
     /// What the end is going to say of the action: what it came to is added here.
@@ -166,10 +166,10 @@ impl<S: SecureLogStore> Permit<S> {
     /// Records how it ended.
     pub fn complete(self, outcome: Outcome) -> Result<Recorded, AuditError> {
         if outcome.kind() == OutcomeKind::Begun {
-            return Err(EventError::Contradiction("what was begun does not end by beginning").into());
+            return Err(EventError::Contradiction("what began does not end by beginning").into());
         }
         if self.end.action.kind() != self.kind {
-            return Err(EventError::Contradiction("what ended is another action than what begun").into());
+            return Err(EventError::Contradiction("what ended is another action than what began").into());
         }
         self.session.record(&self.end.ended(outcome))
     }

@@ -166,7 +166,7 @@ impl<S: SecureLogStore> AuditLog<S> {
     pub fn review(&self) -> Result<Review, AuditError> {
         let mut reviewer = Reviewer::default();
         self.read_all(None, &mut reviewer)?;
-        Ok(reviewer.finish().0)
+        Ok(reviewer.finish())
     }
 
     /// Verifies the whole log, and everything that this profile recorded in it.
@@ -183,7 +183,8 @@ impl<S: SecureLogStore> AuditLog<S> {
             let read = self.note_rules(None, &mut reviewer).and_then(|()| self.read_all(None, &mut reviewer));
             verdict = read.map_or_else(AuditVerdict::of_error, |()| Ok(verdict))?;
         }
-        let (review, development_key) = reviewer.finish();
+        let development_key = reviewer.development_key;
+        let review = reviewer.finish();
         Ok(AuditReport { verdict: verdict.with(&review), log: report, review, development_key })
     }
 
@@ -192,28 +193,25 @@ impl<S: SecureLogStore> AuditLog<S> {
     pub fn verify_session(&self, id: &str) -> Result<SessionReport, AuditError> {
         let stream = format!("{SESSION_PREFIX}{id}");
         let mut reviewer = Reviewer::default();
-        let mut state = SessionState::Open;
-        let checked = self.check_session(&stream, &mut reviewer, &mut state);
+        let checked = self.check_session(&stream, &mut reviewer);
         if matches!(checked, Err(LogError::MacKeyMissing { .. })) {
             // Which key is missing is said by the rules, which cannot be proven without it.
             self.note_rules(Some(&stream), &mut reviewer)?;
         }
-        let (review, development_key) = reviewer.finish();
         let (verdict, signed) = match checked {
             Ok(signed) => (AuditVerdict::Valid, signed),
             Err(LogError::StreamNotFound(_)) => return Err(AuditError::SessionNotFound(id.into())),
             Err(error) => (AuditVerdict::of_error(error)?, 0),
         };
+        let state = if reviewer.deprecated { SessionState::Ended } else { SessionState::Open };
+        let development_key = reviewer.development_key;
+        let review = reviewer.finish();
         Ok(SessionReport { verdict: verdict.with(&review), state, signed, review, development_key })
     }
 
-    fn check_session(&self, stream: &str, reviewer: &mut Reviewer, state: &mut SessionState) -> Result<u64, LogError> {
+    fn check_session(&self, stream: &str, reviewer: &mut Reviewer) -> Result<u64, LogError> {
         let mut log = self.log().lock();
-        let row = log.stream(stream)?;
-        reviewer.note_suite(Some(row.rules.suite));
-        if row.deprecated.is_some() {
-            *state = SessionState::Ended;
-        }
+        reviewer.note_suite(Some(log.stream(stream)?.rules.suite));
         log.verify_chain(stream, 1, u64::MAX)?;
         log.verify_checkpoints(stream)?;
         let signed = log.verify_entry_signatures(stream)?;
@@ -252,6 +250,15 @@ impl<S: SecureLogStore> AuditLog<S> {
 }
 
 impl AuditVerdict {
+    /// `valid`, `incomplete` or `invalid`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            AuditVerdict::Valid => "valid",
+            AuditVerdict::Incomplete => "incomplete",
+            AuditVerdict::Invalid(_) => "invalid",
+        }
+    }
+
     fn of_log(error: LogError) -> AuditVerdict {
         AuditVerdict::Invalid(AuditFinding { seqno: None, problem: AuditProblem::Log(error) })
     }
@@ -292,6 +299,8 @@ struct Reviewer {
     /// Streams of which entries were pruned, as an entry says that stands behind them.
     pruned: BTreeSet<String>,
     development_key: bool,
+    /// A stream was deprecated.
+    deprecated: bool,
 }
 
 impl Reviewer {
@@ -300,11 +309,11 @@ impl Reviewer {
     }
 
     fn entry(&mut self, entry: &Entry) {
-        if entry.event == control::SUITE_CHANGED {
-            self.note_suite(control::decode_suite(&entry.payload));
-        }
-        if entry.event == control::PRUNED {
-            self.pruned.insert(entry.stream.clone());
+        match entry.event.as_str() {
+            control::SUITE_CHANGED => self.note_suite(control::decode_suite(&entry.payload)),
+            control::PRUNED => drop(self.pruned.insert(entry.stream.clone())),
+            control::DEPRECATED => self.deprecated = true,
+            _ => {}
         }
         if entry.encoding != AUDIT_V1 {
             return;
@@ -380,7 +389,7 @@ impl Reviewer {
         }
     }
 
-    fn finish(mut self) -> (Review, bool) {
+    fn finish(mut self) -> Review {
         for (stream, (finding, more)) in core::mem::take(&mut self.not_begun) {
             if self.pruned.contains(&stream) {
                 self.review.beginnings_gone += 1 + more;
@@ -393,7 +402,7 @@ impl Reviewer {
         let count = self.open.len();
         self.review.unfinished_unlisted = count.saturating_sub(MAX_LISTED) as u64;
         self.review.unfinished = self.open.into_values().take(MAX_LISTED).collect();
-        (self.review, self.development_key)
+        self.review
     }
 }
 
@@ -432,7 +441,7 @@ mod tests {
     fn reviewed(entries: &[Entry]) -> Review {
         let mut reviewer = Reviewer::default();
         entries.iter().for_each(|entry| reviewer.entry(entry));
-        reviewer.finish().0
+        reviewer.finish()
     }
 
     #[test]

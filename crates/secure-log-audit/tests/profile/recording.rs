@@ -9,6 +9,8 @@ use secure_log_audit::{
     Filter, Json, JsonProblem, Outcome, OutcomeKind, Principal, SessionState,
 };
 
+use secure_log_testkit::OwnedRecord;
+
 use crate::place::{Place, golden_events, reading};
 
 /// An event that has nothing to do with an action of its own.
@@ -145,6 +147,19 @@ fn sessions_are_listed_with_their_state_and_take_nothing_once_they_ended() {
     let first = audit.sessions(0, 1).unwrap();
     assert_eq!(audit.sessions(first[0].number, 9).unwrap().len(), 2);
     assert_eq!(audit.verify_session("two").unwrap().state, SessionState::Ended);
+    let plain = audit.verify_session("one").unwrap();
+    assert_eq!((plain.verdict.as_str(), plain.state), ("valid", SessionState::Open));
+    // A store cannot end a session by saying so.
+    place.edit(|records| {
+        for record in records {
+            if let OwnedRecord::Stream(row) = record {
+                row.deprecated.get_or_insert_with(|| row.created.clone());
+            }
+        }
+    });
+    let audit = place.open();
+    assert_eq!(audit.sessions(0, 1).unwrap()[0].state, SessionState::Ended, "a list is what the store says");
+    assert_eq!(audit.verify_session("one").unwrap().state, SessionState::Open);
     assert_eq!(audit.verify_session("four"), Err(AuditError::SessionNotFound("four".into())));
     for bad in ["", "a\nb", &"x".repeat(248)] {
         assert!(audit.session(bad).is_err(), "{bad:?}");
