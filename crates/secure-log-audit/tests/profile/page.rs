@@ -54,3 +54,21 @@ fn the_page_lists_every_action_as_the_code_has_it() {
     }
     assert_eq!(listed, expected, "run this test with SECURE_LOG_UPDATE=1 and look at the difference");
 }
+
+/// What is shown in Rust is a part of an example that is compiled and run.
+#[test]
+fn every_line_of_rust_on_the_page_stands_in_an_example_of_the_crate() {
+    let page = fs::read_to_string(project(PAGE)).unwrap();
+    let source = |file: &str| fs::read_to_string(project("crates/secure-log-audit/src").join(file)).unwrap();
+    let examples = ["lib.rs", "guard.rs"].map(source).concat();
+    let examples: Vec<&str> = examples.lines().filter_map(|line| line.trim().strip_prefix("//")).collect();
+    let mut shown = 0;
+    for block in page.split("```rust\n").skip(1) {
+        for line in block.split("```").next().unwrap_or_default().lines() {
+            let stands = |example: &&str| example.trim_start_matches(['/', '!']).trim() == line.trim();
+            assert!(examples.iter().any(|example| stands(example)), "{line}");
+            shown += 1;
+        }
+    }
+    assert!(shown >= 6, "{shown}");
+}
