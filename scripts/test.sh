@@ -30,6 +30,7 @@ main() {
     step "attack table: the tests that docs/attacks.md names are there" check_attack_table
     step "clippy" check_clippy
     step "tests" cargo test --locked --workspace
+    step "audit profile: its examples run" check_audit_examples
     step "features" check_features
     step "documentation" check_documentation
     step "dependencies: licences, bans, sources" cargo-deny --locked check --hide-inclusion-graph bans licenses sources
@@ -122,6 +123,15 @@ check_clippy() {
             . | fuzz) ;;
             *) (cd "$folder" && CARGO_TARGET_DIR=$target/standalone cargo clippy --quiet --locked --workspace --all-targets -- -D warnings) ;;
         esac
+    done
+}
+
+# What they print ends with how many actions have no end: none.
+check_audit_examples() {
+    local example said
+    for example in agent-runtime web-service; do
+        said=$(cargo run --quiet --locked -p secure-log-audit --example "$example")
+        [[ $said == *"0 without an end" ]] || { say "$example: $said"; return 1; }
     done
 }
 

@@ -116,11 +116,18 @@ impl<'a> Pen<'a> {
         if let OpenSegment::Written(open) = &mut tip.open {
             open.note(seqno, leaf, say.event, (&self.settings.boot, &self.settings.session));
         }
+        let appended = Appended { seqno, hash };
         if tip.row.rules.sign == SigningRule::Entries {
-            let row = self.signature(Subject::Entry(seqno), &entry_message(&hash))?;
-            self.commit.push(Record::Signature(&row));
+            self.sign_entry(&appended)?;
         }
-        Ok(Appended { seqno, hash })
+        Ok(appended)
+    }
+
+    /// Signs the entry that was appended last: a signature stands right after its entry (format.md s.7).
+    pub(super) fn sign_entry(&mut self, last: &Appended) -> Result<(), LogError> {
+        let row = self.signature(Subject::Entry(last.seqno), &entry_message(&last.hash))?;
+        self.commit.push(Record::Signature(&row));
+        Ok(())
     }
 
     /// Makes a stream: its row and, where its rules are not the defaults, the entry that binds them.
@@ -137,7 +144,7 @@ impl<'a> Pen<'a> {
     /// Signs with the log's key under its identity.
     pub(super) fn signature(&self, of: Subject, message: &[u8]) -> Result<SignatureRow, LogError> {
         let identity = &self.settings.identity;
-        let key = self.key.ok_or_else(|| KeyError::NotFound(format!("'{identity}', which this stream requires")))?;
+        let key = self.key.ok_or_else(|| KeyError::NotFound(format!("'{identity}', which is to sign")))?;
         Ok(SignatureRow {
             of,
             identity: identity.clone(),

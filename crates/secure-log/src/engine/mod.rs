@@ -12,6 +12,7 @@
 //! | `rotation` | keys that the log introduced, and going on with another one |
 //! | `stream` | what is proven of a stream before it is used |
 //! | `segment` | closing and proving segments, and their signatures |
+//! | `signed` | entries that are signed one by one |
 //! | `proof` | proving against the log tree |
 //! | `read` | reading and verifying |
 //! | `tree` | proofs of the log tree for others |
@@ -29,6 +30,7 @@ mod proof;
 mod read;
 mod rotation;
 mod segment;
+mod signed;
 mod stream;
 mod tree;
 mod write;

@@ -299,16 +299,28 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// The first signature of a segment that verifies by a known key. One by a known identity that does not is a finding.
     fn check_signatures(&self, segment: &SignedSegment) -> Result<Option<SignatureRow>, LogError> {
         let message = checkpoint_message(&segment.row.checkpoint().hash());
+        let at = Place::Segment(segment.row.id);
+        self.first_verified(&segment.signatures, &message, &at, segment.row.last).map(Option::<&_>::cloned)
+    }
+
+    /// The first of the signatures of a message that verifies by a key that may speak for `seqno`.
+    pub(super) fn first_verified<'r>(
+        &self,
+        rows: &'r [SignatureRow],
+        message: &[u8],
+        at: &Place,
+        seqno: u64,
+    ) -> Result<Option<&'r SignatureRow>, LogError> {
         let mut verified = None;
-        for row in &segment.signatures {
-            let keys = self.known_keys(&row.identity, segment.row.last)?;
-            let Some(keys) = keys else { continue };
+        for row in rows {
+            let Some(keys) = self.known_keys(&row.identity, seqno)? else { continue };
             let named = Algorithm::from_name(&row.alg).and_then(|alg| PublicKey::new(alg, &row.key).ok());
-            let good = named.is_some_and(|key| keys.contains(&key) && key.verify(&message, &row.sig).is_ok());
+            let good = named.is_some_and(|key| keys.contains(&key) && key.verify(message, &row.sig).is_ok());
             if !good {
-                return Err(finding(FindingCode::SignatureInvalid, segment.row.id, &row.identity));
+                let finding = Finding::new(FindingCode::SignatureInvalid, at.clone(), &row.identity);
+                return Err(LogError::InvalidRecord(Box::new(finding)));
             }
-            verified.get_or_insert_with(|| row.clone());
+            verified.get_or_insert(row);
         }
         Ok(verified)
     }

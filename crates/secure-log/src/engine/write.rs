@@ -2,6 +2,7 @@
 
 use crate::control;
 use crate::engine::commit::{Say, Signing};
+use crate::engine::signed::EntrySignatures;
 use crate::engine::{Appended, CommitInfo, SecureLog};
 use crate::entry::{LOG_STREAM, Severity, SigningRule, StreamRules, Tier, is_reserved_stream};
 use crate::error::LogError;
@@ -69,7 +70,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                 .map(|(batch, checked)| {
                     // A batch is refused before its first row is written; what fails later fails the whole commit.
                     match checked.clone().and_then(|()| log.may_append(batch)) {
-                        Ok(()) => Ok(Ok(log.push_batch(commit, time, batch)?)),
+                        Ok(()) => Ok(Ok(log.push_batch(commit, time, batch, EntrySignatures::AsRequired)?)),
                         Err(LogError::Conflict) => Err(LogError::Conflict),
                         Err(refused) => Ok(Err(refused)),
                     }
@@ -191,7 +192,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     /// Loads the streams of a batch and checks that they take entries.
-    fn may_append(&mut self, batch: &[NewEntry<'_>]) -> Result<(), LogError> {
+    pub(super) fn may_append(&mut self, batch: &[NewEntry<'_>]) -> Result<(), LogError> {
         for run in runs(batch) {
             let name = run[0].stream;
             if !self.load_tip(name)? {
@@ -211,11 +212,12 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(())
     }
 
-    fn push_batch(
+    pub(super) fn push_batch(
         &mut self,
         commit: &mut Commit,
         time: &str,
         batch: &[NewEntry<'_>],
+        signatures: EntrySignatures,
     ) -> Result<Vec<Appended>, LogError> {
         /// About what the other fields of an entry take.
         const BESIDE_PAYLOAD: usize = 256;
@@ -237,7 +239,11 @@ impl<S: SecureLogStore> SecureLog<S> {
                     encoding: entry.encoding,
                     payload: entry.payload,
                 };
-                appended.push(pen.entry(tip, &say)?);
+                let last = pen.entry(tip, &say)?;
+                if signatures == EntrySignatures::Each && tip.row.rules.sign != SigningRule::Entries {
+                    pen.sign_entry(&last)?;
+                }
+                appended.push(last);
             }
         }
         Ok(appended)
@@ -264,7 +270,7 @@ fn runs<'b, 'e>(batch: &'b [NewEntry<'e>]) -> impl Iterator<Item = &'b [NewEntry
     batch.chunk_by(|a, b| a.stream == b.stream)
 }
 
-fn check_entries(batch: &[NewEntry<'_>]) -> Result<(), LogError> {
+pub(super) fn check_entries(batch: &[NewEntry<'_>]) -> Result<(), LogError> {
     if batch.is_empty() {
         return Err(Invalid::unusable("batch", "at least one entry").into());
     }

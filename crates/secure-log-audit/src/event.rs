@@ -1,0 +1,186 @@
+//! One event: what is recorded, and its bytes.
+
+use secure_log::entry::Severity;
+
+use crate::action::{Action, Category};
+use crate::actor::Actor;
+use crate::conceal::Concealed;
+use crate::error::EventError;
+use crate::id::EventId;
+use crate::json::{Json, Object};
+use crate::member::{Member as _, Members, Value};
+use crate::outcome::{Authorization, Outcome, OutcomeKind};
+
+/// The payload encoding of version 1: RFC 8785 canonical JSON of the members that docs/audit.md lists. A payload of this
+/// version is read for ever; a later version has another name.
+pub const AUDIT_V1: &str = "secure-log.audit.v1+json";
+
+/// Who did what, to what, by what right, and how it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Which event this is.
+    pub id: EventId,
+    /// Who acts, and on whose behalf.
+    pub actor: Actor,
+    /// What is done.
+    pub action: Action,
+    /// What it is done to, where the action does not say so itself.
+    pub target: Option<Target>,
+    /// By what right.
+    pub authorization: Authorization,
+    /// How it ended, or that it is about to begin.
+    pub outcome: Outcome,
+    /// What belongs together has the same, such as the id of a request that went through several services.
+    pub correlation: Option<String>,
+    /// The event that said that this was about to begin.
+    pub completes: Option<EventId>,
+    /// Whatever else there is to say.
+    pub details: Object,
+}
+
+/// What something is done to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What it is, such as `account`.
+    pub kind: String,
+    /// Which one, such as `4711`.
+    pub id: String,
+}
+
+impl Event {
+    /// An event that ended well, with nothing more to say.
+    pub fn new(id: EventId, actor: impl Into<Actor>, authorization: Authorization, action: Action) -> Event {
+        Event {
+            id,
+            actor: actor.into(),
+            action,
+            target: None,
+            authorization,
+            outcome: Outcome::Success,
+            correlation: None,
+            completes: None,
+            details: Object::new(),
+        }
+    }
+
+    /// The same with another outcome.
+    pub fn ended(self, outcome: Outcome) -> Event {
+        Event { outcome, ..self }
+    }
+
+    /// The same with a target.
+    pub fn on(self, kind: impl Into<String>, id: impl Into<String>) -> Event {
+        Event { target: Some(Target { kind: kind.into(), id: id.into() }), ..self }
+    }
+
+    /// The same with a correlation id.
+    pub fn correlated(self, correlation: impl Into<String>) -> Event {
+        Event { correlation: Some(correlation.into()), ..self }
+    }
+
+    /// The same with one more detail.
+    pub fn detail(mut self, name: impl Into<String>, value: impl Into<Json>) -> Event {
+        self.details.insert(name, value);
+        self
+    }
+
+    /// What it belongs to.
+    pub fn category(&self) -> Category {
+        self.action.category()
+    }
+
+    /// The event type of its entry.
+    pub fn event_type(&self) -> String {
+        self.action.event_type(self.outcome.kind())
+    }
+
+    /// The severity of its entry.
+    pub fn severity(&self) -> Severity {
+        self.action.kind().severity(self.outcome.kind())
+    }
+
+    /// The concealed values in it, and where they stand: a member of the action, such as `arguments`, or a detail, such as
+    /// `details.answer`.
+    pub fn concealed(&self) -> Vec<(String, Concealed)> {
+        let of_action = self.action.concealed().into_iter().map(|(member, value)| (member.to_owned(), value));
+        let detail =
+            |(name, value): (&str, &Json)| Some((format!("details.{name}"), Concealed::from_json(value.clone())?));
+        of_action.chain(self.details.iter().filter_map(detail)).collect()
+    }
+
+    /// The payload of its entry. The same event has the same bytes, always and everywhere.
+    pub fn encode(&self) -> Result<Vec<u8>, EventError> {
+        self.check()?;
+        let mut object = Object::new();
+        self.id.put("id", &mut object)?;
+        object.insert("actor", self.actor.encode()?);
+        object.insert("action", self.action.encode()?);
+        self.target.put("target", &mut object)?;
+        object.insert("authorization", self.authorization.encode()?);
+        object.insert("outcome", self.outcome.encode()?);
+        self.correlation.put("correlation", &mut object)?;
+        self.completes.put("completes", &mut object)?;
+        object.insert("category", self.category().as_str());
+        if !self.details.is_empty() {
+            object.insert("details", self.details.clone());
+        }
+        Ok(Json::Object(object).to_canonical()?)
+    }
+
+    /// Reads what [`Event::encode`] writes, and nothing else.
+    pub fn decode(payload: &[u8]) -> Result<Event, EventError> {
+        let mut members = Members::new("event", Json::parse(payload)?)?;
+        let details: Option<Object> = members.take("details")?;
+        let category: Category = members.take("category")?;
+        let event = Event {
+            id: members.take("id")?,
+            actor: Actor::decode(members.take("actor")?)?,
+            action: Action::decode(members.take("action")?)?,
+            target: members.take("target")?,
+            authorization: Authorization::decode(members.take("authorization")?)?,
+            outcome: Outcome::decode(members.take("outcome")?)?,
+            correlation: members.take("correlation")?,
+            completes: members.take("completes")?,
+            details: details.unwrap_or_default(),
+        };
+        members.finish()?;
+        if category != event.category() {
+            return Err(EventError::Contradiction("the category is not that of the action"));
+        }
+        // Another spelling of the same event would be another payload.
+        if event.encode()? != payload { Err(EventError::NotCanonical) } else { Ok(event) }
+    }
+
+    fn check(&self) -> Result<(), EventError> {
+        let outcome = self.outcome.kind();
+        let denied = matches!(self.authorization, Authorization::Denied { .. });
+        if denied && outcome != OutcomeKind::Denied {
+            return Err(EventError::Contradiction("what no right allows has no other outcome than denied"));
+        }
+        if self.completes.is_some() && outcome == OutcomeKind::Begun {
+            return Err(EventError::Contradiction("what is about to begin completes nothing"));
+        }
+        if self.completes == Some(self.id) {
+            return Err(EventError::Contradiction("an event does not complete itself"));
+        }
+        Ok(())
+    }
+}
+
+impl Value for Target {
+    const EXPECTED: &'static str = "a kind and an id";
+
+    fn to_json(&self) -> Result<Json, EventError> {
+        let mut object = Object::new();
+        self.kind.put("kind", &mut object)?;
+        self.id.put("id", &mut object)?;
+        Ok(object.into())
+    }
+
+    fn from_json(json: Json) -> Option<Target> {
+        let mut members = Members::new("target", json).ok()?;
+        let target = Target { kind: members.take("kind").ok()?, id: members.take("id").ok()? };
+        members.finish().ok()?;
+        Some(target)
+    }
+}

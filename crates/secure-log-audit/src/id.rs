@@ -1,0 +1,107 @@
+//! Ids of events.
+
+use core::fmt;
+use core::str::FromStr;
+
+use secure_log::hash::decode_hex;
+use secure_log::providers::{Random, RandomError};
+
+use crate::error::EventError;
+use crate::json::Json;
+use crate::member::Value;
+
+/// A UUID (RFC 9562).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub [u8; 16]);
+
+impl EventId {
+    /// A random one, of version 4.
+    pub fn random(random: &mut dyn Random) -> Result<EventId, RandomError> {
+        let mut bytes = [0; 16];
+        random.fill(&mut bytes)?;
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        Ok(EventId(bytes))
+    }
+}
+
+/// The text is no UUID in lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnId;
+
+impl fmt::Display for NotAnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a UUID in lower case, such as 3f2b8c1e-9d4a-4f6b-8a7c-1e2d3c4b5a69")
+    }
+}
+
+impl std::error::Error for NotAnId {}
+
+impl FromStr for EventId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<EventId, NotAnId> {
+        let bytes = text.as_bytes();
+        let hyphens = [8, 13, 18, 23];
+        if bytes.len() != 36 || hyphens.iter().any(|&at| bytes[at] != b'-') {
+            return Err(NotAnId);
+        }
+        let digits: Vec<u8> = (0..36).filter(|at| !hyphens.contains(at)).map(|at| bytes[at]).collect();
+        decode_hex(&digits).map(EventId).ok_or(NotAnId)
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = const_hex::encode(self.0);
+        write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Value for EventId {
+    const EXPECTED: &'static str = "a UUID in lower case";
+
+    fn to_json(&self) -> Result<Json, EventError> {
+        Ok(Json::String(self.to_string()))
+    }
+
+    fn from_json(json: Json) -> Option<EventId> {
+        match json {
+            Json::String(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secure_log_testkit::SeededRandom;
+
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = EventId::random(&mut SeededRandom::new(3)).unwrap();
+        let text = id.to_string();
+        assert_eq!((text.parse(), text.as_bytes()[14], text.len()), (Ok(id), b'4', 36));
+        assert!(b"89ab".contains(&text.as_bytes()[19]));
+        let good = "3f2b8c1e-9d4a-4f6b-8a7c-1e2d3c4b5a69";
+        assert!(good.parse::<EventId>().is_ok());
+        for bad in [
+            &good.to_uppercase(),
+            &good.replace('-', ""),
+            &good[1..],
+            &good.replace("-4", "4-"),
+            "",
+            &good.replace('3', "é"),
+        ] {
+            assert_eq!(bad.parse::<EventId>(), Err(NotAnId), "{bad}");
+        }
+    }
+}

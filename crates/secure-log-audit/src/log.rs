@@ -1,0 +1,255 @@
+//! The audit log: sessions of events over a log that threads share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use secure_log::engine::{LogOptions, Providers};
+use secure_log::entry::{Entry, SigningRule, StreamRules};
+use secure_log::error::LogError;
+use secure_log::hash::Suite;
+use secure_log::limits::check_name;
+use secure_log::providers::Random;
+use secure_log::shared::SharedLog;
+use secure_log::store::SecureLogStore;
+use secure_log::system::SystemRandom;
+
+use crate::action::{Action, Category};
+use crate::actor::{Actor, Principal};
+use crate::conceal::{Concealed, Disclosure};
+use crate::error::{AuditError, EventError};
+use crate::event::{AUDIT_V1, Event};
+use crate::id::EventId;
+use crate::outcome::Authorization;
+use crate::session::{Session, session_of};
+
+/// So many entries are read at once: few enough that the largest of them fit in memory.
+pub(crate) const PAGE: u32 = 64;
+
+/// How events are recorded.
+pub struct Profile {
+    /// Who reports: the program that keeps this log, such as `agent-runtime 2.1`.
+    pub producer: String,
+    /// The hash suite of sessions that are begun from now on.
+    pub suite: SessionSuite,
+    /// What is signed in sessions that are begun from now on.
+    pub sign: SigningRule,
+    /// Gives events their ids and commitments their salts.
+    pub random: Box<dyn Random + Send>,
+}
+
+impl Default for Profile {
+    fn default() -> Profile {
+        Profile {
+            producer: "secure-log-audit".into(),
+            suite: SessionSuite::default(),
+            sign: SigningRule::None,
+            random: Box::new(SystemRandom),
+        }
+    }
+}
+
+/// The hash suite of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SessionSuite {
+    /// SHA-256.
+    #[default]
+    Sha256,
+    /// BLAKE3.
+    Blake3,
+    /// HMAC-SHA-256 under the key that the log was opened with (`LogOptions::mac_label`).
+    HmacSha256,
+}
+
+/// A log of events. Clones are handles to the same one, and threads share it.
+pub struct AuditLog<S> {
+    pub(crate) inner: Arc<Inner<S>>,
+}
+
+pub(crate) struct Inner<S> {
+    pub(crate) log: SharedLog<S>,
+    pub(crate) producer: String,
+    pub(crate) rules: StreamRules,
+    random: Mutex<Box<dyn Random + Send>>,
+}
+
+impl<S> Clone for AuditLog<S> {
+    fn clone(&self) -> AuditLog<S> {
+        AuditLog { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<S: SecureLogStore> AuditLog<S> {
+    /// Opens the log in a store, or makes a new one.
+    pub fn open(
+        store: S,
+        providers: Providers,
+        options: LogOptions,
+        profile: Profile,
+    ) -> Result<AuditLog<S>, AuditError> {
+        AuditLog::over(SharedLog::open(store, providers, options)?, profile)
+    }
+
+    /// Records events in a log that is open already, and may hold other things.
+    pub fn over(log: SharedLog<S>, profile: Profile) -> Result<AuditLog<S>, AuditError> {
+        check_name("producer", &profile.producer).map_err(LogError::from)?;
+        let suite = match profile.suite {
+            SessionSuite::Sha256 => Suite::Sha256,
+            SessionSuite::Blake3 => Suite::Blake3,
+            SessionSuite::HmacSha256 => log.lock().mac_suite()?,
+        };
+        let rules = StreamRules { suite, sign: profile.sign, ..StreamRules::default() };
+        let random = Mutex::new(profile.random);
+        Ok(AuditLog { inner: Arc::new(Inner { log, producer: profile.producer, rules, random }) })
+    }
+
+    /// The log beneath.
+    pub fn log(&self) -> &SharedLog<S> {
+        &self.inner.log
+    }
+
+    /// An event with a new id, which ended well and has nothing more to say.
+    pub fn event(
+        &self,
+        actor: impl Into<Actor>,
+        authorization: Authorization,
+        action: Action,
+    ) -> Result<Event, AuditError> {
+        Ok(Event::new(self.new_id()?, actor, authorization, action))
+    }
+
+    /// Commits to a value that the log must not show. Whoever keeps the disclosure can show it later.
+    pub fn conceal(&self, value: &[u8]) -> Result<(Concealed, Disclosure), AuditError> {
+        Ok(Concealed::commit(value, &mut **lock(&self.inner.random))?)
+    }
+
+    pub(crate) fn new_id(&self) -> Result<EventId, AuditError> {
+        Ok(EventId::random(&mut **lock(&self.inner.random))?)
+    }
+
+    /// The session with this id. Its stream is made by the first event, with the rules of the profile; a session that is
+    /// there keeps the rules that it has.
+    pub fn session(&self, id: &str) -> Result<Session<S>, AuditError> {
+        Session::of(self.clone(), id)
+    }
+
+    /// Reads an event, proven under the head.
+    pub fn read(&self, seqno: u64) -> Result<Logged, AuditError> {
+        let entry = self.inner.log.lock().read(seqno)?;
+        Logged::of(&entry)?.ok_or(AuditError::NotAnEvent(seqno))
+    }
+
+    /// Events from `from` on that the filter lets through, in the order of the log, each proven under the head. Looks at
+    /// entries until `limit` events were found; where the log goes on, the page says from where.
+    pub fn events(&self, filter: &Filter, from: u64, limit: usize) -> Result<Page, AuditError> {
+        let mut page = Page { events: Vec::new(), next: None };
+        let mut at = from.max(1);
+        loop {
+            let (entries, size) = {
+                let mut log = self.inner.log.lock();
+                // The whole log, whatever the filter: of a page of all entries none can be left out unnoticed.
+                let size = log.size();
+                (log.read_page(None, at, at.saturating_add(u64::from(PAGE) - 1).min(size), PAGE)?, size)
+            };
+            for entry in &entries {
+                let Some(event) = Logged::of(entry)?.filter(|event| filter.lets_through(event)) else { continue };
+                if page.events.len() == limit {
+                    page.next = Some(entry.seqno);
+                    return Ok(page);
+                }
+                page.events.push(event);
+            }
+            at = at.saturating_add(u64::from(PAGE));
+            if at > size {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// What somebody did, and what others did on their behalf, from `from` on.
+    pub fn trail(&self, of: &Principal, from: u64, limit: usize) -> Result<Page, AuditError> {
+        self.events(&Filter { actor: Some(of.clone()), ..Filter::default() }, from, limit)
+    }
+
+    /// Whether a concealed value of an event, named as [`Event::concealed`] names it, is the commitment to this value.
+    pub fn discloses(
+        &self,
+        seqno: u64,
+        member: &str,
+        disclosure: &Disclosure,
+        value: &[u8],
+    ) -> Result<bool, AuditError> {
+        let recorded = self.read(seqno)?.event.concealed();
+        Ok(recorded.iter().any(|(name, concealed)| name == member && disclosure.discloses(concealed, value)))
+    }
+}
+
+/// An event as the log has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logged {
+    /// Its place in the log.
+    pub seqno: u64,
+    /// When it was recorded.
+    pub time: String,
+    /// The stream that it stands in.
+    pub stream: String,
+    /// The event.
+    pub event: Event,
+}
+
+impl Logged {
+    /// The id of the session that it belongs to.
+    pub fn session(&self) -> Option<&str> {
+        session_of(&self.stream)
+    }
+
+    /// The event that an entry holds; `None` where it is none of this profile.
+    pub(crate) fn of(entry: &Entry) -> Result<Option<Logged>, AuditError> {
+        if entry.encoding != AUDIT_V1 {
+            return Ok(None);
+        }
+        let seqno = entry.seqno;
+        let event = Event::decode(&entry.payload).map_err(|problem| AuditError::Payload { seqno, problem })?;
+        if entry.event != event.event_type() || entry.severity != event.severity().as_str() {
+            let problem = EventError::Contradiction("event type and severity of the entry are not those of the event");
+            return Err(AuditError::Payload { seqno, problem });
+        }
+        Ok(Some(Logged { seqno, time: entry.time.clone(), stream: entry.stream.clone(), event }))
+    }
+}
+
+/// Which events are wanted: those that fit everything that is set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// Who acted, or on whose behalf.
+    pub actor: Option<Principal>,
+    /// What they belong to.
+    pub category: Option<Category>,
+    /// The id of the session.
+    pub session: Option<String>,
+    /// The correlation id.
+    pub correlation: Option<String>,
+}
+
+impl Filter {
+    fn lets_through(&self, logged: &Logged) -> bool {
+        let event = &logged.event;
+        let acts = |of: &Principal| event.actor.who == *of || event.actor.on_behalf_of.as_ref() == Some(of);
+        self.actor.as_ref().is_none_or(acts)
+            && self.category.is_none_or(|category| event.category() == category)
+            && self.session.as_ref().is_none_or(|id| logged.session() == Some(id))
+            && self.correlation.as_ref().is_none_or(|id| event.correlation.as_ref() == Some(id))
+    }
+}
+
+/// Some of the events that were asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The events.
+    pub events: Vec<Logged>,
+    /// From where to ask for more; `None` at the end of the log.
+    pub next: Option<u64>,
+}
+
+/// A source of randomness that panicked is asked again: it keeps nothing between its answers that could be half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

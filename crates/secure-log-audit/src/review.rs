@@ -1,0 +1,466 @@
+//! Reviewing a log: what it holds of this profile, whether that fits together, and what began and has no end.
+
+use core::fmt;
+use std::collections::{BTreeMap, BTreeSet};
+
+use secure_log::control;
+use secure_log::entry::{Entry, Severity};
+use secure_log::error::LogError;
+use secure_log::hash::Suite;
+use secure_log::store::SecureLogStore;
+use secure_log::verify::{Report, Verdict};
+
+use crate::action::ActionKind;
+use crate::actor::Actor;
+use crate::development::development_key_id;
+use crate::error::{AuditError, EventError};
+use crate::event::{AUDIT_V1, Event};
+use crate::id::EventId;
+use crate::log::{AuditLog, PAGE};
+use crate::outcome::OutcomeKind;
+use crate::session::{SESSION_PREFIX, SessionState, session_of};
+
+/// How many findings and how many actions without an end a report lists.
+pub const MAX_LISTED: usize = 1000;
+
+/// What a verification answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AuditVerdict {
+    /// Everything was checked, and is as it should be.
+    Valid,
+    /// Nothing is wrong with what was checked, and not everything could be.
+    Incomplete,
+    /// Something is wrong: the first finding.
+    Invalid(AuditFinding),
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditFinding {
+    /// The entry, where it is about one.
+    pub seqno: Option<u64>,
+    /// What is wrong.
+    pub problem: AuditProblem,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AuditProblem {
+    /// The log itself is not as it should be.
+    Log(LogError),
+    /// The payload is none that this profile writes.
+    Payload(EventError),
+    /// The event type of the entry is not that of its event.
+    EventType {
+        /// What the event says.
+        expected: String,
+        /// What the entry says.
+        found: String,
+    },
+    /// The severity of the entry is not that of its event.
+    Severity {
+        /// What the event says.
+        expected: Severity,
+        /// What the entry says.
+        found: String,
+    },
+    /// It completes something that did not begin before it in its session, or that ended already.
+    NotBegun(EventId),
+    /// It completes what another actor began, or another kind of action.
+    AnotherAction(EventId),
+    /// Something begins under the id of what began before and has not ended.
+    BegunTwice(EventId),
+}
+
+impl fmt::Display for AuditFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(seqno) = self.seqno {
+            write!(f, "entry {seqno}: ")?;
+        }
+        match &self.problem {
+            AuditProblem::Log(error) => error.fmt(f),
+            AuditProblem::Payload(problem) => write!(f, "no event of the audit profile: {problem}"),
+            AuditProblem::EventType { expected, found } => {
+                write!(f, "event type {found:?}, and its event is {expected:?}")
+            }
+            AuditProblem::Severity { expected, found } => write!(f, "severity {found:?}, and its event is {expected}"),
+            AuditProblem::NotBegun(id) => write!(f, "it completes {id}, which did not begin, or ended already"),
+            AuditProblem::AnotherAction(id) => write!(f, "it completes {id}, which is another's or another action"),
+            AuditProblem::BegunTwice(id) => write!(f, "{id} begins again before it ended"),
+        }
+    }
+}
+
+/// An action that began, and of which the log does not say how it ended: it is under way, its program crashed, or nobody
+/// recorded its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unfinished {
+    /// The entry that says that it was about to begin.
+    pub seqno: u64,
+    /// The stream that it stands in.
+    pub stream: String,
+    /// The id of its event.
+    pub id: EventId,
+    /// Who began it.
+    pub actor: Actor,
+    /// What was begun.
+    pub action: ActionKind,
+}
+
+impl Unfinished {
+    /// The id of the session that it belongs to.
+    pub fn session(&self) -> Option<&str> {
+        session_of(&self.stream)
+    }
+}
+
+/// What was found in the events of a session, or of a whole log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Review {
+    /// Events of this profile.
+    pub events: u64,
+    /// Actions without an end, oldest first; at most [`MAX_LISTED`].
+    pub unfinished: Vec<Unfinished>,
+    /// How many more there are.
+    pub unfinished_unlisted: u64,
+    /// What does not fit together; at most [`MAX_LISTED`] things.
+    pub findings: Vec<AuditFinding>,
+    /// How many more there are.
+    pub findings_unlisted: u64,
+    /// Ends whose beginning is not there, in streams of which entries were pruned: it may have been one of them.
+    pub beginnings_gone: u64,
+}
+
+/// What a verification of a whole log found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditReport {
+    /// The answer: that of the log, and whether what its events say fits together.
+    pub verdict: AuditVerdict,
+    /// What the log's own verification found.
+    pub log: Report,
+    /// What was found in its events.
+    pub review: Review,
+    /// A stream uses the development key, which everybody knows: its hashes prove nothing.
+    pub development_key: bool,
+}
+
+/// What a verification of one session found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionReport {
+    /// The answer.
+    pub verdict: AuditVerdict,
+    /// Where the session stands.
+    pub state: SessionState,
+    /// Entries that carry a signature by a key that is known here.
+    pub signed: u64,
+    /// What was found in its events.
+    pub review: Review,
+    /// The session uses the development key, which everybody knows: its hashes prove nothing.
+    pub development_key: bool,
+}
+
+impl<S: SecureLogStore> AuditLog<S> {
+    /// Lists the actions without an end, and what does not fit together. Everything that is read is proven under the head;
+    /// [`AuditLog::verify`] checks the rest as well.
+    pub fn review(&self) -> Result<Review, AuditError> {
+        let mut reviewer = Reviewer::default();
+        self.read_all(None, &mut reviewer)?;
+        Ok(reviewer.finish())
+    }
+
+    /// Verifies the whole log, and everything that this profile recorded in it.
+    pub fn verify(&self) -> Result<AuditReport, AuditError> {
+        let report = self.log().lock().verify_log()?;
+        let mut reviewer = Reviewer::default();
+        let mut verdict = match &report.verdict {
+            Verdict::Valid => AuditVerdict::Valid,
+            Verdict::Incomplete => AuditVerdict::Incomplete,
+            Verdict::Invalid(finding) => AuditVerdict::of_log(LogError::InvalidRecord(Box::new(finding.clone()))),
+        };
+        // What is in a log that is invalid says nothing.
+        if !matches!(verdict, AuditVerdict::Invalid(_)) {
+            let read = self.note_rules(None, &mut reviewer).and_then(|()| self.read_all(None, &mut reviewer));
+            verdict = read.map_or_else(AuditVerdict::of_error, |()| Ok(verdict))?;
+        }
+        let development_key = reviewer.development_key;
+        let review = reviewer.finish();
+        Ok(AuditReport { verdict: verdict.with(&review), log: report, review, development_key })
+    }
+
+    /// Verifies one session and nothing else: its chain from its rules to its last entry, its segments, every signature of
+    /// its entries, and what its events say.
+    pub fn verify_session(&self, id: &str) -> Result<SessionReport, AuditError> {
+        let stream = format!("{SESSION_PREFIX}{id}");
+        let mut reviewer = Reviewer::default();
+        let checked = self.check_session(&stream, &mut reviewer);
+        if matches!(checked, Err(LogError::MacKeyMissing { .. })) {
+            // Which key is missing is said by the rules, which cannot be proven without it.
+            self.note_rules(Some(&stream), &mut reviewer)?;
+        }
+        let (verdict, signed) = match checked {
+            Ok(signed) => (AuditVerdict::Valid, signed),
+            Err(LogError::StreamNotFound(_)) => return Err(AuditError::SessionNotFound(id.into())),
+            Err(error) => (AuditVerdict::of_error(error)?, 0),
+        };
+        let state = if reviewer.deprecated { SessionState::Ended } else { SessionState::Open };
+        let development_key = reviewer.development_key;
+        let review = reviewer.finish();
+        Ok(SessionReport { verdict: verdict.with(&review), state, signed, review, development_key })
+    }
+
+    fn check_session(&self, stream: &str, reviewer: &mut Reviewer) -> Result<u64, LogError> {
+        let mut log = self.log().lock();
+        reviewer.note_suite(Some(log.stream(stream)?.rules.suite));
+        log.verify_chain(stream, 1, u64::MAX)?;
+        log.verify_checkpoints(stream)?;
+        let signed = log.verify_entry_signatures(stream)?;
+        drop(log);
+        self.read_all(Some(stream), reviewer)?;
+        Ok(signed)
+    }
+
+    /// The suites that the rules of all streams name, or of one.
+    fn note_rules(&self, only: Option<&str>, reviewer: &mut Reviewer) -> Result<(), LogError> {
+        let mut after = 0;
+        loop {
+            let streams = self.log().lock().streams(after, PAGE)?;
+            let Some(last) = streams.last() else { return Ok(()) };
+            after = last.number;
+            let wanted = streams.iter().filter(|stream| only.is_none_or(|name| stream.row.name == name));
+            wanted.for_each(|stream| reviewer.note_suite(Some(stream.row.rules.suite)));
+        }
+    }
+
+    fn read_all(&self, stream: Option<&str>, reviewer: &mut Reviewer) -> Result<(), LogError> {
+        let mut from = 1;
+        loop {
+            let mut log = self.log().lock();
+            let to = log.size();
+            if from > to {
+                return Ok(());
+            }
+            let entries = log.read_page(stream, from, to, PAGE)?;
+            drop(log);
+            entries.iter().for_each(|entry| reviewer.entry(entry));
+            let Some(last) = entries.last() else { return Ok(()) };
+            from = last.seqno + 1;
+        }
+    }
+}
+
+impl AuditVerdict {
+    /// `valid`, `incomplete` or `invalid`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            AuditVerdict::Valid => "valid",
+            AuditVerdict::Incomplete => "incomplete",
+            AuditVerdict::Invalid(_) => "invalid",
+        }
+    }
+
+    fn of_log(error: LogError) -> AuditVerdict {
+        AuditVerdict::Invalid(AuditFinding { seqno: None, problem: AuditProblem::Log(error) })
+    }
+
+    /// What an error of the log comes to, where it is no failure of the check.
+    fn of_error(error: LogError) -> Result<AuditVerdict, LogError> {
+        match error {
+            LogError::MacKeyMissing { .. } => Ok(AuditVerdict::Incomplete),
+            LogError::ChainBroken { .. }
+            | LogError::InclusionMismatch { .. }
+            | LogError::SegmentNotFound(_)
+            | LogError::PolicyMismatch(_)
+            | LogError::InvalidRecord(_) => Ok(AuditVerdict::of_log(error)),
+            other => Err(other),
+        }
+    }
+
+    /// The same with what the events come to.
+    fn with(self, review: &Review) -> AuditVerdict {
+        match (self, review.findings.first()) {
+            (AuditVerdict::Invalid(finding), _) => AuditVerdict::Invalid(finding),
+            (_, Some(finding)) => AuditVerdict::Invalid(finding.clone()),
+            (verdict, None) => verdict,
+        }
+    }
+}
+
+/// Reads entries in the order of the log, and keeps what began and has not ended. Memory grows with that alone.
+#[derive(Default)]
+struct Reviewer {
+    review: Review,
+    /// By seqno of what began, so that the oldest comes first.
+    open: BTreeMap<u64, Unfinished>,
+    /// Where it stands in `open`.
+    places: BTreeMap<EventId, u64>,
+    /// By stream, ends whose beginning is not there: the first, and how many more.
+    not_begun: BTreeMap<String, (AuditFinding, u64)>,
+    /// Streams of which entries were pruned, as an entry says that stands behind them.
+    pruned: BTreeSet<String>,
+    development_key: bool,
+    /// A stream was deprecated.
+    deprecated: bool,
+}
+
+impl Reviewer {
+    fn note_suite(&mut self, suite: Option<Suite>) {
+        self.development_key |= suite == Some(Suite::HmacSha256(development_key_id()));
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        match entry.event.as_str() {
+            control::SUITE_CHANGED => self.note_suite(control::decode_suite(&entry.payload)),
+            control::PRUNED => drop(self.pruned.insert(entry.stream.clone())),
+            control::DEPRECATED => self.deprecated = true,
+            _ => {}
+        }
+        if entry.encoding != AUDIT_V1 {
+            return;
+        }
+        self.review.events += 1;
+        match Event::decode(&entry.payload) {
+            Ok(event) => self.event(entry, &event),
+            Err(problem) => self.find(entry, AuditProblem::Payload(problem)),
+        }
+    }
+
+    fn event(&mut self, entry: &Entry, event: &Event) {
+        let (event_type, severity) = (event.event_type(), event.severity());
+        if entry.event != event_type {
+            let found = entry.event.clone();
+            self.find(entry, AuditProblem::EventType { expected: event_type, found });
+        }
+        if entry.severity != severity.as_str() {
+            let found = entry.severity.clone();
+            self.find(entry, AuditProblem::Severity { expected: severity, found });
+        }
+        if let Some(intent) = event.completes {
+            self.end(entry, event, intent);
+        }
+        if event.outcome.kind() == OutcomeKind::Begun {
+            self.begin(entry, event);
+        }
+    }
+
+    fn begin(&mut self, entry: &Entry, event: &Event) {
+        if self.places.contains_key(&event.id) {
+            return self.find(entry, AuditProblem::BegunTwice(event.id));
+        }
+        self.places.insert(event.id, entry.seqno);
+        let unfinished = Unfinished {
+            seqno: entry.seqno,
+            stream: entry.stream.clone(),
+            id: event.id,
+            actor: event.actor.clone(),
+            action: event.action.kind(),
+        };
+        self.open.insert(entry.seqno, unfinished);
+    }
+
+    fn end(&mut self, entry: &Entry, event: &Event, intent: EventId) {
+        let begun = self.places.get(&intent).and_then(|seqno| self.open.get(seqno));
+        let Some(begun) = begun.filter(|begun| begun.stream == entry.stream) else {
+            return self.find_not_begun(entry, intent);
+        };
+        if (&begun.actor, begun.action) != (&event.actor, event.action.kind()) {
+            return self.find(entry, AuditProblem::AnotherAction(intent));
+        }
+        if let Some(seqno) = self.places.remove(&intent) {
+            self.open.remove(&seqno);
+        }
+    }
+
+    fn find(&mut self, entry: &Entry, problem: AuditProblem) {
+        self.list(AuditFinding { seqno: Some(entry.seqno), problem });
+    }
+
+    /// Whether that is wrong is known once the stream was read to its end.
+    fn find_not_begun(&mut self, entry: &Entry, intent: EventId) {
+        let finding = AuditFinding { seqno: Some(entry.seqno), problem: AuditProblem::NotBegun(intent) };
+        self.not_begun.entry(entry.stream.clone()).and_modify(|(_, more)| *more += 1).or_insert((finding, 0));
+    }
+
+    fn list(&mut self, finding: AuditFinding) {
+        if self.review.findings.len() == MAX_LISTED {
+            self.review.findings_unlisted += 1;
+        } else {
+            self.review.findings.push(finding);
+        }
+    }
+
+    fn finish(mut self) -> Review {
+        for (stream, (finding, more)) in core::mem::take(&mut self.not_begun) {
+            if self.pruned.contains(&stream) {
+                self.review.beginnings_gone += 1 + more;
+            } else {
+                self.list(finding);
+                self.review.findings_unlisted += more;
+            }
+        }
+        self.review.findings.sort_by_key(|finding| finding.seqno);
+        let count = self.open.len();
+        self.review.unfinished_unlisted = count.saturating_sub(MAX_LISTED) as u64;
+        self.review.unfinished = self.open.into_values().take(MAX_LISTED).collect();
+        self.review
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Action, Authorization, Outcome, Principal};
+
+    /// The end of an action whose beginning is not there, as an entry of this stream.
+    fn end(seqno: u64, stream: &str) -> Entry {
+        let id = |byte| EventId([byte; 16]);
+        let delete = Action::FileDelete { path: "/a".into() };
+        let event = Event::new(id(1), Principal::user("alice"), Authorization::System, delete);
+        let event = Event { completes: Some(id(2)), ..event }.ended(Outcome::Success);
+        let (kind, severity) = (event.event_type(), event.severity().to_string());
+        entry(seqno, stream, &kind, &severity, AUDIT_V1, event.encode().unwrap())
+    }
+
+    fn entry(seqno: u64, stream: &str, event: &str, severity: &str, encoding: &str, payload: Vec<u8>) -> Entry {
+        Entry {
+            version: 1,
+            stream: stream.into(),
+            session: String::new(),
+            boot: String::new(),
+            seqno,
+            time: String::new(),
+            event: event.into(),
+            severity: severity.into(),
+            producer: String::new(),
+            encoding: encoding.into(),
+            payload,
+            prev: secure_log::hash::Hash::ZERO,
+        }
+    }
+
+    fn reviewed(entries: &[Entry]) -> Review {
+        let mut reviewer = Reviewer::default();
+        entries.iter().for_each(|entry| reviewer.entry(entry));
+        reviewer.finish()
+    }
+
+    #[test]
+    fn an_end_without_a_beginning_is_wrong_unless_the_beginning_may_have_been_pruned() {
+        let pruned = entry(9, "session/a", control::PRUNED, "notice", control::ENCODING, b"3 3 ..".to_vec());
+        let review = reviewed(&[end(5, "session/b"), end(6, "session/a"), end(7, "session/a"), pruned]);
+        assert_eq!(review.beginnings_gone, 2);
+        assert_eq!(review.findings.iter().map(|finding| finding.seqno).collect::<Vec<_>>(), [Some(5)]);
+    }
+
+    #[test]
+    fn reports_list_so_much_and_say_how_much_more_there_is() {
+        let many = MAX_LISTED as u64 + 7;
+        let bad: Vec<Entry> =
+            (1..=many).map(|seqno| entry(seqno, "session/a", "x", "info", AUDIT_V1, b"{}".to_vec())).collect();
+        let review = reviewed(&bad);
+        assert_eq!((review.findings.len(), review.findings_unlisted), (MAX_LISTED, 7));
+        let ends: Vec<Entry> = (1..=many).map(|seqno| end(seqno, "session/a")).collect();
+        let review = reviewed(&ends);
+        assert_eq!((review.findings.len(), review.findings_unlisted), (1, many - 1));
+    }
+}
