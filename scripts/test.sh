@@ -5,7 +5,7 @@
 #   test.sh [WORD]..       only the steps whose name contains one of the words
 #
 # Property and mutation tests draw a seed and print it; SECURE_LOG_SEED=<seed> repeats a run. Counts are reduced;
-# scripts/soak.sh runs the full ones. What cannot run here says so in capitals and is listed again at the end.
+# scripts/soak.sh runs the full ones. SECURE_LOG_FUZZ_SECONDS says how long each fuzz target runs (5). What cannot run here says so in capitals and is listed again at the end.
 . "$(dirname "$0")/lib.sh"
 
 words=("$@")
@@ -261,14 +261,11 @@ check_fuzz() {
     names=$(cargo-fuzz fuzz list --fuzz-dir fuzz)
     [ -n "$names" ] || { say "fuzz/ has no target"; return 1; }
     for name in $names; do
-        seeds=(vectors/secure-log/logs vectors/secure-log/bundles)
-        mkdir -p "fuzz/corpus/$name"
-        # What a long run found worth keeping.
-        if [ -f "fuzz/seeds/$name.tar.gz" ]; then
-            mkdir -p "$work/seeds/$name"
-            tar -xzf "fuzz/seeds/$name.tar.gz" -C "$work/seeds/$name"
-            seeds+=("$work/seeds/$name")
-        fi
+        # What a run of ten minutes found worth keeping.
+        [ -f "fuzz/seeds/$name.tar.gz" ] || { say "fuzz/seeds has nothing for $name; fuzz/README.md says how it is made"; return 1; }
+        mkdir -p "fuzz/corpus/$name" "$work/seeds/$name"
+        tar -xzf "fuzz/seeds/$name.tar.gz" -C "$work/seeds/$name"
+        seeds=(vectors/secure-log/logs vectors/secure-log/bundles "$work/seeds/$name")
         cargo-fuzz fuzz run --fuzz-dir fuzz "$name" "fuzz/corpus/$name" "${seeds[@]}" -- \
             -max_total_time="$seconds" -max_len=65536 -verbosity=0
         say "$name: nothing found in $seconds s"
@@ -328,8 +325,8 @@ close() {
 show_end() {
     local output
     output=$(output_of "$1")
-    printf 'FAILED: %s; the last of the %d lines in %s:\n' "$1" "$(wc -l <"$output")" "$output"
-    tail -n "$repeated_lines" "$output" | sed 's/^/    /'
+    printf 'FAILED: %s; of the %d lines in %s those that say so, and the last:\n' "$1" "$(wc -l <"$output")" "$output"
+    { grep -E 'FAILED|panicked|^error' "$output" | head -n "$repeated_lines"; tail -n "$repeated_lines" "$output"; } | sed 's/^/    /'
 }
 
 main

@@ -18,3 +18,4 @@ pub mod pipe;
 pub mod pkcs11;
 pub mod session;
 pub mod steps;
+pub mod verifier;

@@ -18,6 +18,7 @@ const NOT_PASSED: [&str; 4] =
 /// One run against one stack and one log.
 pub struct Session {
     stack: Stack,
+    stack_file: PathBuf,
     config: String,
     place: Place,
     /// Who signs.
@@ -58,7 +59,7 @@ impl Session {
         } else {
             Place::Files
         };
-        Ok(Session { stack, config, place, keys, scratch, main: None, run: 0 })
+        Ok(Session { stack, stack_file: file.into(), config, place, keys, scratch, main: None, run: 0 })
     }
 
     /// The config of the log under test.
@@ -69,6 +70,11 @@ impl Session {
     /// The file that the log under test is kept in, if its config names one.
     pub fn file(&self) -> Option<PathBuf> {
         matches!(self.place, Place::Files | Place::Servers(_)).then(|| PathBuf::from(&self.config))
+    }
+
+    /// The verifier that imports nothing, if it lies beside the stack.
+    pub fn verifier(&self) -> Option<PathBuf> {
+        Some(self.stack_file.with_file_name(crate::verifier::FILE)).filter(|file| file.is_file())
     }
 
     /// Whether a config names a file that the stack itself opens, so that it can name one that cannot be opened.

@@ -12,6 +12,7 @@ mod disk;
 mod edited;
 mod hostile_file;
 mod keys;
+mod rotations;
 mod scenarios;
 mod secrets;
 mod stacks;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
     let checks = edited::checks()
         .into_iter()
         .chain(scenarios::checks())
+        .chain(rotations::checks())
         .chain(writers::checks())
         .chain(disk::checks())
         .chain(hostile_file::checks())
