@@ -8,7 +8,7 @@ use crate::action::{Action, ActionKind};
 use crate::error::{AuditError, EventError};
 use crate::event::Event;
 use crate::id::EventId;
-use crate::outcome::{Authorization, Outcome, OutcomeKind};
+use crate::outcome::{Authorization, Outcome};
 use crate::session::{Recorded, Session};
 
 /// Lets actions of a session begin.
@@ -165,9 +165,6 @@ impl<S: SecureLogStore> Permit<S> {
 
     /// Records how it ended.
     pub fn complete(self, outcome: Outcome) -> Result<Recorded, AuditError> {
-        if outcome.kind() == OutcomeKind::Begun {
-            return Err(EventError::Contradiction("what began does not end by beginning").into());
-        }
         if self.end.action.kind() != self.kind {
             return Err(EventError::Contradiction("what ended is another action than what began").into());
         }
