@@ -134,13 +134,15 @@ impl<S: SecureLogStore> AuditLog<S> {
     /// Reads an event, proven under the head.
     pub fn read(&self, seqno: u64) -> Result<Logged, AuditError> {
         let entry = self.inner.log.lock().read(seqno)?;
-        Logged::of(&entry)?.ok_or(AuditError::NotAnEvent(seqno))
+        let logged = Logged::of(&entry).map_err(|problem| AuditError::Payload { seqno, problem })?;
+        logged.ok_or(AuditError::NotAnEvent(seqno))
     }
 
     /// Events from `from` on that the filter lets through, in the order of the log, each proven under the head. Looks at
-    /// entries until `limit` events were found; where the log goes on, the page says from where.
+    /// entries until `limit` were found; where the log goes on, the page says from where. An entry that claims to be an event
+    /// and is none hides no other: whatever the filter, the page names it.
     pub fn events(&self, filter: &Filter, from: u64, limit: usize) -> Result<Page, AuditError> {
-        let mut page = Page { events: Vec::new(), next: None };
+        let mut page = Page { events: Vec::new(), unreadable: Vec::new(), next: None };
         let mut at = from.max(1);
         loop {
             let (entries, size) = {
@@ -150,12 +152,18 @@ impl<S: SecureLogStore> AuditLog<S> {
                 (log.read_page(None, at, at.saturating_add(u64::from(PAGE) - 1).min(size), PAGE)?, size)
             };
             for entry in &entries {
-                let Some(event) = Logged::of(entry)?.filter(|event| filter.lets_through(event)) else { continue };
-                if page.events.len() == limit {
+                let found = Logged::of(entry);
+                if matches!(&found, Ok(event) if !event.as_ref().is_some_and(|event| filter.lets_through(event))) {
+                    continue;
+                }
+                if page.events.len() + page.unreadable.len() == limit {
                     page.next = Some(entry.seqno);
                     return Ok(page);
                 }
-                page.events.push(event);
+                match found {
+                    Ok(event) => page.events.extend(event),
+                    Err(problem) => page.unreadable.push((entry.seqno, problem)),
+                }
             }
             at = at.saturating_add(u64::from(PAGE));
             if at > size {
@@ -202,17 +210,16 @@ impl Logged {
     }
 
     /// The event that an entry holds; `None` where it is none of this profile.
-    pub(crate) fn of(entry: &Entry) -> Result<Option<Logged>, AuditError> {
+    pub(crate) fn of(entry: &Entry) -> Result<Option<Logged>, EventError> {
         if entry.encoding != AUDIT_V1 {
             return Ok(None);
         }
-        let seqno = entry.seqno;
-        let event = Event::decode(&entry.payload).map_err(|problem| AuditError::Payload { seqno, problem })?;
+        let event = Event::decode(&entry.payload)?;
         if entry.event != event.event_type() || entry.severity != event.severity().as_str() {
-            let problem = EventError::Contradiction("event type and severity of the entry are not those of the event");
-            return Err(AuditError::Payload { seqno, problem });
+            return Err(EventError::Contradiction("event type and severity of the entry are not those of the event"));
         }
-        Ok(Some(Logged { seqno, time: entry.time.clone(), stream: entry.stream.clone(), event }))
+        let (time, stream) = (entry.time.clone(), entry.stream.clone());
+        Ok(Some(Logged { seqno: entry.seqno, time, stream, event }))
     }
 }
 
@@ -245,6 +252,8 @@ impl Filter {
 pub struct Page {
     /// The events.
     pub events: Vec<Logged>,
+    /// Entries that claim to be events and are none, by seqno, and why.
+    pub unreadable: Vec<(u64, EventError)>,
     /// From where to ask for more; `None` at the end of the log.
     pub next: Option<u64>,
 }

@@ -8,7 +8,7 @@ use secure_log::entry::Severity;
 use secure_log::store::SecureLogStore;
 use secure_log_audit::{
     AUDIT_V1, Action, ActionKind, AuditError, AuditLog, AuditProblem, AuditVerdict, Authorization, Event, EventError,
-    EventId, Outcome, Principal, Refused, RunError,
+    EventId, Filter, Outcome, Principal, Refused, RunError,
 };
 use secure_log_testkit::{Effect, Fault, FaultStore, SharedStore};
 
@@ -235,6 +235,16 @@ fn entries_that_no_event_of_the_profile_has_are_found() {
     for seqno in &wrong {
         let read = audit.read(*seqno);
         assert!(matches!(read, Err(AuditError::Payload { seqno: at, .. }) if at == *seqno), "{read:?}");
+    }
+    // They hide no event, and stand on the page of every filter.
+    let good = audit.session("s").unwrap().record(&event).unwrap().seqno;
+    let of_nobody = Filter { actor: Some(Principal::user("nobody")), ..Filter::default() };
+    for (filter, expected) in [(Filter::default(), vec![good]), (of_nobody, vec![])] {
+        let page = audit.events(&filter, 1, 9).unwrap();
+        assert_eq!(page.events.iter().map(|event| event.seqno).collect::<Vec<_>>(), expected);
+        assert_eq!(page.unreadable.iter().map(|(seqno, _)| *seqno).collect::<Vec<_>>(), wrong);
+        let first = audit.events(&filter, 1, 3).unwrap();
+        assert_eq!((first.unreadable.len(), first.next), (3, Some(wrong[3])));
     }
     let report = audit.verify().unwrap();
     assert_eq!(report.review.findings.iter().map(|finding| finding.seqno.unwrap()).collect::<Vec<_>>(), wrong);

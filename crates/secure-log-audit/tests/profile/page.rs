@@ -66,7 +66,7 @@ fn every_line_of_rust_on_the_page_stands_in_an_example_of_the_crate() {
     for block in page.split("```rust\n").skip(1) {
         for line in block.split("```").next().unwrap_or_default().lines() {
             let stands = |example: &&str| example.trim_start_matches(['/', '!']).trim() == line.trim();
-            assert!(examples.iter().any(|example| stands(example)), "{line}");
+            assert!(examples.iter().any(stands), "{line}");
             shown += 1;
         }
     }
