@@ -100,6 +100,17 @@ impl<S: SecureLogStore> SharedLog<S> {
         self.lead(entries)
     }
 
+    /// Appends one entry with its payload sealed, durably: see [`SecureLog::append_sealed`].
+    pub fn append_sealed(&self, entry: &NewEntry<'_>) -> Result<(Appended, CommitInfo), LogError> {
+        let (appended, info) = self.append_sealed_batch(core::slice::from_ref(entry))?;
+        Ok((appended[0], info))
+    }
+
+    /// Appends all entries or none, durably, with their payloads sealed.
+    pub fn append_sealed_batch(&self, entries: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
+        self.lock().append_sealed_batch(entries)
+    }
+
     /// Commits `own` and what others wait for, then lets the next one lead.
     fn lead(&self, own: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
         let mut turn = Turn { queue: &self.inner.queue, group: Vec::new() };

@@ -11,6 +11,8 @@
 //! | `write` | what a caller can write |
 //! | `rotation` | keys that the log introduced, and going on with another one |
 //! | `stream` | what is proven of a stream before it is used |
+//! | `sealing` | appending sealed payloads, and opening them |
+//! | `erasing` | wrapping data keys anew, and erasing them on record |
 //! | `segment` | closing and proving segments, and their signatures |
 //! | `proof` | proving against the log tree |
 //! | `read` | reading and verifying |
@@ -21,6 +23,7 @@ mod anchoring;
 mod collecting;
 mod commit;
 mod cosigning;
+mod erasing;
 mod evidence;
 mod following;
 mod open;
@@ -28,6 +31,7 @@ mod options;
 mod proof;
 mod read;
 mod rotation;
+mod sealing;
 mod segment;
 mod stream;
 mod tree;
@@ -47,12 +51,14 @@ use crate::tree::CompactTree;
 use crate::verify::Trust;
 
 pub use crate::engine::collecting::{Collected, MAX_COLLECTED};
+pub use crate::engine::erasing::{Erase, Erased, MAX_REWRAPPED, Resealed};
 pub use crate::engine::evidence::{Evidence, EvidenceError, EvidenceOf};
 pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
 pub use crate::engine::rotation::RotatedKey;
 use crate::engine::rotation::{Introduced, KnownKeys, Successor};
+pub use crate::engine::sealing::{Opened, PseudonymOf};
 pub use crate::engine::segment::SignedSegment;
 use crate::engine::stream::StreamCache;
 pub use crate::engine::write::{BatchOutcome, NewEntry};
@@ -100,6 +106,7 @@ pub struct SecureLog<S> {
 /// What the engine keeps of its options once it is open.
 struct Settings {
     identity: String,
+    kek_label: Option<String>,
     session: String,
     boot: String,
     head_every: Every,

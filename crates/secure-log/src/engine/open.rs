@@ -61,6 +61,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             trust: options.trust,
             settings: Settings {
                 identity: options.identity,
+                kek_label: options.kek_label,
                 session,
                 boot,
                 head_every: options.head_every,

@@ -125,6 +125,8 @@ impl Verifier {
             heads,
             cosignatures,
             erased,
+            erased_payloads: 0,
+            unopened: 0,
             missing: self.missing.items,
             missing_unlisted: self.missing.unlisted,
             unknown_signers: self.unknown_signers.items,
