@@ -18,6 +18,7 @@ mod entries;
 mod keystore;
 mod limits;
 mod opening;
+mod sealing;
 mod segments;
 mod signatures;
 mod streams;
@@ -40,6 +41,7 @@ pub const GROUPS: &[Group] = &[
     writing::GROUP,
     tree::GROUP,
     keystore::GROUP,
+    sealing::GROUP,
     token::GROUP,
     tampering::GROUP,
     torn::GROUP,

@@ -216,6 +216,7 @@ pub(crate) fn report(report: Report) -> Value {
         "heads": report.heads,
         "cosignatures": report.cosignatures,
         "erased": report.erased,
+        "erased_payloads": report.erased_payloads,
         "unopened": report.unopened,
     })
 }

@@ -346,6 +346,8 @@ pub(crate) fn report(report: Report) -> writer::Report {
         heads: report.heads,
         cosignatures: report.cosignatures,
         erased: report.erased,
+        erased_payloads: report.erased_payloads,
+        unopened: report.unopened,
         unknown_signers: report.unknown_signers,
     }
 }

@@ -46,6 +46,10 @@ impl sealing::Guest for Component {
         page.into_iter().map(page_entry).collect()
     }
 
+    fn verify_log_opening() -> Result<writer::Report, types::LogError> {
+        with(|log| log.verify_log_opening()).map(convert::report)
+    }
+
     fn pseudonym(stream_id: String, of: sealing::PseudonymOf, value: String) -> Result<String, types::LogError> {
         let of = match of {
             sealing::PseudonymOf::EventType => PseudonymOf::EventType,
