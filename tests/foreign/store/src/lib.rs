@@ -365,6 +365,19 @@ impl Guest for Component {
         Ok(())
     }
 
+    fn secure_log_replace_data_keys(rows: Vec<DataKeyRow>) -> Result<(), StoreError> {
+        STORE.with_borrow_mut(|store| {
+            for kept in store.rows.iter_mut().flatten() {
+                if let Row::DataKey(key) = kept
+                    && let Some(anew) = rows.iter().find(|row| row.id == key.id && row.stream_id == key.stream_id)
+                {
+                    *key = anew.clone();
+                }
+            }
+        });
+        Ok(())
+    }
+
     fn secure_log_drop_witnesses(rows: Vec<WitnessRow>) -> Result<(), StoreError> {
         STORE.with_borrow_mut(|store| {
             for place in &mut store.rows {
