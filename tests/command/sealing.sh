@@ -9,8 +9,8 @@ secure-log open-payload 2
 secure-log open-payload --stream ward
 secure-log open-payload --stream ward --from 3 --json
 about "It is verified as it stands, and with --open also whether it opens."
-secure-log verify | grep -e verdict -e unopened
-secure-log verify --open | grep -e verdict -e unopened
+secure-log verify | grep -e '^\$' -e verdict -e unopened
+secure-log verify --open | grep -e '^\$' -e verdict -e unopened
 about "Whoever would write to the wrong stream writes nothing."
 secure-log append ward admitted "in clear"
 secure-log append door opened "secret" --sealed
@@ -37,22 +37,25 @@ secure-log erase ward segment 1 --json
 secure-log open-payload 2
 secure-log open-payload --stream ward | sed 's/^\([0-9]*\)\t/\1 /'
 say "exit code: ${PIPESTATUS[0]}"
-secure-log read 2 | grep -e event -e encoding
-secure-log verify --open | grep -e verdict -e erased -e unopened
+secure-log read 2 | grep -e '^\$' -e event -e encoding
+secure-log verify --open | grep -e '^\$' -e verdict -e erased -e unopened
 run verify-entry --key "$(run key show checkpoint-ed25519 --name "$SECURE_LOG_ORIGIN" | sed -n 's/^verifier key: //p')" <proof | head -n 3
-about "A range ends where a segment does."
-secure-log erase ward range 9 9
-quietly append ward admitted "the patient is Dan" --sealed
-secure-log erase ward range 9 9
+about "A range ends where a data key does, and each close has a new one."
+printf 'Dan\nEve\n' | run append ward admitted --lines --sealed >appended
+secure-log erase ward range 11 11
+secure-log erase ward range 11 12
+secure-log open-payload 11
+about "All of a stream; a highly-restricted one takes no more then."
 secure-log erase court stream
 secure-log append court hearing "of Ben" --sealed
+secure-log erase door stream
 about "Data keys are wrapped anew, and no entry changes."
-secure-log status | grep -e size
+secure-log status | grep -e '^\$' -e size
 secure-log reseal kek-2027
 secure-log reseal kek-2027 --json
-secure-log status | grep -e size
+secure-log status | grep -e '^\$' -e size
 grep -c '"kek":"kek-2026"' audit.jsonl
-SECURE_LOG_KEK_LABEL=kek-2027 secure-log open-payload --stream ward --from 10
+SECURE_LOG_KEK_LABEL=kek-2027 secure-log open-payload --stream ward --from 5
 about "What is not understood, or cannot be meant."
 secure-log open-payload
 secure-log open-payload 2 --stream ward
