@@ -202,6 +202,13 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
         })
     }
 
+    fn secure_log_replace_data_keys(rows: Vec<wire::DataKeyRow>) -> Result<(), wire::StoreError> {
+        with_store(|store| {
+            let rows: Vec<DataKeyRow> = rows.into_iter().map(data_key_row).collect::<Result<_, _>>()?;
+            store.replace_data_keys(&rows)
+        })
+    }
+
     fn secure_log_drop_witnesses(rows: Vec<wire::WitnessRow>) -> Result<(), wire::StoreError> {
         let rows: Vec<WitnessRow> = rows.into_iter().map(witness_row).collect();
         with_store(|store| store.drop_witnesses(&rows))
