@@ -204,7 +204,7 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
 
     fn secure_log_replace_data_keys(rows: Vec<wire::DataKeyRow>) -> Result<(), wire::StoreError> {
         with_store(|store| {
-            let rows = rows.into_iter().map(data_key_row).collect::<Result<Vec<_>, _>>()?;
+            let rows: Vec<DataKeyRow> = rows.into_iter().map(data_key_row).collect::<Result<_, _>>()?;
             store.replace_data_keys(&rows)
         })
     }

@@ -58,6 +58,7 @@ pub mod note;
 pub mod proof;
 pub mod providers;
 pub mod record;
+pub mod sealed;
 pub mod shared;
 pub mod sign;
 pub mod store;

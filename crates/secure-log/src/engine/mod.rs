@@ -12,6 +12,7 @@
 //! | `rotation` | keys that the log introduced, and going on with another one |
 //! | `stream` | what is proven of a stream before it is used |
 //! | `sealing` | appending sealed payloads, and opening them |
+//! | `data_keys` | the keys of streams that are held |
 //! | `erasing` | wrapping data keys anew, and erasing them on record |
 //! | `segment` | closing and proving segments, and their signatures |
 //! | `proof` | proving against the log tree |
@@ -23,6 +24,7 @@ mod anchoring;
 mod collecting;
 mod commit;
 mod cosigning;
+mod data_keys;
 mod erasing;
 mod evidence;
 mod following;
@@ -40,6 +42,7 @@ mod write;
 use std::collections::VecDeque;
 
 use crate::engine::cosigning::Said;
+use crate::engine::data_keys::KeyRing;
 use crate::error::LogError;
 use crate::hash::{Hash, KeyId};
 use crate::note::VerifierKey;
@@ -58,10 +61,12 @@ pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
 pub use crate::engine::rotation::RotatedKey;
 use crate::engine::rotation::{Introduced, KnownKeys, Successor};
-pub use crate::engine::sealing::{Opened, PseudonymOf};
+pub use crate::engine::sealing::Opened;
 pub use crate::engine::segment::SignedSegment;
 use crate::engine::stream::StreamCache;
+pub(crate) use crate::engine::write::Batch;
 pub use crate::engine::write::{BatchOutcome, NewEntry};
+pub use crate::sealed::PseudonymOf;
 
 /// A log over a store, for one writer. To share it between threads, see [`crate::shared::SharedLog`].
 ///
@@ -89,6 +94,7 @@ pub struct SecureLog<S> {
     /// What the commit in the making leads to. Equal to `accepted` between calls.
     next: State,
     streams: StreamCache,
+    ring: KeyRing,
     /// A write had an unknown outcome, or was never finished: read the state again before anything else.
     stale: bool,
     /// How many commits were tried, of which each has its number.

@@ -2,6 +2,7 @@
 
 use crate::engine::anchoring::anchored_head;
 use crate::engine::commit::{ATTEMPTS, Signing};
+use crate::engine::data_keys::KeyRing;
 use crate::engine::options::{Absent, Every, LogOptions, Providers, Unattested};
 use crate::engine::proof::{Checked, load_tree, prove_consistency};
 use crate::engine::rotation::{KnownKeys, LogKey};
@@ -77,6 +78,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             next: start.clone(),
             accepted: start,
             streams: StreamCache::default(),
+            ring: KeyRing::default(),
             stale: false,
             tried: 0,
             unrecorded: None,
@@ -104,6 +106,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         this.check_keyless(options.unattested)?;
         this.record_recovered()?;
         this.check_reanchored()?;
+        this.finish_last_erasure();
         Ok(this)
     }
 
@@ -171,6 +174,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Reads the state again, and goes on from it if it extends what was signed or accepted here.
     pub(super) fn reload(&mut self) -> Result<(), LogError> {
         self.streams.clear();
+        self.ring.doubt();
         self.anchor.said = None;
         if self.store.log()?.as_ref() != Some(&self.log) {
             return Err(LogError::PolicyMismatch("the identity of the log changed under way".into()));

@@ -170,6 +170,10 @@ pub(super) struct Counts {
     pub(super) heads: u64,
     pub(super) cosignatures: u64,
     pub(super) erased: u64,
+    /// Payloads that are sealed, of which some are erased and some were opened.
+    pub(super) sealed: u64,
+    pub(super) erased_payloads: u64,
+    pub(super) opened: u64,
 }
 
 /// Things in the order in which they came up, each once, and no more of them than are worth reading.

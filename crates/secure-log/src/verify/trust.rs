@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::hash::{HmacKey, KeyId};
 use crate::note::{NoteError, VerifierKey, is_key_name};
-use crate::providers::{KeyError, MacKey, WrappingKey};
+use crate::providers::{KeyError, MacKey, UnwrapError, WrappingKey};
+use crate::record::DataKeyRow;
+use crate::sealed::{self, Place, StreamKey};
 use crate::sign::{Algorithm, PublicKey};
 use crate::verify::policy::Quorum;
 
@@ -22,6 +24,7 @@ pub struct Trust {
     signers: Vec<Signer>,
     macs: BTreeMap<KeyId, SharedMac>,
     wrapping_keys: BTreeMap<String, SharedWrappingKey>,
+    opens: bool,
 }
 
 impl Trust {
@@ -101,7 +104,25 @@ impl Trust {
     /// Adds the key that wraps data keys under this label (format.md s.8). With one or more of them a verification also opens
     /// every sealed payload, and says of those that it cannot open that it could not.
     pub fn add_wrapping_key(&mut self, label: &str, key: Box<dyn WrappingKey + Send>) {
+        self.opens = true;
         self.wrapping_keys.insert(label.into(), SharedWrappingKey(Arc::new(Mutex::new(key))));
+    }
+
+    /// Has every sealed payload opened, with keys that come on the way or not at all.
+    pub fn open_payloads(&mut self) {
+        self.opens = true;
+    }
+
+    /// Whether sealed payloads are opened.
+    pub(super) fn opens(&self) -> bool {
+        self.opens
+    }
+
+    /// Unwraps a key of a stream; `None` where no key with its label was given.
+    pub(super) fn unwrap(&self, place: Place<'_>, row: &DataKeyRow) -> Option<Result<StreamKey, UnwrapError>> {
+        let SharedWrappingKey(kek) = self.wrapping_keys.get(&row.kek)?;
+        let kek = kek.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(sealed::unwrap(place, row, &**kek))
     }
 
     /// HMAC-SHA-256 under the key with this id; `None` when there is none.

@@ -367,10 +367,10 @@ impl Guest for Component {
 
     fn secure_log_replace_data_keys(rows: Vec<DataKeyRow>) -> Result<(), StoreError> {
         STORE.with_borrow_mut(|store| {
-            for kept in store.rows.iter_mut().flatten() {
-                if let Row::DataKey(key) = kept
-                    && let Some(anew) = rows.iter().find(|row| row.id == key.id && row.stream_id == key.stream_id)
-                {
+            for row in store.rows.iter_mut().flatten() {
+                let Row::DataKey(key) = row else { continue };
+                let mut anew = rows.iter().filter(|anew| (&anew.id, &anew.stream_id) == (&key.id, &key.stream_id));
+                if let Some(anew) = anew.next() {
                     *key = anew.clone();
                 }
             }
