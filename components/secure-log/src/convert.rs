@@ -32,9 +32,7 @@ pub(crate) fn error(error: LogError) -> types::LogError {
         LogError::NotSealed(seqno) => Wire::NotSealed(seqno),
         LogError::PayloadErased(seqno) => Wire::PayloadErased(seqno),
         LogError::DataKeyMissing(seqno) => Wire::DataKeyMissing(seqno),
-        LogError::DataKeyRefused { id, kek } => {
-            Wire::DataKeyRefused(types::RefusedDataKey { id: id.0.to_vec(), kek })
-        }
+        LogError::DataKeyRefused { id, kek } => Wire::DataKeyRefused(types::RefusedDataKey { id: id.0.to_vec(), kek }),
         LogError::PayloadRefused(seqno) => Wire::PayloadRefused(seqno),
         LogError::PseudonymKeyMissing(name) => Wire::PseudonymKeyMissing(name),
         LogError::ErasesMore { first, last } => Wire::ErasesMore(types::SeqnoRange { first, last }),

@@ -42,9 +42,8 @@ impl Keystore for ImportedKeystore {
     fn wrapping_key(&self, label: &str) -> Result<Box<dyn WrappingKey + Send>, KeyError> {
         let key = sealer::get_wrapping_key(label).map_err(sealer_error)?;
         let named = key.algorithm();
-        let algorithm = named
-            .parse()
-            .map_err(|_| KeyError::UnsupportedAlgorithm(format!("'{label}' wraps with {named:?}")))?;
+        let algorithm =
+            named.parse().map_err(|_| KeyError::UnsupportedAlgorithm(format!("'{label}' wraps with {named:?}")))?;
         Ok(Box::new(ImportedWrappingKey { key, algorithm }))
     }
 }
@@ -92,6 +91,8 @@ fn sealer_error(error: sealer::SealerError) -> KeyError {
         sealer::SealerError::Unsupported => KeyError::UnsupportedAlgorithm("this keystore wraps no keys".into()),
         sealer::SealerError::AccessDenied(detail) => KeyError::AccessDenied(detail),
         sealer::SealerError::Backend(detail) => KeyError::Backend(detail),
-        sealer::SealerError::NotAuthentic => KeyError::Backend("it says of what it was to wrap that it is not authentic".into()),
+        sealer::SealerError::NotAuthentic => {
+            KeyError::Backend("it says of what it was to wrap that it is not authentic".into())
+        }
     }
 }

@@ -120,10 +120,7 @@ impl<'s> Composed<'s> {
     }
 
     /// The same of what is not to be noted.
-    pub fn answered_unnoted<T>(
-        &mut self,
-        call: impl FnOnce(&mut Instance) -> Result<Answer<T>>,
-    ) -> Answered<T> {
+    pub fn answered_unnoted<T>(&mut self, call: impl FnOnce(&mut Instance) -> Result<Answer<T>>) -> Answered<T> {
         let answer = call(&mut self.running.log).unwrap_or_else(|trap| panic!("the stack trapped: {trap:?}"));
         answer.map_err(|error| refusal(&error))
     }

@@ -10,7 +10,7 @@ use secure_log_verify::host::encoder::Severity;
 use wasmtime::{Result, ensure};
 
 use crate::composed::Composed;
-use crate::keys::{KEK, KeyFolder, OTHER_KEK};
+use crate::keys::{KeyFolder, OTHER_KEK};
 use crate::stacks::{Kept, Stacks};
 use crate::{Check, Seen, check};
 

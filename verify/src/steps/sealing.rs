@@ -121,7 +121,10 @@ fn opened(session: &mut Session) -> Result<Done> {
     equal("payloads of the page", texts.filter(|opened| opened.payload == SECRET.as_bytes()).count(), 3)?;
     let stored = log.read(one)??;
     holds("its encoding names the sealing", stored.payload_encoding == format!("text{SUFFIX}"))?;
-    holds("no two sealed payloads are the same", log.read(many[0].seqno)??.payload != log.read(many[2].seqno)??.payload)?;
+    holds(
+        "no two sealed payloads are the same",
+        log.read(many[0].seqno)??.payload != log.read(many[2].seqno)??.payload,
+    )?;
     let proof = log.prove_entry(one, None)??;
     holds("what others are shown does not have it", !shows(&stored.payload) && !shows_encoded(proof.as_bytes()))?;
     let report = is_valid(&mut log)?;
@@ -190,7 +193,8 @@ fn refused_calls(session: &mut Session) -> Result<Done> {
 }
 
 fn pseudonyms(session: &mut Session) -> Result<Done> {
-    let (mut log, _) = sealing_log!(session, "restricted", "h" => HighlyRestricted, "other" => HighlyRestricted, "p" => Protected);
+    let (mut log, _) =
+        sealing_log!(session, "restricted", "h" => HighlyRestricted, "other" => HighlyRestricted, "p" => Protected);
     let seqnos = [
         log.append_sealed("h", "admitted", Severity::Info, "ward 7", SECRET.as_bytes(), "text")??.seqno,
         log.append_sealed("h", "released", Severity::Info, "ward 7", b"", "text")??.seqno,
@@ -199,7 +203,10 @@ fn pseudonyms(session: &mut Session) -> Result<Done> {
     let [admitted, released, other] = seqnos.map(|seqno| log.read(seqno));
     let (admitted, released, other) = (admitted??, released??, other??);
     for entry in [&admitted, &released, &other] {
-        holds("event and producer are pseudonyms", [&entry.event_type, &entry.producer].iter().all(|t| t.starts_with("min:")))?;
+        holds(
+            "event and producer are pseudonyms",
+            [&entry.event_type, &entry.producer].iter().all(|t| t.starts_with("min:")),
+        )?;
     }
     equal("one producer has one pseudonym", &admitted.producer, &released.producer)?;
     holds("two events have two", admitted.event_type != released.event_type)?;
@@ -209,7 +216,10 @@ fn pseudonyms(session: &mut Session) -> Result<Done> {
         log.pseudonym("h", PseudonymOf::Producer, "ward 7")??,
     ];
     equal("what is to be searched for", asked, [admitted.event_type, admitted.producer])?;
-    holds("the same text elsewhere has another", log.pseudonym("h", PseudonymOf::EventType, "ward 7")?? != released.producer)?;
+    holds(
+        "the same text elsewhere has another",
+        log.pseudonym("h", PseudonymOf::EventType, "ward 7")?? != released.producer,
+    )?;
     let opened = log.open_payload(seqnos[0])??;
     equal("the event in clear", (opened.event_type.as_str(), opened.producer.as_str()), ("admitted", "ward 7"))?;
     for stream in ["p", "not-there"] {
@@ -354,7 +364,11 @@ fn wrong_arguments(session: &mut Session) -> Result<Done> {
     }
     refused!("a page of no stream", log.open_page("not-there", 1, 9, 9)?, LogError::StreamNotFound(_))?;
     holds("a page that ends before it begins is empty", log.open_page("p", 9, 1, 9)??.is_empty())?;
-    refused!("erasing a segment of another stream", log.erase("p", Erasure::Segment(segment))?, LogError::SegmentNotFound(_))?;
+    refused!(
+        "erasing a segment of another stream",
+        log.erase("p", Erasure::Segment(segment))?,
+        LogError::SegmentNotFound(_)
+    )?;
     refused!("erasing no segment", log.erase("p", Erasure::Segment(u64::MAX))?, LogError::SegmentNotFound(_))?;
     refused!("erasing of no stream", log.erase("not-there", Erasure::Stream)?, LogError::StreamNotFound(_))?;
     let backwards = SeqnoRange { first: seqno + 1, last: seqno };
