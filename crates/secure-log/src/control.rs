@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(decode_suite(b"sha-256 0707070707070707"), None);
         let hash = Hash([3; 32]);
         assert_eq!(decode_closed(encode_closed(12, &hash).as_bytes()), Some((12, hash)));
-        let keys = [hash, Hash([4; 32])];
+        let keys = [hash, Hash([0xab; 32])];
         assert_eq!(decode_erased(encode_erased(&keys).as_bytes()), Some(keys.to_vec()));
         for bad in ["", " ", &encode_erased(&keys).replace(' ', "  "), &encode_erased(&keys).to_uppercase()] {
             assert_eq!(decode_erased(bad.as_bytes()), None, "{bad}");

@@ -136,8 +136,8 @@ impl DataKey {
         write(out);
         debug_assert_eq!(out.len() - start, length);
         let aad = associated_data(place, encoding, &self.id);
-        let tag = self.cipher().encrypt_inout_detached(&XNonce::from(*nonce), &aad, (&mut out[start..]).into());
-        out.extend_from_slice(&tag.expect("a payload is far shorter than 256 GiB"));
+        let tag = encrypt(&self.secret, nonce, &aad, &mut out[start..]);
+        out.extend_from_slice(&tag);
     }
 
     /// Opens a payload that was sealed here with this inner encoding.
@@ -153,14 +153,8 @@ impl DataKey {
         let (ciphertext, tag) = sealed.ciphertext.split_last_chunk::<TAG_BYTES>().ok_or(NotAuthentic)?;
         let mut opened = Zeroizing::new(ciphertext.to_vec());
         let aad = associated_data(place, encoding, &self.id);
-        self.cipher()
-            .decrypt_inout_detached(&XNonce::from(*sealed.nonce), &aad, opened.as_mut_slice().into(), &Tag::from(*tag))
-            .map_err(|_| NotAuthentic)?;
+        decrypt(&self.secret, sealed.nonce, &aad, &mut opened, tag)?;
         Ok(opened)
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&(*self.secret).into())
     }
 }
 
@@ -377,6 +371,25 @@ fn unwrap_bytes(place: Place<'_>, row: &DataKeyRow, kek: &dyn WrappingKey) -> Re
     Ok(secret)
 }
 
+/// Encrypts in place, and answers the tag.
+fn encrypt(key: &Secret, nonce: &[u8; NONCE_BYTES], aad: &[u8], text: &mut [u8]) -> [u8; TAG_BYTES] {
+    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    let tag = cipher.encrypt_inout_detached(&XNonce::from(*nonce), aad, text.into());
+    tag.expect("a payload is far shorter than 256 GiB").into()
+}
+
+/// Decrypts in place. What does not decrypt is left as it was.
+fn decrypt(
+    key: &Secret,
+    nonce: &[u8; NONCE_BYTES],
+    aad: &[u8],
+    text: &mut [u8],
+    tag: &[u8; TAG_BYTES],
+) -> Result<(), NotAuthentic> {
+    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    cipher.decrypt_inout_detached(&XNonce::from(*nonce), aad, text.into(), &Tag::from(*tag)).map_err(|_| NotAuthentic)
+}
+
 fn commitment(tag: &str, place: Place<'_>, secret: &Secret) -> Hash {
     let mut bytes = Zeroizing::new(Vec::with_capacity(128 + place.stream.len()));
     cbor::put_array(&mut bytes, 4);
@@ -439,7 +452,44 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_at_its_place_with_its_key_and_encoding_and_nowhere_else() {
+    fn what_is_opened_is_what_project_wycheproof_opens() {
+        let Some(folder) = std::env::var_os("SECURE_LOG_PUBLIC_VECTORS") else {
+            eprintln!("NOT RUN: SECURE_LOG_PUBLIC_VECTORS does not say where the vectors of Project Wycheproof are");
+            return;
+        };
+        let file = std::path::Path::new(&folder).join("wycheproof/xchacha20_poly1305_test.json");
+        let vectors: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let (mut valid, mut invalid) = (0, 0);
+        for case in
+            vectors["testGroups"].as_array().unwrap().iter().flat_map(|group| group["tests"].as_array().unwrap())
+        {
+            let bytes = |name: &str| const_hex::decode(case[name].as_str().unwrap()).unwrap();
+            let (Ok(nonce), Ok(key), Ok(tag)) =
+                (bytes("iv").try_into(), <[u8; 32]>::try_from(bytes("key")), bytes("tag").try_into())
+            else {
+                // A nonce of another length has no place in the format.
+                assert_eq!(case["result"], "invalid", "{case}");
+                continue;
+            };
+            let (key, aad, mut text) = (Zeroizing::new(key), bytes("aad"), bytes("ct"));
+            let opened = decrypt(&key, &nonce, &aad, &mut text, &tag);
+            match case["result"].as_str().unwrap() {
+                "valid" => {
+                    assert_eq!((opened, &text), (Ok(()), &bytes("msg")), "{case}");
+                    assert_eq!((encrypt(&key, &nonce, &aad, &mut text), text), (tag, bytes("ct")), "{case}");
+                    valid += 1;
+                }
+                _ => {
+                    assert_eq!(opened, Err(NotAuthentic), "{case}");
+                    invalid += 1;
+                }
+            }
+        }
+        assert!(valid > 100 && invalid > 50, "{valid} {invalid}");
+    }
+
+    #[test]
+    fn row_20_it_opens_at_its_place_with_its_key_and_encoding_and_nowhere_else() {
         let mut payload = Vec::new();
         key(1).seal(PLACE, "text", &[9; 24], b"secret", &mut payload);
         let sealed = SealedPayload::decode(&payload).unwrap();

@@ -195,7 +195,7 @@ pub trait SecureLogStore {
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError>;
 
     /// Puts each of these rows in the place of the one with the same id and stream, durably, in one step: all or none. One
-    /// whose id is not there, as it was dropped meanwhile, stays gone. After an error it is unknown whether they were replaced.
+    /// whose id is not there, as it was dropped meanwhile, stays gone. No two have the same id. After an error it is unknown whether they were replaced.
     fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError>;
 
     /// Drops the witness rows that equal one of these, durably, in one step: all or none. Which ones may go the engine decides.

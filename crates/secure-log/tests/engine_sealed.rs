@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use secure_log::SecureLog;
-use secure_log::engine::{Appended, Erase, EvidenceOf, NewEntry, Providers, Resealed};
-use secure_log::entry::{StreamRules, Tier};
+use secure_log::engine::{Appended, Erase, EvidenceOf, NewEntry, Opened, Providers, Resealed};
+use secure_log::entry::{Entry, EntryRef, StreamRules, Tier};
 use secure_log::error::LogError;
 use secure_log::hash::{Hash, Suite};
 use secure_log::limits::{MAX_PAYLOAD_BYTES, MAX_SEALING_BYTES};
@@ -18,6 +18,7 @@ use secure_log::shared::SharedLog;
 use secure_log::store::SecureLogStore;
 use secure_log::verify::{FindingCode, MissingCode, Report, Verdict, verify_jsonl};
 use secure_log_testkit::attacks::{to_jsonl, trust};
+use secure_log_testkit::forge::{Reach, rechain};
 use secure_log_testkit::{Effect, Fault, FaultStore, OwnedRecord, SeededRandom, TestKeystore, count};
 use world::{Log, World, append, entry};
 
@@ -360,6 +361,73 @@ fn no_nonce_comes_twice_not_over_restarts_and_openings() {
         }
     }
     assert_eq!(nonces.len() as u64, appends);
+}
+
+/// A log without a key, so that its store can make everything fit again: sealing is all that is left to hold.
+#[test]
+fn row_20_what_was_sealed_opens_under_no_other_stream_log_key_or_encoding() {
+    let world = World { keys: World::keyless().keys.wrapping("kek-1"), ..World::keyless() };
+    let mut log = open(&world);
+    for stream in ["a", "b"] {
+        log.create_stream(stream, &of_tier(Tier::Protected)).unwrap();
+    }
+    let (in_a, in_b) = (seal(&mut log, "a", SECRET).seqno, seal(&mut log, "b", b"of b").seqno);
+    log.close_segment("a").unwrap();
+    let later = seal(&mut log, "a", b"later").seqno;
+    let records = world.records();
+    let payload_of = |seqno: u64| {
+        let entry = records.iter().filter_map(OwnedRecord::entry).find(|entry| entry.seqno == seqno).unwrap();
+        entry.payload
+    };
+    let key_of = |stream: &str| keys(&world, stream)[0].clone();
+    let (key_of_a, sealed_in_a) = (key_of("a"), payload_of(in_a));
+    // Another log, in which the same is sealed by the same wrapping key.
+    let other = World { store: World::new().store, ..world.clone() };
+    let mut other_log = open(&other);
+    other_log.create_stream("a", &of_tier(Tier::Protected)).unwrap();
+    seal(&mut other_log, "a", SECRET);
+    let theirs = other.records().iter().filter_map(OwnedRecord::entry).last().unwrap().payload;
+    let their_key = keys(&other, "a")[0].clone();
+
+    let opened_after = |at: u64, edit: &dyn Fn(&mut Entry), row: Option<(&str, &DataKeyRow)>| {
+        let mut edited = records.clone();
+        for record in &mut edited {
+            match record {
+                OwnedRecord::Entry { seqno, bytes, .. } if *seqno == at => {
+                    let mut entry = EntryRef::decode(bytes).unwrap().to_entry();
+                    edit(&mut entry);
+                    *bytes = entry.as_ref().encode();
+                }
+                OwnedRecord::DataKey(found) => {
+                    if let Some((stream, row)) = row.filter(|(stream, _)| *stream == found.stream) {
+                        *found = DataKeyRow { stream: stream.into(), first: found.first, ..row.clone() };
+                    }
+                }
+                _ => {}
+            }
+        }
+        rechain(&mut edited, Reach::Heads);
+        world.put(&edited);
+        open(&world).open_payload(at)
+    };
+    assert_eq!(*opened_after(in_a, &|_| (), None).unwrap().payload, SECRET, "or the edits would prove nothing");
+    let refused = |opened: Result<Opened, LogError>| opened.unwrap_err();
+    let from_a = |entry: &mut Entry| entry.payload.clone_from(&sealed_in_a);
+    assert_eq!(refused(opened_after(in_b, &from_a, None)), LogError::DataKeyMissing(in_b), "another stream");
+    let wrong_key = |row: &DataKeyRow| LogError::DataKeyRefused { id: row.id, kek: "kek-1".into() };
+    let with_key = opened_after(in_b, &from_a, Some(("b", &key_of_a)));
+    assert_eq!(refused(with_key), wrong_key(&key_of_a), "another stream, with its key");
+    let from_there = |entry: &mut Entry| entry.payload.clone_from(&theirs);
+    let of_another_log = opened_after(in_a, &from_there, Some(("a", &their_key)));
+    assert_eq!(refused(of_another_log), wrong_key(&their_key), "another log, with its key");
+    let named_otherwise = |entry: &mut Entry| entry.payload[3..35].copy_from_slice(&payload_of(later)[3..35]);
+    assert_eq!(refused(opened_after(in_a, &named_otherwise, None)), LogError::PayloadRefused(in_a), "another key");
+    let as_json = |entry: &mut Entry| entry.encoding = entry.encoding.replace("text", "application/json");
+    assert_eq!(refused(opened_after(in_a, &as_json, None)), LogError::PayloadRefused(in_a), "another encoding");
+    let as_clear = |entry: &mut Entry| entry.encoding = "text".into();
+    assert_eq!(refused(opened_after(in_a, &as_clear, None)), LogError::NotSealed(in_a));
+    let later_version = |entry: &mut Entry| entry.encoding = "text+aead-unheard-of-v9".into();
+    assert!(matches!(refused(opened_after(in_a, &later_version, None)), LogError::NotImplemented(_)));
 }
 
 // ---- keys that wrap

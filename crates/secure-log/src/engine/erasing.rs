@@ -100,6 +100,8 @@ impl<S: SecureLogStore> SecureLog<S> {
         self.signing_key("an erasure is recorded under a signed head")?;
         let (keys, more) = self.reading(|log| log.keys_to_erase(stream, what))?;
         if keys.is_empty() {
+            // The call may be repeated because the store could not make an earlier one durable.
+            self.store.drop_data_keys(&[])?;
             return Ok(Erased { keys, recorded: None, more });
         }
         let ((keys, seqno, more), info) = self.commit(Signing::Now, |log, commit, time| {
@@ -131,8 +133,12 @@ impl<S: SecureLogStore> SecureLog<S> {
         self.ring.forget(&ids);
         let rows = self.store.data_keys(stream)?;
         let left: Vec<Hash> = rows.iter().map(|row| row.id).filter(|id| ids.contains(id)).collect();
+        let dropped = self.store.drop_data_keys(&left);
         if !left.is_empty() {
-            self.store.drop_data_keys(&left)?;
+            dropped?;
+        } else if dropped.is_err() {
+            // They are gone, and who dropped them may have been kept from making that durable: it is tried again.
+            return Ok(());
         }
         self.existing_tip(stream)?.erasing = None;
         Ok(())
@@ -141,15 +147,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Finishes an erasure after a crash, where no later entry was written to the log. What keeps it from that keeps nobody from
     /// opening the log: whoever uses the stream is told.
     pub(super) fn finish_last_erasure(&mut self) {
-        let size = self.accepted.head.size;
-        let mut stream = None;
-        let walked = self.walk(None, size, size, |_, name, checked| {
-            if matches!(checked, Checked::Entry(entry, _) if entry.event == control::ERASED) {
-                stream = Some(name.to_owned());
-            }
-            Ok(true)
-        });
-        if let (Ok(()), Some(stream)) = (walked, stream) {
+        if let Some(stream) = self.erasing.take() {
             let _ = self.finish_erasure(&stream);
         }
     }

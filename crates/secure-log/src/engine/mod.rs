@@ -95,6 +95,8 @@ pub struct SecureLog<S> {
     next: State,
     streams: StreamCache,
     ring: KeyRing,
+    /// The stream whose data keys the log's last entry erases, until that is known to be finished.
+    erasing: Option<String>,
     /// A write had an unknown outcome, or was never finished: read the state again before anything else.
     stale: bool,
     /// How many commits were tried, of which each has its number.

@@ -1,5 +1,6 @@
 //! Making, opening and re-reading a log: from which head it may be continued (security.md rule 8).
 
+use crate::control;
 use crate::engine::anchoring::anchored_head;
 use crate::engine::commit::{ATTEMPTS, Signing};
 use crate::engine::data_keys::KeyRing;
@@ -79,6 +80,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             accepted: start,
             streams: StreamCache::default(),
             ring: KeyRing::default(),
+            erasing: None,
             stale: false,
             tried: 0,
             unrecorded: None,
@@ -266,7 +268,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             self.note_adopted(range);
         }
         self.prove_introductions(choice)?;
-        self.accepted.last_time = self.last_time()?;
+        self.accepted.last_time = self.look_at_last()?;
         self.next = self.accepted.clone();
         Ok(())
     }
@@ -417,19 +419,21 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(())
     }
 
-    /// Time of the last entry, if it can be read and is one.
-    fn last_time(&mut self) -> Result<Option<crate::time::Timestamp>, LogError> {
+    /// Time of the last entry, if it can be read and is one. Where it erases data keys, that is remembered until it is finished.
+    fn look_at_last(&mut self) -> Result<Option<crate::time::Timestamp>, LogError> {
         let size = self.accepted.head.size;
         if size == 0 {
             return Ok(None);
         }
-        let mut last = None;
-        let walked = self.walk(None, size, size, |_, _, checked| {
+        let (mut last, mut erasing) = (None, None);
+        let walked = self.walk(None, size, size, |_, stream, checked| {
             if let Checked::Entry(entry, hash) = checked {
                 last = Some((hash, entry.time.parse().ok()));
+                erasing = (entry.event == control::ERASED).then(|| stream.to_owned());
             }
             Ok(true)
         });
+        self.erasing = erasing;
         match (walked, last) {
             // Without the stream's key its time cannot be trusted, and the clock alone decides.
             (Err(LogError::MacKeyMissing { .. }), _) => Ok(None),

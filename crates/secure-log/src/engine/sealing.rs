@@ -11,6 +11,7 @@ use crate::engine::write::{Batch, runs};
 use crate::engine::{Appended, CommitInfo, NewEntry, SecureLog};
 use crate::entry::{Entry, SEALED_MARK, SEALED_SUFFIX, Tier};
 use crate::error::LogError;
+use crate::hash::Hash;
 use crate::limits::{Invalid, check_stream};
 use crate::providers::KeyError;
 use crate::record::{DataKeyRow, Record};
@@ -236,7 +237,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(secret)
     }
 
-    fn wrap_key(&mut self, stream: &str, key: (crate::hash::Hash, &Secret)) -> Result<DataKeyRow, LogError> {
+    fn wrap_key(&mut self, stream: &str, key: (Hash, &Secret)) -> Result<DataKeyRow, LogError> {
         let Some(label) = self.settings.kek_label.clone() else {
             let what = "sealing needs a key that wraps data keys: set SECURE_LOG_KEK_LABEL";
             return Err(KeyError::NotFound(what.into()).into());
