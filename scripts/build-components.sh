@@ -104,7 +104,12 @@ compose_with_other_keystore() {
     exports "$keystore" keys:keystore/signer ||
         fail "KEYSTORE_SOFTHSM: $keystore is no component with the interface keys:keystore/signer of wit/keys"
     plugs=("$keystore")
-    exports "$keystore" keys:keystore/mac || plugs+=(keystore-none)
+    case $(exports "$keystore" keys:keystore/mac && printf m)$(exports "$keystore" keys:keystore/sealer && printf s) in
+        ms) ;;
+        "") plugs+=(keystore-none) ;;
+        # keystore-none has both, and nothing plugs one import twice.
+        *) fail "KEYSTORE_SOFTHSM: $keystore has one of keys:keystore/mac and sealer: export both (one may answer unsupported), or neither" ;;
+    esac
     compose secure-log-sqlite-pkcs11 secure-log-component anchor-file "$store_sqlite" "${plugs[@]}"
     unset 'stacks[-1]'
     say "secure-log-sqlite-pkcs11 has the keystore of KEYSTORE_SOFTHSM, so that its imports were compared with no list"

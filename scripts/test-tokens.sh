@@ -2,7 +2,7 @@
 # Drives the two stacks that have their keys on a PKCS#11 token, as docs/pkcs11.md does it.
 #
 #   test-tokens.sh soft    the soft token: the suite of every token, from nothing to a signed checkpoint, a rotation, and the
-#                          whole harness
+#                          sealed payloads, and the whole harness
 #   test-tokens.sh hsm     SoftHSM2 as the host's module: the same; exit code 77 where it is not installed
 #
 # What a command of it does not say when it fails, the last line says.
@@ -53,6 +53,8 @@ soft_token() {
     [[ $said == *SECURE_LOG_PKCS11_SO_PIN* ]] || fail "the refusal does not say what to set: $said"
     SECURE_LOG_PKCS11_SO_PIN=the-officers-pin log key generate checkpoint-ed25519 >/dev/null
     from_nothing_to_rotation
+    doing="sealed payloads with wrapping keys on the soft token"
+    sealed_payloads aes-kwp aes-gcm
 
     doing="the harness over the soft token"
     export SECURE_LOG_PKCS11_TOKEN_DIR=$work/audit/token
@@ -124,11 +126,40 @@ rotation() {
     say "two checkpoints by two keys, one after the other, and the log verifies"
 }
 
+# sealed_payloads ALGORITHM ALGORITHM: makes two wrapping keys, which the harness uses as well, and seals, opens, wraps anew and
+# erases under them.
+sealed_payloads() {
+    local said segment
+    log key generate sealing-kek-1 --algorithm "$1" >/dev/null
+    log key generate sealing-kek-2 --algorithm "$2" >/dev/null
+    export SECURE_LOG_KEK_LABEL=sealing-kek-1
+    log create-stream ward --tier protected >/dev/null
+    printf 'the patient is Ann' | log append ward admitted - --sealed >/dev/null
+    segment=$(log close ward | sed -n 's/^segment: //p')
+    printf 'the patient is Ben' | log append ward admitted - --sealed >/dev/null
+    ! grep -q 'the patient' "$SECURE_LOG"* || fail "what was sealed is in the database"
+    said=$(log open-payload --stream ward)
+    [[ $said == *"the patient is Ann"*"the patient is Ben"* ]] || fail "the payloads do not open: $said"
+    said=$(log reseal sealing-kek-2)
+    [[ $said == *"resealed: 2"* ]] || fail "the data keys were not wrapped anew: $said"
+    export SECURE_LOG_KEK_LABEL=sealing-kek-2
+    said=$(log open-payload --stream ward)
+    [[ $said == *"the patient is Ann"*"the patient is Ben"* ]] || fail "wrapped anew, the payloads do not open: $said"
+    log erase ward segment "$segment" >/dev/null
+    said=$(log open-payload --stream ward)
+    [[ $said == *payload-erased*"the patient is Ben"* ]] || fail "what was erased is not gone, or something else is: $said"
+    said=$(log verify --open)
+    [[ $said == *"verdict: valid"*"erased payloads: 1"*"unopened: 0"* ]] || fail "it does not verify with all opened: $said"
+    unset SECURE_LOG_KEK_LABEL
+    say "wrapped by $1, then by $2: payloads open, and what was erased does not"
+}
+
 # log WORD..: the command whose keys are on the token.
 log() {
     if [ -n "${SECURE_LOG_PKCS11_TOKEN_DIR:-}" ]; then
         wasmtime run --allow-precompiled --dir . --env SECURE_LOG --env SECURE_LOG_PKCS11_TOKEN_DIR \
-            --env SECURE_LOG_PKCS11_PIN ${SECURE_LOG_PKCS11_SO_PIN:+--env SECURE_LOG_PKCS11_SO_PIN} command.cwasm "$@"
+            --env SECURE_LOG_PKCS11_PIN ${SECURE_LOG_PKCS11_SO_PIN:+--env SECURE_LOG_PKCS11_SO_PIN} \
+            ${SECURE_LOG_KEK_LABEL:+--env SECURE_LOG_KEK_LABEL} command.cwasm "$@"
     else
         "$verify" --pkcs11-module "$module" --run "$root/dist/secure-log-command-hsm.wasm" "$@"
     fi
@@ -152,6 +183,9 @@ softhsm() {
     export SECURE_LOG_PKCS11_LABEL=audit
     log key generate checkpoint-ed25519 >/dev/null
     from_nothing_to_rotation
+    doing="sealed payloads with wrapping keys on SoftHSM2"
+    # It has no AES-KWP (docs/pkcs11.md).
+    sealed_payloads aes-gcm aes-gcm
 
     doing="the harness over SoftHSM2"
     harness "$root/dist/secure-log-sqlite-hsm.wasm" "$work/harness.db" --pkcs11-module "$module"

@@ -31,6 +31,6 @@ secure-log close app
 secure-log close app
 secure-log deprecate app
 secure-log append app e
-secure-log create-stream s --tier protected
+secure-log create-stream s --tier highly-restricted
 about "What was refused is not in the log."
 secure-log list entries

@@ -27,6 +27,7 @@ try {
   await write(await file(), "/logs/audit.jsonl");
   await goOn(await file(), "/logs/audit.jsonl");
   await prove(await file(), await file(), "/logs/audit.jsonl");
+  await seal(await file(), "/logs/sealed.jsonl");
   await tamper(join(work, "logs", "audit.jsonl"), join(work, "logs", "tampered.jsonl"));
   await findOut(await file());
   const sqlite = await prepare(SQLITE_STACK);
@@ -85,6 +86,29 @@ async function prove({ log, tree, writer }, stranger, config) {
   say("proved an entry and a head to a stranger");
 }
 
+// What is sealed opens, shows nothing where it is stored, and is gone when it was erased.
+async function seal({ log, sealing, writer }, config) {
+  log.open(config);
+  log.createStream("ward", "protected", undefined);
+  const appended = sealing.appendSealed("ward", "admitted", "info", "desk", bytes("the patient is Ann"), "text");
+  const opened = sealing.openPayload(appended.seqno);
+  assert.deepEqual([opened.eventType, opened.producer, opened.payloadEncoding], ["admitted", "desk", "text"]);
+  assert.deepEqual(opened.payload, bytes("the patient is Ann"));
+  const [first, second] = sealing.openPage("ward", 1n, 9n, 9);
+  assert.equal(first.content.tag, "err");
+  assert.equal(first.content.val.tag, "not-sealed");
+  assert.deepEqual(second.content, { tag: "ok", val: opened });
+  assert.equal(errorOf(() => log.append("ward", "admitted", "info", "desk", bytes("in clear"))).tag, "stream-protected");
+  assert.equal(Buffer.from(log.read(appended.seqno).payload).includes("Ann"), false);
+  assert.equal((await readFile(join(work, config), "utf8")).includes("Ann"), false);
+  assert.deepEqual(sealing.reseal(undefined, "another-kek"), { keys: 1n, more: false });
+  assert.equal(sealing.erase("ward", { tag: "stream" }).keys.length, 1);
+  assert.equal(errorOf(() => sealing.openPayload(appended.seqno)).tag, "payload-erased");
+  writer.signHead();
+  assert.equal(sealing.verifyLogOpening().erasedPayloads, 1n);
+  say("sealed, opened, wrapped anew and erased");
+}
+
 async function goOn({ log, writer }, config) {
   log.open(config);
   assert.equal(log.head("door"), 3n);
@@ -135,7 +159,7 @@ async function prepare(stack) {
     const wasi = new WASIShim({
       sandbox: {
         preopens: { "/logs": join(work, "logs") },
-        env: { SECURE_LOG_KEYSTORE_SEED: SEED },
+        env: { SECURE_LOG_KEYSTORE_SEED: SEED, SECURE_LOG_KEK_LABEL: "kek" },
         enableNetwork: false,
       },
     });

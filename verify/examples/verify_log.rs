@@ -18,8 +18,13 @@ fn main() -> Result<()> {
     let engine = Engine::default();
     let component = Component::from_file(&engine, component)?;
     for log in logs {
-        let options =
-            Options { policy: Some(std::fs::read_to_string(policy)?), origin: None, mac_keys: Vec::new(), time: None };
+        let options = Options {
+            policy: Some(std::fs::read_to_string(policy)?),
+            origin: None,
+            mac_keys: Vec::new(),
+            wrapping_keys: Vec::new(),
+            time: None,
+        };
         let mut store = Store::new(&engine, ());
         let instance = FileVerifier::instantiate(&mut store, &component, &Linker::new(&engine))?;
         let verification = instance.secure_log_verify_verifier().verification();

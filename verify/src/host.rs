@@ -21,7 +21,7 @@ mod bindings {
 }
 
 /// The interfaces of the contract, by the names that they have in `wit/log.wit`.
-pub use bindings::exports::secure_log::log::{checkpoint, encoder, evidence, log, tree, types, writer};
+pub use bindings::exports::secure_log::log::{checkpoint, encoder, evidence, log, sealing, tree, types, writer};
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
 /// Where what a guest says can be collected.
@@ -325,6 +325,17 @@ functions! {
         witness_rows = call_witness_rows(below: Option<u64>, limit: u32) -> Answer<Vec<writer::WitnessRow>>;
         collect_witness_rows = call_collect_witness_rows(below: u64) -> Answer<writer::Collected>;
         submissions = call_submissions(segment: u64) -> Answer<Vec<String>>;
+    }
+    secure_log_log_sealing {
+        append_sealed = call_append_sealed(stream: &str, event: &str, severity: encoder::Severity, producer: &str,
+            payload: &[u8], encoding: &str) -> Answer<log::AppendResult>;
+        append_sealed_batch = call_append_sealed_batch(batch: &[writer::NewEntries]) -> Answer<writer::BatchResult>;
+        open_payload = call_open_payload(seqno: u64) -> Answer<sealing::Opened>;
+        open_page = call_open_page(stream: &str, from: u64, to: u64, limit: u32) -> Answer<Vec<sealing::PageEntry>>;
+        verify_log_opening = call_verify_log_opening() -> Answer<writer::Report>;
+        pseudonym = call_pseudonym(stream: &str, of: sealing::PseudonymOf, value: &str) -> Answer<String>;
+        reseal = call_reseal(stream: Option<&str>, kek_label: &str) -> Answer<sealing::Resealed>;
+        erase = call_erase(stream: &str, what: sealing::Erasure) -> Answer<sealing::Erased>;
     }
     secure_log_log_tree {
         signed_head = call_head() -> Answer<String>;

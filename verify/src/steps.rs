@@ -20,6 +20,7 @@ mod keystore;
 mod limits;
 mod opening;
 mod rotation;
+mod sealing;
 mod segments;
 mod signatures;
 mod streams;
@@ -44,6 +45,7 @@ pub const GROUPS: &[Group] = &[
     evidence::GROUP,
     rotation::GROUP,
     keystore::GROUP,
+    sealing::GROUP,
     token::GROUP,
     tampering::GROUP,
     torn::GROUP,

@@ -15,8 +15,9 @@ use secure_log_bench_shared::entry::{BATCH, ENCODING, EVENT, PRODUCER, STREAM, p
 use secure_log_bench_shared::{Failure, Part, SEED, Sample, VERIFIED_LOG, serve, timed};
 
 use secure_log_verify::host::encoder::Severity;
-use secure_log_verify::host::writer::{NewEntries, Verdict};
-use secure_log_verify::host::{Instance, LogError, Stack, Surroundings};
+use secure_log_verify::host::types::Tier;
+use secure_log_verify::host::writer::{BatchResult, HashSuite, NewEntries, SigningRule, StreamRules, Verdict};
+use secure_log_verify::host::{Answer, Instance, LogError, Stack, Surroundings};
 
 use raw::Raw;
 use remote::Remote;
@@ -84,6 +85,19 @@ impl Part for Composed {
                 let (appended, seconds) = timed(|| append(&mut log, &self.batch, entries))?;
                 self.in_memory = Some(log);
                 Ok(vec![Sample::new("append-batch", "memory", appended, seconds)])
+            }
+            "append-sealed" => {
+                let around = self.surroundings().variable("SECURE_LOG_KEK_LABEL", "kek");
+                let mut log = open_with(&self.memory, &around, ":memory:")?;
+                let rules = StreamRules {
+                    tier: Tier::Protected,
+                    suite: HashSuite::Sha256,
+                    sign: SigningRule::None,
+                    description: None,
+                };
+                log.create_stream_with(STREAM, &rules)?.map_err(refused)?;
+                let (appended, seconds) = timed(|| append_sealed(&mut log, &self.batch, entries))?;
+                Ok(vec![Sample::new("append-sealed", "memory", appended, seconds)])
             }
             "verify-memory" => verify(self.in_memory.take().ok_or("there is no log in memory")?, "memory"),
             "append-file" => {
@@ -168,9 +182,23 @@ fn load(file: &Path) -> Result<Stack, Failure> {
 
 /// Appends the batch until the log has got at least so many entries more.
 fn append(log: &mut Instance, batch: &NewEntries, entries: u64) -> Result<u64, Failure> {
+    append_by(log, Instance::append_batch, batch, entries)
+}
+
+/// The same, sealed.
+fn append_sealed(log: &mut Instance, batch: &NewEntries, entries: u64) -> Result<u64, Failure> {
+    append_by(log, Instance::append_sealed_batch, batch, entries)
+}
+
+fn append_by(
+    log: &mut Instance,
+    append: impl Fn(&mut Instance, &[NewEntries]) -> wasmtime::Result<Answer<BatchResult>>,
+    batch: &NewEntries,
+    entries: u64,
+) -> Result<u64, Failure> {
     let mut appended = 0;
     while appended < entries {
-        appended += log.append_batch(slice::from_ref(batch))?.map_err(refused)?.entries.len() as u64;
+        appended += append(log, slice::from_ref(batch))?.map_err(refused)?.entries.len() as u64;
     }
     Ok(appended)
 }

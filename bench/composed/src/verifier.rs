@@ -31,7 +31,7 @@ impl Verifier {
     pub(crate) fn verify(&self, log: &Path) -> Result<Vec<Sample>, Failure> {
         let policy = Some(fs::read_to_string(log.with_extension("policy"))?);
         let bytes = fs::read(log)?;
-        let options = Options { policy, origin: None, mac_keys: Vec::new(), time: None };
+        let options = Options { policy, origin: None, mac_keys: Vec::new(), wrapping_keys: Vec::new(), time: None };
         let (report, seconds) = timed(|| {
             let mut store = Store::new(&self.engine, ());
             let instance = FileVerifier::instantiate(&mut store, &self.component, &Linker::new(&self.engine))?;

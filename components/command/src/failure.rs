@@ -89,6 +89,30 @@ impl From<LogError> for Failure {
                 refused("stream-deprecated", format!("stream \"{name}\" was deprecated and takes no more entries"))
                     .advised("append to another stream")
             }
+            LogError::StreamProtected(name) => {
+                refused("stream-protected", format!("what is appended to stream \"{name}\" has to be sealed"))
+                    .advised("`append --sealed`")
+            }
+            LogError::StreamNotProtected(name) => refused(
+                "stream-not-protected",
+                format!("stream \"{name}\" is public or not there: nothing is sealed in it"),
+            )
+            .advised("`create-stream STREAM --tier protected` makes one whose payloads are sealed"),
+            LogError::NotSealed(seqno) => refused("not-sealed", format!("the payload of entry {seqno} is not sealed"))
+                .advised("`read` prints it"),
+            LogError::PayloadErased(seqno) => {
+                refused("payload-erased", format!("the payload of entry {seqno} was erased, on record"))
+            }
+            LogError::PseudonymKeyMissing(name) => refused(
+                "pseudonym-key-missing",
+                format!("the key for pseudonyms of stream \"{name}\" is gone: nothing can be appended to it any more"),
+            )
+            .advised("append to another stream"),
+            LogError::ErasesMore(range) => refused(
+                "erases-more",
+                format!("one data key seals entries {} to {}, which is more than was to be erased", range.first, range.last),
+            )
+            .advised("erase all of these; segments that are closed more often are erased in smaller parts"),
             LogError::SegmentNotFound(0) => refused("segment-not-found", "the entry's segment is not closed yet")
                 .advised("`close` its stream first"),
             LogError::SegmentNotFound(id) => refused("segment-not-found", format!("there is no segment {id}"))
@@ -133,6 +157,25 @@ impl From<LogError> for Failure {
                 format!("the proof does not show that the entry is in segment {}", found.segment_id),
             )
             .at(format!("seqno {}", found.seqno)),
+            LogError::DataKeyMissing(seqno) => {
+                invalid("data-key-missing", "its data key is gone, and no entry says that it was erased")
+                    .at(format!("seqno {seqno}"))
+                    .advised(EVIDENCE)
+            }
+            LogError::DataKeyRefused(key) => invalid(
+                "data-key-refused",
+                format!(
+                    "the data key {} is not what the key \"{}\" wrapped: it was changed, or that label is another key's now",
+                    hex(&key.id),
+                    key.kek
+                ),
+            )
+            .advised(EVIDENCE),
+            LogError::PayloadRefused(seqno) => {
+                invalid("payload-refused", "it is not what its data key sealed for its stream and encoding")
+                    .at(format!("seqno {seqno}"))
+                    .advised(EVIDENCE)
+            }
             LogError::Encoding(detail) => invalid("encoding", detail).advised(EVIDENCE),
             LogError::Rollback(sizes) => {
                 let SizeMismatch { expected, found } = sizes;

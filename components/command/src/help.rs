@@ -8,12 +8,13 @@ use crate::verbs::{self, VERBS, Verb};
 /// What stands at the beginning of each usage.
 const CALL: &str = "wasmtime run --dir . secure-log-command.wasm";
 
-const ENVIRONMENT: [(&str, &str); 5] = [
+const ENVIRONMENT: [(&str, &str); 6] = [
     ("SECURE_LOG", "the log, where --log is not given"),
     ("SECURE_LOG_KEYSTORE_DIR", "the folder of keys"),
     ("SECURE_LOG_KEYSTORE_PASSPHRASE", "what the key files are encrypted with"),
     ("SECURE_LOG_KEYSTORE_SEED", "or, in place of a folder, 32 bytes in hex that all keys come from"),
     ("SECURE_LOG_HEAD_IDENTITY", "the label of the key that signs heads: checkpoint-ed25519"),
+    ("SECURE_LOG_KEK_LABEL", "the label of the key that wraps the keys of sealed payloads"),
 ];
 
 pub(crate) fn overview(out: &mut Output) -> Exit {

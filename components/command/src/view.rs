@@ -6,10 +6,12 @@ use crate::bindings::keys::keystore::manage::KeyInfo;
 use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
 use crate::bindings::secure_log::log::evidence::{BundleReport, Claim};
 use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
+use crate::bindings::secure_log::log::sealing::{Erased, Opened, PseudonymOf, Resealed};
 use crate::bindings::secure_log::log::types::Tier;
 use crate::bindings::secure_log::log::writer::{
     Collected, CommitInfo, HashSuite, KeyRotation, LogStatus, MissingCheck, Report, SigningRule, Verdict, WitnessRow,
 };
+use crate::failure::Failure;
 use crate::text::{base64, hash_from_hex, hex};
 
 pub(crate) const SEVERITIES: [(&str, Severity); 8] = [
@@ -32,6 +34,9 @@ pub(crate) const SUITES: [(&str, HashSuite); 3] =
 pub(crate) const SIGNING_RULES: [(&str, SigningRule); 3] =
     [("none", SigningRule::None), ("segments", SigningRule::Segments), ("entries", SigningRule::Entries)];
 
+pub(crate) const PSEUDONYMS_OF: [(&str, PseudonymOf); 2] =
+    [("event-type", PseudonymOf::EventType), ("producer", PseudonymOf::Producer)];
+
 /// The word for a case of one of the tables above.
 fn word<T: PartialEq>(words: &[(&'static str, T)], case: &T) -> &'static str {
     words.iter().find(|(_, each)| each == case).map(|(word, _)| *word).expect("each case has a word")
@@ -50,14 +55,53 @@ pub(crate) fn entry(entry: EntryFields) -> Value {
         "producer": entry.producer,
         "encoding": entry.payload_encoding,
     });
-    // A payload is text where it is UTF-8.
-    let (name, payload) = match String::from_utf8(entry.payload) {
+    add_payload(&mut value, entry.payload);
+    value["prev"] = hex(&entry.prev_entry_hash).into();
+    value
+}
+
+/// A payload is text where it is UTF-8.
+fn add_payload(value: &mut Value, payload: Vec<u8>) {
+    let (name, payload) = match String::from_utf8(payload) {
         Ok(text) => ("text", text),
         Err(error) => ("b64", base64(error.as_bytes())),
     };
     value[name] = payload.into();
-    value["prev"] = hex(&entry.prev_entry_hash).into();
+}
+
+/// What was sealed in an entry, in clear.
+pub(crate) fn opened(seqno: u64, opened: Opened) -> Value {
+    let mut value = json!({
+        "seqno": seqno,
+        "event": opened.event_type,
+        "producer": opened.producer,
+        "encoding": opened.payload_encoding,
+    });
+    add_payload(&mut value, opened.payload);
     value
+}
+
+/// Why an entry was not opened.
+pub(crate) fn unopened(seqno: u64, failure: &Failure) -> Value {
+    json!({ "seqno": seqno, "unopened": failure.code, "what": failure.what })
+}
+
+/// The columns in a list of both.
+pub(crate) const OPENED_COLUMNS: [&str; 7] = ["seqno", "event", "producer", "text:", "b64:", "unopened:", "what"];
+
+pub(crate) fn resealed(resealed: Resealed) -> Value {
+    json!({ "resealed": resealed.keys, "more": resealed.more })
+}
+
+pub(crate) fn erased(erased: Erased) -> Value {
+    let recorded = erased.recorded;
+    json!({
+        "erased": erased.keys.iter().map(|id| hex(id)).collect::<Vec<_>>(),
+        "seqno": recorded.as_ref().map(|entry| entry.seqno),
+        "signed": recorded.as_ref().map(|entry| entry.commit.signed),
+        "anchored": recorded.as_ref().map(|entry| entry.commit.anchored),
+        "more": erased.more,
+    })
 }
 
 /// The columns of an entry in a list.
@@ -172,6 +216,8 @@ pub(crate) fn report(report: Report) -> Value {
         "heads": report.heads,
         "cosignatures": report.cosignatures,
         "erased": report.erased,
+        "erased_payloads": report.erased_payloads,
+        "unopened": report.unopened,
     })
 }
 

@@ -14,6 +14,7 @@ pub(crate) fn options(chosen: LogOptions) -> Result<LogOptions, LogError> {
         origin: text("SECURE_LOG_ORIGIN")?,
         identity: text("SECURE_LOG_HEAD_IDENTITY")?.unwrap_or(chosen.identity),
         mac_label: text("SECURE_LOG_MAC_LABEL")?,
+        kek_label: text("SECURE_LOG_KEK_LABEL")?,
         session: text("SECURE_LOG_SESSION")?,
         boot: text("SECURE_LOG_BOOT")?,
         head_every: parsed("SECURE_LOG_HEAD_EVERY")?.unwrap_or(chosen.head_every),

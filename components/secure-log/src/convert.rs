@@ -27,6 +27,15 @@ pub(crate) fn error(error: LogError) -> types::LogError {
         LogError::StreamNotFound(name) => Wire::StreamNotFound(name),
         LogError::StreamExists(name) => Wire::StreamExists(name),
         LogError::StreamDeprecated(name) => Wire::StreamDeprecated(name),
+        LogError::StreamProtected(name) => Wire::StreamProtected(name),
+        LogError::StreamNotProtected(name) => Wire::StreamNotProtected(name),
+        LogError::NotSealed(seqno) => Wire::NotSealed(seqno),
+        LogError::PayloadErased(seqno) => Wire::PayloadErased(seqno),
+        LogError::DataKeyMissing(seqno) => Wire::DataKeyMissing(seqno),
+        LogError::DataKeyRefused { id, kek } => Wire::DataKeyRefused(types::RefusedDataKey { id: id.0.to_vec(), kek }),
+        LogError::PayloadRefused(seqno) => Wire::PayloadRefused(seqno),
+        LogError::PseudonymKeyMissing(name) => Wire::PseudonymKeyMissing(name),
+        LogError::ErasesMore { first, last } => Wire::ErasesMore(types::SeqnoRange { first, last }),
         LogError::ChainBroken { seqno, reason } => {
             Wire::ChainBroken(types::ChainBreak { seqno, reason: reason.into() })
         }
@@ -335,6 +344,8 @@ pub(crate) fn report(report: Report) -> writer::Report {
         heads: report.heads,
         cosignatures: report.cosignatures,
         erased: report.erased,
+        erased_payloads: report.erased_payloads,
+        unopened: report.unopened,
         unknown_signers: report.unknown_signers,
     }
 }

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use secure_log::engine::{Absent, Collected, LogOptions, MAX_PAGE, NewEntry, SecureLog, Unattested};
+use secure_log::engine::{
+    Absent, Appended, Collected, CommitInfo, LogOptions, MAX_PAGE, NewEntry, SecureLog, Unattested,
+};
 use secure_log::entry::StreamRules;
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
@@ -191,12 +193,7 @@ impl checkpoint::Guest for Component {
 
 impl writer::Guest for Component {
     fn append_batch(batch: Vec<writer::NewEntries>) -> Result<writer::BatchResult, types::LogError> {
-        let entries: Vec<NewEntry<'_>> = batch.iter().flat_map(convert::new_entries).collect();
-        let (appended, info) = with(|log| log.append_batch(&entries))?;
-        Ok(writer::BatchResult {
-            entries: appended.iter().map(convert::appended).collect(),
-            commit: convert::commit_info(&info),
-        })
+        append_all(&batch, Log::append_batch)
     }
 
     fn create_stream_with(
@@ -298,6 +295,19 @@ impl writer::Guest for Component {
         let submissions = with(|log| log.submissions(segment_id))?;
         Ok(submissions.iter().map(ToString::to_string).collect())
     }
+}
+
+/// Appends a batch in one of the ways that there are.
+pub(crate) fn append_all(
+    batch: &[writer::NewEntries],
+    append: impl FnOnce(&mut Log, &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError>,
+) -> Result<writer::BatchResult, types::LogError> {
+    let entries: Vec<NewEntry<'_>> = batch.iter().flat_map(convert::new_entries).collect();
+    let (appended, info) = with(|log| append(log, &entries))?;
+    Ok(writer::BatchResult {
+        entries: appended.iter().map(convert::appended).collect(),
+        commit: convert::commit_info(&info),
+    })
 }
 
 fn suite(log: &Log, suite: writer::HashSuite) -> Result<Suite, LogError> {

@@ -9,6 +9,7 @@
 //! | `exports` | the exported functions: convert and forward |
 //! | `tree` | those of the interface `tree` |
 //! | `evidence` | those of the interface `evidence` |
+//! | `sealing` | those of the interface `sealing` |
 
 mod bindings;
 mod config;
@@ -16,4 +17,5 @@ mod convert;
 mod evidence;
 mod exports;
 mod providers;
+mod sealing;
 mod tree;

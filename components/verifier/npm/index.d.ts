@@ -1,10 +1,10 @@
-import type { Options, Progress, Report, WrongOption } from "./component/interfaces/secure-log-verify-verifier.js";
+import type { Options, Progress, Report, WrappingKey, WrongOption } from "./component/interfaces/secure-log-verify-verifier.js";
 import { Verification } from "./component/interfaces/secure-log-verify-verifier.js";
 
 export type * from "./component/interfaces/secure-log-verify-verifier.js";
 export { Verification };
 
-/** An option makes no sense. `wrong` says which: policy, trust (its keys together), mac-key or time. */
+/** An option makes no sense. `wrong` says which: policy, trust (its keys together), mac-key, wrapping-key or time. */
 export declare class OptionsError extends Error {
   readonly wrong: WrongOption;
   /** Of the policy, from 1; 0 for the text as a whole, and for the other options. */
@@ -17,6 +17,8 @@ export interface VerifyOptions {
   policy?: string;
   origin?: string;
   macKeys?: Uint8Array[];
+  /** With these every sealed payload is opened. */
+  wrappingKeys?: WrappingKey[];
   /** Seconds since 1970; written into the report. */
   time?: number | bigint;
 }

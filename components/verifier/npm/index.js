@@ -5,7 +5,7 @@ import { verifier } from "./component/secure-log-verifier.js";
 
 export const { Verification } = verifier;
 
-/** An option makes no sense. `wrong` says which: policy, trust (its keys together), mac-key or time. */
+/** An option makes no sense. `wrong` says which: policy, trust (its keys together), mac-key, wrapping-key or time. */
 export class OptionsError extends Error {
   constructor({ wrong, line, column, message }) {
     super(message);
@@ -15,9 +15,10 @@ export class OptionsError extends Error {
 }
 
 /** Begins the verification of one log. */
-export function begin({ policy, origin, macKeys = [], time } = {}) {
+export function begin({ policy, origin, macKeys = [], wrappingKeys = [], time } = {}) {
+  const seconds = time === undefined ? undefined : BigInt(time);
   try {
-    return Verification.begin({ policy, origin, macKeys, time: time === undefined ? undefined : BigInt(time) });
+    return Verification.begin({ policy, origin, macKeys, wrappingKeys, time: seconds });
   } catch (error) {
     throw error.payload === undefined ? error : new OptionsError(error.payload);
   }

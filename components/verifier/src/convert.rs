@@ -42,6 +42,8 @@ pub(crate) fn report(found: &BundleReport, time: Option<&str>) -> Report {
         signatures: report.signatures,
         cosignatures: report.cosignatures,
         erased: report.erased,
+        erased_payloads: report.erased_payloads,
+        unopened: report.unopened,
         keys: report.keys.iter().map(key).collect(),
         missing: report.missing.iter().map(missing).collect(),
         missing_unlisted: report.missing_unlisted,

@@ -11,8 +11,10 @@ mod bindings {
     use super::Verifier;
 }
 mod convert;
+mod wrapping;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use bindings::exports::secure_log::verify::verifier::{
     self, Guest, GuestVerification, Options, OptionsError, Progress, Report, WrongOption,
@@ -21,6 +23,7 @@ use secure_log::bundle::FileVerifier;
 use secure_log::hash::HmacKey;
 use secure_log::time::Timestamp;
 use secure_log::verify::Trust;
+use wrapping::GivenKey;
 use zeroize::Zeroizing;
 
 struct Verifier;
@@ -98,6 +101,15 @@ fn trust(options: &Options, mac_keys: &[Vec<u8>]) -> Result<Trust, OptionsError>
             wrong(WrongOption::MacKey, message)
         })?;
         trust.add_hmac_key(HmacKey::new(*key));
+    }
+    let mut labels = BTreeSet::new();
+    for key in &options.wrapping_keys {
+        let refused = |what: &str| wrong(WrongOption::WrappingKey, format!("the wrapping key {:?} {what}", key.label));
+        let given = GivenKey::new(&key.key).ok_or_else(|| refused("has not 32 bytes"))?;
+        if !labels.insert(&key.label) {
+            return Err(refused("is there twice"));
+        }
+        trust.add_wrapping_key(&key.label, Box::new(given));
     }
     Ok(trust)
 }

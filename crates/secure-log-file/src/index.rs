@@ -436,6 +436,16 @@ impl<F: DiskFile> Index<F> {
         linked(&mut self.data_keys, stream.last_data_key)
     }
 
+    /// How many data keys there are.
+    pub(crate) fn data_key_count(&self) -> u64 {
+        self.data_keys.len()
+    }
+
+    /// Where the data key with this number stands.
+    pub(crate) fn data_key(&mut self, number: u64) -> Result<Span, Trouble> {
+        Ok(self.data_keys.at(number)?.line)
+    }
+
     /// How many witness answers there are.
     pub(crate) fn witness_count(&self) -> u64 {
         self.witnesses.len()

@@ -1,14 +1,15 @@
 //! Taking something out of the log: the file is written anew and takes the old one's name.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use secure_log::entry::CONTROL_PREFIX;
 use secure_log::hash::Hash;
 use secure_log::jsonl::{Line, write_record};
-use secure_log::record::{PrunedRow, Record, WitnessRow};
+use secure_log::record::{DataKeyRow, PrunedRow, Record, WitnessRow};
 use secure_log::store::StoreError;
 
 use crate::disk::{Disk, DiskFile, Mode, beside, folder_of, remove_if_there};
+use crate::index::Trouble;
 use crate::reader::{PAGE, Reader};
 use crate::session::FileStore;
 use crate::{corrupt, index, io_error};
@@ -27,12 +28,45 @@ impl<D: Disk> FileStore<D> {
         })
     }
 
+    /// Where none of them is there, somebody may have dropped them who was killed before that was durable: it is made so.
     pub(crate) fn drop_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
+        let ids: HashSet<&Hash> = ids.iter().collect();
+        if !self.has_keys(&ids)? {
+            return self.locked(|store| {
+                store.disk.sync_folder(&folder_of(&store.path)).map_err(io_error("make the log durable"))
+            });
+        }
         let dropped = self.rewrite(|line| match line {
             Line::DataKey(row) if ids.contains(&row.id) => Change::Drop,
             _ => Change::Keep,
         });
         dropped.map(drop)
+    }
+
+    pub(crate) fn replace_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        let anew: HashMap<_, _> = rows.iter().map(|row| ((&row.id, &row.stream), row)).collect();
+        let replaced = self.rewrite(|line| match line {
+            Line::DataKey(row) => match anew.get(&(&row.id, &row.stream)) {
+                Some(anew) if *anew != row => Change::ReplaceKey(Box::new(DataKeyRow::clone(anew))),
+                _ => Change::Keep,
+            },
+            _ => Change::Keep,
+        });
+        replaced.map(drop)
+    }
+
+    fn has_keys(&mut self, ids: &HashSet<&Hash>) -> Result<bool, StoreError> {
+        self.with_index_or_nothing(false, |index, log| {
+            for number in 1..=index.data_key_count() {
+                let line = index.data_key(number)?;
+                match log.at(line, line.end())? {
+                    Line::DataKey(row) if ids.contains(&row.id) => return Ok(true),
+                    Line::DataKey(_) => {}
+                    _ => return Err(Trouble::Index),
+                }
+            }
+            Ok(false)
+        })
     }
 
     pub(crate) fn drop_witness_rows(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
@@ -129,6 +163,11 @@ impl<D: Disk> FileStore<D> {
                     write_record(&Record::Pruned(row), out).map_err(|e| corrupt(span.offset, e))?;
                     continue;
                 }
+                Change::ReplaceKey(row) => {
+                    changed += 1;
+                    write_record(&Record::DataKey(&row), out).map_err(|e| corrupt(span.offset, e))?;
+                    continue;
+                }
             }
             drop(line);
             out.extend_from_slice(lines.raw_line(span.offset, end)?);
@@ -152,4 +191,5 @@ enum Change<'l> {
     Keep,
     Drop,
     Prune(PrunedRow<'l>),
+    ReplaceKey(Box<DataKeyRow>),
 }

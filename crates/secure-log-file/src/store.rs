@@ -141,6 +141,10 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
         self.drop_keys(ids)
     }
 
+    fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        self.replace_keys(rows)
+    }
+
     fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
         self.drop_witness_rows(rows)
     }

@@ -71,6 +71,10 @@ fn the_same_answers_as_the_store_in_memory() {
                         (0..5).map(|_| Hash::sha256(&choices.below(log.size()).to_le_bytes())).collect();
                     file.drop_data_keys(&ids).unwrap();
                     memory.drop_data_keys(&ids).unwrap();
+                    let mut rows = memory.data_keys("stream-1").unwrap();
+                    rows.iter_mut().for_each(|row| row.wrapped.push(choices.below(256) as u8));
+                    file.replace_data_keys(&rows).unwrap();
+                    memory.replace_data_keys(&rows).unwrap();
                 }
                 6 => file.reindex().unwrap(),
                 7 => {

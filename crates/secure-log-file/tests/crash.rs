@@ -245,6 +245,39 @@ fn a_crash_at_every_operation_of_rewriting() {
 }
 
 #[test]
+fn a_crash_at_every_operation_of_replacing_data_keys_replaces_all_or_none() {
+    let (mut log, mut commits) = history();
+    let ids = [Hash::sha256(b"one"), Hash::sha256(b"other")];
+    let commit =
+        ids.iter().fold(log.commit(), |commit, id| commit.record(Record::DataKey(&common::data_key(*id, "a", 77))));
+    commits.push(commit.entry("a", b"sealed").finish());
+    let whole = CrashDisk::new();
+    assert_eq!(run(&whole, &commits, 1), commits.len());
+    let before = memory_after(&commits, commits.len()).data_keys("a").unwrap();
+    let mut anew = before.clone();
+    anew.iter_mut().filter(|row| ids.contains(&row.id)).for_each(|row| row.wrapped = vec![9; 72]);
+    assert_ne!(before, anew);
+    let replace = |disk: &CrashDisk| open(disk, 1)?.replace_data_keys(&anew);
+    let disk = whole.image(0);
+    replace(&disk).unwrap();
+    for operation in 0..disk.operations() {
+        for fault in [Fault::Crash, Fault::NotDone, Fault::HalfDone, Fault::Done] {
+            let disk = whole.image(0);
+            disk.fail_at(operation, fault);
+            let replaced = replace(&disk);
+            for seed in seeds(common::count(1, 100)) {
+                let mut store = open(&disk.image(seed), 1).unwrap();
+                let found = store.data_keys("a").unwrap();
+                let at = format!("operation {operation}, {fault:?}, seed {seed}");
+                assert!(found == anew || (replaced.is_err() && found == before), "{at}");
+                store.replace_data_keys(&anew).unwrap();
+                assert_eq!(store.data_keys("a").unwrap(), anew, "{at}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_crash_at_every_operation_of_dropping_witness_rows() {
     let (commits, rows) = secure_log_testkit::witnessed(40);
     let whole = CrashDisk::new();

@@ -107,6 +107,7 @@ fn whatever_writes_is_refused_and_writes_nothing() {
     let mut store = log.into_store();
     assert_eq!(store.prune("plain", 25), Err(later(at)));
     assert_eq!(store.drop_data_keys(&[Hash::ZERO]), Err(later(at)));
+    assert_eq!(store.replace_data_keys(&[]), Err(later(at)));
     assert_eq!(store.drop_witnesses(&[]), Err(later(at)));
     assert_eq!(store.set_aside(2), Err(later(at)));
     store.reindex().unwrap();

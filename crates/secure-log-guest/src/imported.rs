@@ -220,6 +220,11 @@ impl SecureLogStore for ImportedStore {
         wire::secure_log_drop_data_keys(&ids).map_err(error_from_wire)
     }
 
+    fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        let rows: Vec<given::DataKeyRow<'_>> = rows.iter().map(data_key_to_wire).collect();
+        wire::secure_log_replace_data_keys(&rows).map_err(error_from_wire)
+    }
+
     fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
         let rows: Vec<given::WitnessRow<'_>> = rows.iter().map(witness_to_wire).collect();
         wire::secure_log_drop_witnesses(&rows).map_err(error_from_wire)

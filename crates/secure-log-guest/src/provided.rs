@@ -202,6 +202,13 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
         })
     }
 
+    fn secure_log_replace_data_keys(rows: Vec<wire::DataKeyRow>) -> Result<(), wire::StoreError> {
+        with_store(|store| {
+            let rows: Vec<DataKeyRow> = rows.into_iter().map(data_key_row).collect::<Result<_, _>>()?;
+            store.replace_data_keys(&rows)
+        })
+    }
+
     fn secure_log_drop_witnesses(rows: Vec<wire::WitnessRow>) -> Result<(), wire::StoreError> {
         let rows: Vec<WitnessRow> = rows.into_iter().map(witness_row).collect();
         with_store(|store| store.drop_witnesses(&rows))
@@ -410,6 +417,16 @@ mod tests {
         commit.nodes.push(wire::Node { id, hash: vec![0; 64] });
         assert!(matches!(Store::secure_log_insert(commit), Err(wire::StoreError::Corrupt(_))));
         assert!(matches!(Store::secure_log_drop_data_keys(vec![vec![1]]), Err(wire::StoreError::Corrupt(_))));
+        let data_key = wire::DataKeyRow {
+            id: vec![1; 31],
+            stream_id: "a".into(),
+            first: 1,
+            kek: "k".into(),
+            alg: "a".into(),
+            wrapped: Vec::new(),
+            created: "now".into(),
+        };
+        assert!(matches!(Store::secure_log_replace_data_keys(vec![data_key]), Err(wire::StoreError::Corrupt(_))));
         assert!(Store::secure_log_read_log().unwrap().is_none());
     }
 }

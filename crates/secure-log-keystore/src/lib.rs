@@ -111,6 +111,10 @@ impl Keystore for SoftwareKeystore {
     fn mac(&self, label: &str) -> Result<Box<dyn providers::MacKey + Send>, KeyError> {
         Ok(Box::new(self.mac_key(label)?))
     }
+
+    fn wrapping_key(&self, label: &str) -> Result<Box<dyn providers::WrappingKey + Send>, KeyError> {
+        Ok(Box::new(SoftwareKeystore::wrapping_key(self, label)?))
+    }
 }
 
 impl fmt::Debug for SoftwareKeystore {

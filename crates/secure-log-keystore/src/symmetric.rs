@@ -5,7 +5,7 @@ use std::fmt;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use secure_log::hash::HmacKey;
-use secure_log::providers::KeyError;
+use secure_log::providers::{self, KeyError, UnwrapError, WrapAlgorithm};
 use zeroize::Zeroizing;
 
 use crate::random;
@@ -55,6 +55,20 @@ impl WrappingKey {
     /// Gives back what [`wrap`](WrappingKey::wrap) wrapped under this key with this associated data.
     pub fn unwrap(&self, wrapped: &[u8], associated_data: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotAuthentic> {
         open(&self.0, wrapped, associated_data)
+    }
+}
+
+impl providers::WrappingKey for WrappingKey {
+    fn algorithm(&self) -> WrapAlgorithm {
+        WrapAlgorithm::XChaCha20Poly1305
+    }
+
+    fn wrap(&self, key: &[u8], associated_data: &[u8]) -> Result<Vec<u8>, KeyError> {
+        WrappingKey::wrap(self, key, associated_data)
+    }
+
+    fn unwrap(&self, wrapped: &[u8], associated_data: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
+        WrappingKey::unwrap(self, wrapped, associated_data).map_err(|NotAuthentic| UnwrapError::NotAuthentic)
     }
 }
 

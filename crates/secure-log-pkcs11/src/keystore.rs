@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use secure_log::providers::{CheckpointSigner, KeyError, Keystore, MacKey};
+use secure_log::providers::{CheckpointSigner, KeyError, Keystore, MacKey, UnwrapError, WrapAlgorithm, WrappingKey};
 use secure_log::sign::{Algorithm, PublicKey};
 use zeroize::Zeroizing;
 
@@ -76,6 +76,10 @@ impl<C: Cryptoki<Session: Send> + Send + 'static> Keystore for TokenKeystore<C> 
 
     fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError> {
         Ok(Box::new(self.mac_key(label)?))
+    }
+
+    fn wrapping_key(&self, label: &str) -> Result<Box<dyn WrappingKey + Send>, KeyError> {
+        Ok(Box::new(TokenKeystore::wrapping_key(self, label)?))
     }
 }
 
@@ -200,5 +204,25 @@ impl<C: Cryptoki> TokenWrappingKey<C> {
             _ => Err(TokenError::OtherKey { label: self.label.clone() }),
         };
         with_key(&self.shared, &self.place, find, |session, handle| act(session, (handle, self.algorithm)))
+    }
+}
+
+impl<C: Cryptoki> WrappingKey for TokenWrappingKey<C> {
+    fn algorithm(&self) -> WrapAlgorithm {
+        match self.algorithm {
+            WrappingAlgorithm::AesKwp => WrapAlgorithm::AesKwp,
+            WrappingAlgorithm::AesGcm => WrapAlgorithm::AesGcm,
+        }
+    }
+
+    fn wrap(&self, key: &[u8], associated_data: &[u8]) -> Result<Vec<u8>, KeyError> {
+        Ok(TokenWrappingKey::wrap(self, key, associated_data)?)
+    }
+
+    fn unwrap(&self, wrapped: &[u8], associated_data: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
+        TokenWrappingKey::unwrap(self, wrapped, associated_data).map_err(|error| match error {
+            WrappedKeyError::NotAuthentic => UnwrapError::NotAuthentic,
+            WrappedKeyError::Token(error) => UnwrapError::Key(error.into()),
+        })
     }
 }

@@ -307,6 +307,11 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
         self.ask(Method::DropDataKeys, &(ids,), owned)
     }
 
+    fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        let rows: Vec<wire::DataKeyRow<'_>> = rows.iter().map(Into::into).collect();
+        self.ask(Method::ReplaceDataKeys, &(rows,), owned)
+    }
+
     fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
         let rows: Vec<wire::WitnessRow<'_>> = rows.iter().map(Into::into).collect();
         self.ask(Method::DropWitnesses, &(rows,), owned)

@@ -53,6 +53,7 @@ methods! {
     Scan = "secure-log-scan",
     Prune = "secure-log-prune",
     DropDataKeys = "secure-log-drop-data-keys",
+    ReplaceDataKeys = "secure-log-replace-data-keys",
     DropWitnesses = "secure-log-drop-witnesses",
     SetAside = "secure-log-set-aside",
     Reindex = "secure-log-reindex",

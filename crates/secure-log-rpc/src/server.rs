@@ -192,6 +192,11 @@ fn call<S: SecureLogStore + ?Sized>(
             let ids: Vec<Hash> = ids.into_iter().map(|id| id.0).collect();
             store.drop_data_keys(&ids).map(|()| ok(&()))
         }
+        Method::ReplaceDataKeys => {
+            let (rows,): (Vec<wire::DataKeyRow<'_>>,) = arguments(params)?;
+            let rows: Vec<record::DataKeyRow> = rows.into_iter().map(Into::into).collect();
+            store.replace_data_keys(&rows).map(|()| ok(&()))
+        }
         Method::DropWitnesses => {
             let (rows,): (Vec<wire::WitnessRow<'_>>,) = arguments(params)?;
             let rows: Vec<record::WitnessRow> = rows.into_iter().map(Into::into).collect();

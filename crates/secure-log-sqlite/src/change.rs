@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use secure_log::entry::EntryRef;
 use secure_log::hash::Hash;
 use secure_log::jsonl::write_record;
-use secure_log::record::WitnessRow;
+use secure_log::record::{DataKeyRow, WitnessRow};
 use secure_log::store::{Node, NodeId, STORED_LEVEL, StoreError, TreeId};
 use secure_log::tree::{CompactTree, leaf_hash};
 
@@ -55,6 +55,29 @@ impl<D: Database> SqliteStore<D> {
         self.forget_for_good()
     }
 
+    pub(crate) fn replace_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        let values: Vec<Value<'_>> = rows
+            .iter()
+            .flat_map(|row| {
+                [
+                    Value::Text(&row.kek),
+                    Value::Text(&row.alg),
+                    Value::Blob(&row.wrapped),
+                    Value::Text(&row.created),
+                    bound(row.first),
+                    Value::Blob(&row.id.0),
+                    Value::Text(&row.stream),
+                ]
+            })
+            .collect();
+        self.transaction(|store| {
+            let sql = "UPDATE data_key SET kek = ?, alg = ?, wrapped = ?, created = ?, first = ?
+                WHERE name = ? AND stream = (SELECT number FROM stream WHERE name = ?)";
+            store.run_each(sql, 7, &values)
+        })?;
+        self.forget_for_good()
+    }
+
     /// The rows are found by reading the table from its end, as no index has what they say.
     pub(crate) fn drop_witness_rows(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
         let gone: HashSet<&WitnessRow> = rows.iter().collect();
@@ -75,9 +98,18 @@ impl<D: Database> SqliteStore<D> {
         self.forget_for_good()
     }
 
-    /// The write-ahead log still has what was there before.
+    /// The write-ahead log still has what was there before. Whoever reads meanwhile is waited for, as long as for any lock.
     fn forget_for_good(&mut self) -> Result<(), StoreError> {
-        self.each("pragma", "PRAGMA wal_checkpoint(TRUNCATE)", &[], |_| Ok(()))
+        let mut is_busy = false;
+        self.each("pragma", "PRAGMA wal_checkpoint(TRUNCATE)", &[], |row| {
+            is_busy = row.integer(0)? != 0;
+            Ok(())
+        })?;
+        if is_busy {
+            let detail = "somebody reads or writes all the time: what was dropped is out of the tables and still in it";
+            return Err(StoreError::Io { operation: "empty the write-ahead log".into(), detail: detail.into() });
+        }
+        Ok(())
     }
 
     pub(crate) fn set_records_aside(&mut self, after_head: u64) -> Result<String, StoreError> {

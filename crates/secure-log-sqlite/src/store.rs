@@ -356,6 +356,10 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
         self.changing(|store| store.drop_keys(ids))
     }
 
+    fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        self.changing(|store| store.replace_keys(rows))
+    }
+
     fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
         self.changing(|store| store.drop_witness_rows(rows))
     }

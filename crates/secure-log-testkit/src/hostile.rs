@@ -234,6 +234,10 @@ impl<S: SecureLogStore> SecureLogStore for HostileStore<S> {
         self.inner.drop_data_keys(ids)
     }
 
+    fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        self.inner.replace_data_keys(rows)
+    }
+
     fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
         self.inner.drop_witnesses(rows)
     }

@@ -1,14 +1,18 @@
 //! Keys for tests. Everybody can compute them, so nothing that is released may hold this.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use ed25519_dalek::Signer as _;
 use rsa::pkcs8::EncodePublicKey as _;
 use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
 use secure_log::hash::{Hash, HmacKey};
-use secure_log::providers::{CheckpointSigner, KeyError, Keystore, MacKey};
+use secure_log::providers::{CheckpointSigner, KeyError, Keystore, MacKey, UnwrapError, WrapAlgorithm, WrappingKey};
 use secure_log::sign::Algorithm;
+use zeroize::Zeroizing;
 
 use crate::surroundings::SeededRandom;
 
@@ -17,7 +21,9 @@ use crate::surroundings::SeededRandom;
 pub struct TestKeystore {
     signers: BTreeMap<String, Algorithm>,
     macs: BTreeSet<String>,
+    wrapping: BTreeMap<String, WrapAlgorithm>,
     denied: BTreeSet<String>,
+    unwrapped: Arc<AtomicU64>,
 }
 
 impl TestKeystore {
@@ -44,6 +50,23 @@ impl TestKeystore {
     pub fn keyed_hashing(mut self, label: &str) -> TestKeystore {
         self.macs.insert(label.into());
         self
+    }
+
+    /// Adds a key that wraps data keys.
+    pub fn wrapping(self, label: &str) -> TestKeystore {
+        self.wrapping_by(label, WrapAlgorithm::XChaCha20Poly1305)
+    }
+
+    /// Adds a key that wraps data keys like this. All of them do it in the same way, but for `aes-kwp`, which binds no
+    /// associated data.
+    pub fn wrapping_by(mut self, label: &str, algorithm: WrapAlgorithm) -> TestKeystore {
+        self.wrapping.insert(label.into(), algorithm);
+        self
+    }
+
+    /// How many data keys were unwrapped by keys of this keystore and of its clones.
+    pub fn unwrapped(&self) -> u64 {
+        self.unwrapped.load(Ordering::SeqCst)
     }
 
     /// Locks a key: it is there and may not be used.
@@ -80,6 +103,50 @@ impl Keystore for TestKeystore {
     fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError> {
         self.allow(label, self.macs.contains(label))?;
         Ok(Box::new(TestMacKey(HmacKey::new(secret(label)))))
+    }
+
+    fn wrapping_key(&self, label: &str) -> Result<Box<dyn WrappingKey + Send>, KeyError> {
+        let algorithm = self.wrapping.get(label);
+        self.allow(label, algorithm.is_some())?;
+        Ok(Box::new(TestWrappingKey {
+            cipher: XChaCha20Poly1305::new(&secret(label).into()),
+            algorithm: algorithm.copied().unwrap_or(WrapAlgorithm::XChaCha20Poly1305),
+            unwrapped: Arc::clone(&self.unwrapped),
+        }))
+    }
+}
+
+struct TestWrappingKey {
+    cipher: XChaCha20Poly1305,
+    algorithm: WrapAlgorithm,
+    unwrapped: Arc<AtomicU64>,
+}
+
+impl TestWrappingKey {
+    fn bound<'a>(&self, associated_data: &'a [u8]) -> &'a [u8] {
+        if self.algorithm == WrapAlgorithm::AesKwp { &[] } else { associated_data }
+    }
+}
+
+impl WrappingKey for TestWrappingKey {
+    fn algorithm(&self) -> WrapAlgorithm {
+        self.algorithm
+    }
+
+    fn wrap(&self, key: &[u8], associated_data: &[u8]) -> Result<Vec<u8>, KeyError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let digest = Hash::sha256(&[&number.to_le_bytes()[..], key].concat());
+        let nonce: [u8; 24] = *digest.0.first_chunk().expect("24 of 32 bytes");
+        let sealed = self.cipher.encrypt(&nonce.into(), Payload { msg: key, aad: self.bound(associated_data) });
+        Ok([&nonce[..], &sealed.expect("a key is short")].concat())
+    }
+
+    fn unwrap(&self, wrapped: &[u8], associated_data: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
+        self.unwrapped.fetch_add(1, Ordering::SeqCst);
+        let (nonce, msg) = wrapped.split_first_chunk::<24>().ok_or(UnwrapError::NotAuthentic)?;
+        let opened = self.cipher.decrypt(&(*nonce).into(), Payload { msg, aad: self.bound(associated_data) });
+        opened.map(Zeroizing::new).map_err(|_| UnwrapError::NotAuthentic)
     }
 }
 

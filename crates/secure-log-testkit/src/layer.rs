@@ -34,6 +34,7 @@ pub enum Method {
     Scan,
     Prune,
     DropDataKeys,
+    ReplaceDataKeys,
     DropWitnesses,
     SetAside,
     Reindex,
@@ -42,7 +43,15 @@ pub enum Method {
 impl Method {
     /// Whether it changes what is stored.
     pub fn writes(self) -> bool {
-        matches!(self, Method::Insert | Method::Prune | Method::DropDataKeys | Method::DropWitnesses | Method::SetAside)
+        matches!(
+            self,
+            Method::Insert
+                | Method::Prune
+                | Method::DropDataKeys
+                | Method::ReplaceDataKeys
+                | Method::DropWitnesses
+                | Method::SetAside
+        )
     }
 }
 
@@ -146,6 +155,10 @@ macro_rules! store_over_layer {
 
             fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
                 self.call(Method::DropDataKeys, |store| store.drop_data_keys(ids))
+            }
+
+            fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+                self.call(Method::ReplaceDataKeys, |store| store.replace_data_keys(rows))
             }
 
             fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {

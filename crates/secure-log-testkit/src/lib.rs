@@ -37,6 +37,7 @@ mod keystore;
 mod layer;
 mod naive;
 mod record;
+pub mod sealing;
 mod surroundings;
 
 pub use anchor::{MemoryAnchor, Outage};

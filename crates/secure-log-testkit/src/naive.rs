@@ -278,6 +278,17 @@ impl SecureLogStore for NaiveStore {
         Ok(())
     }
 
+    fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        for record in &mut self.records {
+            if let OwnedRecord::DataKey(row) = record
+                && let Some(anew) = rows.iter().find(|anew| (anew.id, &anew.stream) == (row.id, &row.stream))
+            {
+                *row = anew.clone();
+            }
+        }
+        Ok(())
+    }
+
     fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
         self.records.retain(|record| !matches!(record, OwnedRecord::Witness(row) if rows.contains(row)));
         Ok(())

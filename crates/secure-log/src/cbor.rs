@@ -18,6 +18,22 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends the head of a byte string of so many bytes, which the caller appends next.
+pub fn put_bytes_head(out: &mut Vec<u8>, length: usize) {
+    put_head(out, BYTES, length as u64);
+}
+
+/// How many bytes the head of an item of this length takes.
+pub fn head_len(length: usize) -> usize {
+    match length as u64 {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
 /// Appends a text string.
 pub fn put_text(out: &mut Vec<u8>, text: &str) {
     put_head(out, TEXT, text.len() as u64);

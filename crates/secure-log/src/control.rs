@@ -51,6 +51,23 @@ pub fn decode_closed(payload: &[u8]) -> Option<(u64, Hash)> {
     Some((decode_number(segment)?, Hash::from_hex(checkpoint)?))
 }
 
+/// Payload of [`ERASED`].
+pub fn encode_erased(keys: &[Hash]) -> String {
+    let mut out = String::with_capacity(keys.len() * 65);
+    for key in keys {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(&key.to_hex());
+    }
+    out
+}
+
+/// Reads the payload of [`ERASED`]: at least one id.
+pub fn decode_erased(payload: &[u8]) -> Option<Vec<Hash>> {
+    core::str::from_utf8(payload).ok()?.split(' ').map(Hash::from_hex).collect()
+}
+
 /// Payload of [`RECOVERED`].
 pub fn encode_recovered(first: u64, last: u64) -> String {
     format!("{first} {last}")
@@ -75,6 +92,11 @@ mod tests {
         assert_eq!(decode_suite(b"sha-256 0707070707070707"), None);
         let hash = Hash([3; 32]);
         assert_eq!(decode_closed(encode_closed(12, &hash).as_bytes()), Some((12, hash)));
+        let keys = [hash, Hash([0xab; 32])];
+        assert_eq!(decode_erased(encode_erased(&keys).as_bytes()), Some(keys.to_vec()));
+        for bad in ["", " ", &encode_erased(&keys).replace(' ', "  "), &encode_erased(&keys).to_uppercase()] {
+            assert_eq!(decode_erased(bad.as_bytes()), None, "{bad}");
+        }
         for bad in ["012", "+1", "", "0", "-1", "18446744073709551616"] {
             assert_eq!(decode_number(bad), None, "{bad}");
         }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::hash::KeyId;
+use crate::hash::{Hash, KeyId};
 use crate::limits::Invalid;
 use crate::providers::{AnchorError, KeyError, RandomError};
 use crate::store::StoreError;
@@ -25,6 +25,35 @@ pub enum LogError {
     StreamExists(String),
     /// The stream takes no more entries.
     StreamDeprecated(String),
+    /// Who appends to this stream seals: it is not public, and nothing goes into it in clear. Nothing was written.
+    StreamProtected(String),
+    /// Nothing is sealed in this stream, which is public or not there: what was to be secret was not written in clear.
+    StreamNotProtected(String),
+    /// The payload of this entry is not sealed: read it.
+    NotSealed(u64),
+    /// The data key of this entry was erased on record: nobody opens it again.
+    PayloadErased(u64),
+    /// The data key of this entry is gone, and no entry says that it was erased: somebody deleted it.
+    DataKeyMissing(u64),
+    /// This data key, or key for pseudonyms, is not what the key with this label wrapped under this id: its line was changed or
+    /// swapped, or the label is another key's now.
+    DataKeyRefused {
+        /// What the format calls it.
+        id: Hash,
+        /// Label of the key that is said to wrap it.
+        kek: String,
+    },
+    /// The payload of this entry is not what its data key sealed under this stream and encoding.
+    PayloadRefused(u64),
+    /// The key for pseudonyms of this highly-restricted stream was erased or deleted: nothing can be appended to it.
+    PseudonymKeyMissing(String),
+    /// A data key seals more than was to be erased; nothing was written. Erase all of what it seals, or close segments more often.
+    ErasesMore {
+        /// The first entry that the key seals.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
     /// What the store answered does not fit the hashes at this entry.
     ChainBroken {
         /// The entry.
@@ -137,6 +166,32 @@ impl fmt::Display for LogError {
             LogError::StreamNotFound(name) => write!(f, "there is no stream {name:?}"),
             LogError::StreamExists(name) => write!(f, "there is a stream {name:?} already"),
             LogError::StreamDeprecated(name) => write!(f, "stream {name:?} was deprecated and takes no more entries"),
+            LogError::StreamProtected(name) => {
+                write!(f, "stream {name:?} is protected: what is appended to it has to be sealed")
+            }
+            LogError::StreamNotProtected(name) => {
+                write!(f, "stream {name:?} is public or not there, and seals nothing: make a protected stream first")
+            }
+            LogError::NotSealed(seqno) => write!(f, "the payload of entry {seqno} is not sealed"),
+            LogError::PayloadErased(seqno) => write!(f, "the payload of entry {seqno} was erased"),
+            LogError::DataKeyMissing(seqno) => {
+                write!(f, "the data key of entry {seqno} is gone, and no entry says that it was erased")
+            }
+            LogError::DataKeyRefused { id, kek } => write!(
+                f,
+                "the data key {id} is not what the key {kek:?} wrapped: it was changed, or {kek:?} is another key now"
+            ),
+            LogError::PayloadRefused(seqno) => {
+                write!(f, "the payload of entry {seqno} is not what its data key sealed for its stream and encoding")
+            }
+            LogError::PseudonymKeyMissing(name) => write!(
+                f,
+                "the key for pseudonyms of stream {name:?} was erased or deleted: nothing can be appended to it any more"
+            ),
+            LogError::ErasesMore { first, last } => write!(
+                f,
+                "a data key seals entries {first} to {last}, which is more than was to be erased: erase all of these"
+            ),
             LogError::ChainBroken { seqno, reason } => write!(f, "broken at entry {seqno}: {reason}"),
             LogError::InclusionMismatch { seqno, segment } => {
                 write!(f, "the proof does not show that entry {seqno} is in segment {segment}")

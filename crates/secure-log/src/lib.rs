@@ -6,7 +6,8 @@
 //! head.
 //!
 //! **In scope**: the format (docs/format.md), the engine that writes it ([`engine`], [`shared`]), the verifier that
-//! re-hashes it ([`verify`]), proofs that others check ([`proof`]), and evidence of a part of a log in a file ([`bundle`]). The same code is the core component of the WebAssembly stacks and this native library.
+//! re-hashes it ([`verify`]), proofs that others check ([`proof`]), evidence of a part of a log in a file ([`bundle`]), and sealed
+//! payloads ([`sealed`]). The same code is the core component of the WebAssembly stacks and this native library.
 //!
 //! **Out of scope**, and who does it instead: keeping the rows is a store's work ([`store`]; crate `secure-log-file`,
 //! or [`memory`] for tests and short-lived logs); keeping keys is a keystore's (crate `secure-log-keystore`);
@@ -58,6 +59,7 @@ pub mod note;
 pub mod proof;
 pub mod providers;
 pub mod record;
+pub mod sealed;
 pub mod shared;
 pub mod sign;
 pub mod store;

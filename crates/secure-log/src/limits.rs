@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use crate::entry::{CONTROL_PREFIX, SEALED_MARK, is_reserved_stream};
+use crate::entry::{CONTROL_PREFIX, SEALED_MARK, SEALED_SUFFIX, is_reserved_stream};
+use crate::sealed::MAX_OVERHEAD_BYTES;
 
 /// Bytes of a stream name, session, boot, event type, producer, encoding or description.
 pub const MAX_TEXT_BYTES: usize = 255;
@@ -14,6 +15,10 @@ pub const MAX_BATCH_BYTES: usize = 64 << 20;
 /// Entries of one batch: with 64 MiB of payload, what a verifier holds of one commit
 /// ([`crate::verify::MAX_COMMIT_BYTES`] has the arithmetic).
 pub const MAX_BATCH_ENTRIES: usize = 1 << 15;
+
+/// So many bytes more than before a payload has at most once it is sealed. In a highly-restricted stream the event type and the
+/// producer are sealed with it, with heads of 2 bytes each, one of 5 bytes for the payload and one for all three.
+pub const MAX_SEALING_BYTES: usize = MAX_OVERHEAD_BYTES + 2 * (MAX_TEXT_BYTES + 2) + 5 + 1;
 
 /// What is wrong with an argument: which one, and the limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +122,16 @@ pub fn check_encoding(encoding: &str) -> Result<(), Invalid> {
 /// A payload that one entry can hold.
 pub fn check_payload(payload: &[u8]) -> Result<(), Invalid> {
     check_bytes("payload", payload.len(), MAX_PAYLOAD_BYTES)
+}
+
+/// A payload that one entry can hold sealed.
+pub fn check_sealed_payload(payload: &[u8]) -> Result<(), Invalid> {
+    check_bytes("payload", payload.len(), MAX_PAYLOAD_BYTES - MAX_SEALING_BYTES)
+}
+
+/// A payload encoding that leaves room for what sealing appends to it.
+pub fn check_sealed_encoding(encoding: &str) -> Result<(), Invalid> {
+    check_bytes("payload encoding", encoding.len(), MAX_TEXT_BYTES - SEALED_SUFFIX.len())
 }
 
 /// So many bytes of payload in one batch.

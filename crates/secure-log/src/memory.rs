@@ -3,7 +3,9 @@
 //! It refuses every commit that a correct engine would never send, which is what makes it worth testing against, and
 //! it is fast enough to show what everything else costs. What it holds is gone with it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use zeroize::Zeroize;
 
 use crate::entry::EntryRef;
 use crate::hash::Hash;
@@ -427,7 +429,20 @@ impl SecureLogStore for MemoryStore {
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         self.check_known()?;
         for key in &mut self.data_keys {
-            key.take_if(|row| ids.contains(&row.id));
+            if let Some(mut gone) = key.take_if(|row| ids.contains(&row.id)) {
+                gone.wrapped.zeroize();
+            }
+        }
+        Ok(())
+    }
+
+    fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        self.check_known()?;
+        let anew: HashMap<_, _> = rows.iter().map(|row| ((&row.id, &row.stream), row)).collect();
+        for key in self.data_keys.iter_mut().flatten() {
+            if let Some(row) = anew.get(&(&key.id, &key.stream)) {
+                *key = DataKeyRow::clone(row);
+            }
         }
         Ok(())
     }

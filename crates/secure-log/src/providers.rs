@@ -1,7 +1,11 @@
 //! What the engine needs of its surroundings besides a store: keys, an anchor, a clock, randomness.
 
 use core::fmt;
+use core::str::FromStr;
 
+use zeroize::Zeroizing;
+
+use crate::entry::UnknownName;
 use crate::hash::Hash;
 use crate::sign::Algorithm;
 use crate::time::Timestamp;
@@ -22,6 +26,77 @@ pub trait MacKey {
     fn mac(&self, message: &[u8]) -> Result<[u8; 32], KeyError>;
 }
 
+/// A key that wraps data keys (a KEK, format.md s.8) and stays where it is.
+pub trait WrappingKey {
+    /// How it wraps. It never changes: what was wrapped would open no more.
+    fn algorithm(&self) -> WrapAlgorithm;
+    /// Wraps key material, bound to the associated data where the algorithm binds any.
+    fn wrap(&self, key: &[u8], associated_data: &[u8]) -> Result<Vec<u8>, KeyError>;
+    /// Gives back what [`wrap`](WrappingKey::wrap) wrapped with this key and this associated data.
+    fn unwrap(&self, wrapped: &[u8], associated_data: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnwrapError>;
+}
+
+/// How a data key is wrapped: `alg` of its line (format.md s.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WrapAlgorithm {
+    /// A nonce of 24 bytes, the ciphertext and the tag.
+    XChaCha20Poly1305,
+    /// RFC 5649. It binds no associated data: that the key is the one that its id names is what holds.
+    AesKwp,
+    /// A vector of 12 bytes, the ciphertext and the tag.
+    AesGcm,
+}
+
+impl WrapAlgorithm {
+    /// All of them.
+    pub const ALL: [WrapAlgorithm; 3] =
+        [WrapAlgorithm::XChaCha20Poly1305, WrapAlgorithm::AesKwp, WrapAlgorithm::AesGcm];
+
+    /// The name in the format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WrapAlgorithm::XChaCha20Poly1305 => "xchacha20poly1305",
+            WrapAlgorithm::AesKwp => "aes-kwp",
+            WrapAlgorithm::AesGcm => "aes-gcm",
+        }
+    }
+}
+
+impl FromStr for WrapAlgorithm {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<WrapAlgorithm, UnknownName> {
+        WrapAlgorithm::ALL.into_iter().find(|algorithm| algorithm.as_str() == text).ok_or(UnknownName)
+    }
+}
+
+/// Why something was not unwrapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnwrapError {
+    /// It was not wrapped by this key with this associated data.
+    NotAuthentic,
+    /// The key could not be used.
+    Key(KeyError),
+}
+
+impl fmt::Display for UnwrapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UnwrapError::NotAuthentic => f.write_str("it was not wrapped by this key, or not for this use"),
+            UnwrapError::Key(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for UnwrapError {}
+
+impl From<KeyError> for UnwrapError {
+    fn from(error: KeyError) -> UnwrapError {
+        UnwrapError::Key(error)
+    }
+}
+
 /// Keys by label.
 pub trait Keystore {
     /// The signing key with this label. [`KeyError::NotFound`] means that there is none, and never that it could
@@ -29,6 +104,10 @@ pub trait Keystore {
     fn signer(&self, label: &str) -> Result<Box<dyn CheckpointSigner + Send>, KeyError>;
     /// The key of the keyed suite with this label.
     fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError>;
+    /// The key that wraps data keys with this label. A keystore that wraps none has no need to say so.
+    fn wrapping_key(&self, label: &str) -> Result<Box<dyn WrappingKey + Send>, KeyError> {
+        Err(KeyError::UnsupportedAlgorithm(format!("'{label}': this keystore wraps no keys")))
+    }
 }
 
 /// Why a key cannot be used.
@@ -174,6 +253,10 @@ impl Keystore for NoKeys {
     }
 
     fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError> {
+        Err(KeyError::NotFound(format!("'{label}': no keystore is configured")))
+    }
+
+    fn wrapping_key(&self, label: &str) -> Result<Box<dyn WrappingKey + Send>, KeyError> {
         Err(KeyError::NotFound(format!("'{label}': no keystore is configured")))
     }
 }

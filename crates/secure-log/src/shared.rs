@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::engine::Batch;
 use crate::engine::{Appended, CommitInfo, LogOptions, NewEntry, Providers, SecureLog};
+use zeroize::Zeroizing;
+
 use crate::entry::Severity;
 use crate::error::LogError;
 use crate::limits::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
@@ -34,6 +37,7 @@ struct Queue {
 
 /// A batch that waits for another thread to commit it, or for its own thread's turn to commit.
 struct Request {
+    sealed: bool,
     entries: Vec<OwnedEntry>,
     bytes: usize,
     told: Mutex<Option<Told>>,
@@ -51,7 +55,8 @@ struct OwnedEntry {
     severity: Severity,
     producer: String,
     encoding: String,
-    payload: Vec<u8>,
+    /// Zeroed when it was written: it may be what is sealed.
+    payload: Zeroizing<Vec<u8>>,
 }
 
 impl<S> Clone for SharedLog<S> {
@@ -84,9 +89,13 @@ impl<S: SecureLogStore> SharedLog<S> {
 
     /// Appends all entries or none, durably.
     pub fn append_batch(&self, entries: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
+        self.append_together(Batch::plain(entries))
+    }
+
+    fn append_together(&self, batch: Batch<'_, '_>) -> Result<(Vec<Appended>, CommitInfo), LogError> {
         let mut queue = lock(&self.inner.queue);
         if queue.led {
-            let request = Arc::new(Request::new(entries));
+            let request = Arc::new(Request::new(batch));
             queue.waiting.push_back(Arc::clone(&request));
             drop(queue);
             match request.wait() {
@@ -97,11 +106,22 @@ impl<S: SecureLogStore> SharedLog<S> {
             queue.led = true;
             drop(queue);
         }
-        self.lead(entries)
+        self.lead(batch)
+    }
+
+    /// Appends one entry with its payload sealed, durably: see [`SecureLog::append_sealed`].
+    pub fn append_sealed(&self, entry: &NewEntry<'_>) -> Result<(Appended, CommitInfo), LogError> {
+        let (appended, info) = self.append_sealed_batch(core::slice::from_ref(entry))?;
+        Ok((appended[0], info))
+    }
+
+    /// Appends all entries or none, durably, with their payloads sealed.
+    pub fn append_sealed_batch(&self, entries: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
+        self.append_together(Batch::sealed(entries))
     }
 
     /// Commits `own` and what others wait for, then lets the next one lead.
-    fn lead(&self, own: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
+    fn lead(&self, own: Batch<'_, '_>) -> Result<(Vec<Appended>, CommitInfo), LogError> {
         let mut turn = Turn { queue: &self.inner.queue, group: Vec::new() };
         let mut log = self.lock();
         if lock(&self.inner.queue).crowded {
@@ -109,10 +129,12 @@ impl<S: SecureLogStore> SharedLog<S> {
             std::thread::yield_now();
         }
         // Taken only now, so that everything is in it that came while the last commit was made durable.
-        turn.gather(own.len(), own.iter().map(|entry| entry.payload.len()).sum());
+        turn.gather(own.entries.len(), own.bytes());
         let views: Vec<Vec<NewEntry<'_>>> = turn.group.iter().map(|request| request.view()).collect();
-        let batches: Vec<&[NewEntry<'_>]> = core::iter::once(own).chain(views.iter().map(Vec::as_slice)).collect();
-        let outcomes = log.append_batches(&batches);
+        let others = turn.group.iter().zip(&views);
+        let others = others.map(|(request, entries)| Batch { sealed: request.sealed, ..Batch::plain(entries) });
+        let batches: Vec<Batch<'_, '_>> = core::iter::once(own).chain(others).collect();
+        let outcomes = log.append_mixed(&batches);
         drop(log);
         drop(batches);
         drop(views);
@@ -177,10 +199,11 @@ impl Drop for Turn<'_> {
 }
 
 impl Request {
-    fn new(entries: &[NewEntry<'_>]) -> Request {
+    fn new(batch: Batch<'_, '_>) -> Request {
         Request {
-            bytes: entries.iter().map(|entry| entry.payload.len()).sum(),
-            entries: entries.iter().map(OwnedEntry::of).collect(),
+            sealed: batch.sealed,
+            bytes: batch.bytes(),
+            entries: batch.entries.iter().map(OwnedEntry::of).collect(),
             told: Mutex::new(None),
             news: Condvar::new(),
         }
@@ -214,7 +237,7 @@ impl OwnedEntry {
             severity: entry.severity,
             producer: entry.producer.into(),
             encoding: entry.encoding.into(),
-            payload: entry.payload.into(),
+            payload: Zeroizing::new(entry.payload.into()),
         }
     }
 

@@ -190,8 +190,13 @@ pub trait SecureLogStore {
     /// entries, signatures, segments and heads stay. The engine has committed the entry that allows it before.
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError>;
 
-    /// Drops these data keys durably. The engine has committed the entry that says so before.
+    /// Drops these data keys durably. The engine has committed the entry that says so before. Of those that are not there it
+    /// makes sure that they are gone for good, as who dropped them may have been killed on the way.
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError>;
+
+    /// Puts each of these rows in the place of the one with the same id and stream, durably, in one step: all or none. One
+    /// whose id is not there, as it was dropped meanwhile, stays gone. No two have the same id. After an error it is unknown whether they were replaced.
+    fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError>;
 
     /// Drops the witness rows that equal one of these, durably, in one step: all or none. Which ones may go the engine decides.
     fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError>;

@@ -24,10 +24,11 @@ use support::rotations::random_rotations;
 use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, text};
 
 /// What is changed: together they have every kind of record and of control entry.
-const LOGS: [&str; 16] = [
+const LOGS: [&str; 17] = [
     "valid",
     "prune-twice",
     "sealed",
+    "sealed-by-aes-gcm",
     "sealed-erased",
     "entries-signed",
     "suite-changes-announced",

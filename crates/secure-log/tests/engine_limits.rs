@@ -45,10 +45,6 @@ fn row_30_what_is_the_engines_own_is_refused_and_nothing_is_written() {
     for encoding in ["text+aead-xchacha20poly1305-v1", "+aead-", "a+aead-b", "text+aead-unknown"] {
         refused(&mut log, NewEntry { encoding, ..good }, "payload encoding", Problem::Reserved);
     }
-    for tier in [Tier::Protected, Tier::HighlyRestricted] {
-        let refused = log.create_stream("sealed", &StreamRules { tier, ..StreamRules::default() }).unwrap_err();
-        assert!(matches!(refused, LogError::NotImplemented(_)), "{refused:?}");
-    }
     assert_eq!(world.records(), before);
     // What only looks a little like it is a producer's.
     for (stream, event, encoding) in

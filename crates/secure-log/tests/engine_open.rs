@@ -117,6 +117,7 @@ fn a_log_that_a_later_version_wrote_to_is_read_and_not_written() {
     let refusals = [
         store.prune("a", 2).map(drop),
         store.drop_data_keys(&[]),
+        store.replace_data_keys(&[]),
         store.drop_witnesses(&[]),
         store.set_aside(1).map(drop),
     ];

@@ -11,15 +11,18 @@ use secure_log::entry::{CheckpointRef, EntryRef, checkpoint_message, entry_messa
 use secure_log::error::LogError;
 use secure_log::hash::{Hash, HmacKey, KeyId, Suite};
 use secure_log::jsonl::{Line, parse_line, write_record};
-use secure_log::providers::NoAnchor;
-use secure_log::record::{LogRow, StreamRow};
+use secure_log::providers::{NoAnchor, UnwrapError, WrapAlgorithm};
+use secure_log::record::{DataKeyRow, LogRow, StreamRow};
+use secure_log::sealed::{self, DataKey, Place, PseudonymKey, PseudonymOf, SealedPayload, StreamKey};
 use secure_log::store::StoreError;
 use secure_log::tree::{CompactTree, ProofPlan, leaf_hash, verify_consistency, verify_inclusion};
 use secure_log::verify::{LogVerifier, Report, Trust, Verdict, Verifier, verify_jsonl};
 use secure_log_file::FileStore;
 use secure_log_testkit::{ManualClock, SeededRandom, TestKeystore};
 use serde_json::Value;
+use support::keks::Kek;
 use support::*;
+use zeroize::Zeroizing;
 
 #[test]
 fn entries_and_their_hashes() {
@@ -113,6 +116,42 @@ fn checkpoints_and_policies() {
 }
 
 #[test]
+fn sealed_payloads_wrapped_keys_and_pseudonyms() {
+    let v = json(&golden("sealing.json"));
+    let bytes = |name: &str| hex(&v[name]);
+    let key32 = |name: &str| Zeroizing::new(<[u8; 32]>::try_from(bytes(name)).unwrap());
+    let log = bytes("log_id").try_into().unwrap();
+    let place = Place { log: &log, stream: text(&v["stream"]) };
+    let (nonce, inner, label) = (bytes("nonce").try_into().unwrap(), text(&v["inner_encoding"]), text(&v["kek_label"]));
+
+    let key = DataKey::new(place, key32("dek"));
+    assert_eq!(key.id().to_hex(), text(&v["dek_id"]));
+    let mut payload = Vec::new();
+    key.seal(place, inner, &nonce, &bytes("plaintext"), &mut payload);
+    assert_eq!(payload, bytes("payload"));
+    assert_eq!(*key.open(place, inner, &SealedPayload::decode(&payload).unwrap()).unwrap(), bytes("plaintext"));
+
+    let kek = Kek { key: *key32("kek"), algorithm: WrapAlgorithm::XChaCha20Poly1305, nonce };
+    let row = sealed::wrap(place, (key.id(), &key32("dek")), (&kek, label), "").unwrap();
+    assert_eq!((row.wrapped.clone(), &*row.alg), (bytes("wrapped"), "xchacha20poly1305"));
+    assert!(matches!(sealed::unwrap(place, &row, &kek), Ok(StreamKey::Data(unwrapped)) if unwrapped.id() == key.id()));
+    for changed in [
+        DataKeyRow { kek: "kek-2".into(), ..row.clone() },
+        DataKeyRow { id: Hash::ZERO, ..row.clone() },
+        DataKeyRow { alg: "aes-kwp".into(), ..row.clone() },
+    ] {
+        assert!(matches!(sealed::unwrap(place, &changed, &kek), Err(UnwrapError::NotAuthentic)), "{changed:?}");
+    }
+    for other in [Place { stream: "b", ..place }, Place { log: &[9; 16], ..place }] {
+        assert!(matches!(sealed::unwrap(other, &row, &kek), Err(UnwrapError::NotAuthentic)), "{other:?}");
+    }
+
+    let pseudonyms = PseudonymKey::new(place, key32("pseudonym_key"));
+    let named = |of: PseudonymOf, value| pseudonyms.pseudonym(place, of, value) == text(&v["pseudonyms"][of.as_str()]);
+    assert!(named(PseudonymOf::EventType, "user.login") && named(PseudonymOf::Producer, "authd"));
+}
+
+#[test]
 fn trees_and_proofs() {
     let vectors = json(&golden("trees.json"));
     let hashes = |value: &Value| items(value).iter().map(|h| Hash::from_hex(text(h)).unwrap()).collect::<Vec<_>>();
@@ -155,7 +194,7 @@ fn trees_and_proofs() {
 fn every_log_has_the_verdict_that_is_expected() {
     let expected = json(&golden("logs/expected.json"));
     let expected = expected.as_object().unwrap();
-    assert_eq!(expected.len(), 157);
+    assert_eq!(expected.len(), 167);
     let trust = golden_trust();
     let mut wrong = Vec::new();
     for (name, expected) in expected {
@@ -170,6 +209,34 @@ fn every_log_has_the_verdict_that_is_expected() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// With the keys that wrap, sealed payloads are opened, and more is known.
+#[test]
+fn every_sealed_log_has_the_verdict_that_is_expected_with_its_keys() {
+    let vectors = json(&golden("opened.json"));
+    let mut trust = golden_trust();
+    for (label, key) in vectors["keks"].as_object().unwrap() {
+        let algorithm = match &**label {
+            "kek-gcm" => WrapAlgorithm::AesGcm,
+            "kek-kwp" => WrapAlgorithm::AesKwp,
+            _ => WrapAlgorithm::XChaCha20Poly1305,
+        };
+        let kek = Kek { key: hex(key).try_into().unwrap(), algorithm, nonce: [0; 24] };
+        trust.add_wrapping_key(label, Box::new(kek));
+    }
+    let (mut sealed, cases) = (0, vectors["cases"].as_object().unwrap());
+    for (name, expected) in cases {
+        let report = verify_jsonl(&log_file(name)[..], &trust, |_| {}).unwrap();
+        assert_eq!(outcome(&report), text(&expected["verdict"]), "{name}: {report:?}");
+        if let Some(unopened) = expected["unopened"].as_u64() {
+            assert_eq!(report.unopened, unopened, "{name}");
+            assert_eq!(report.erased_payloads, expected["erased_payloads"].as_u64().unwrap(), "{name}");
+        }
+        assert_eq!(in_pieces(&log_file(name), 7, &trust), report, "{name} in pieces");
+        sealed += u32::from(report.unopened == 0 && report.verdict == Verdict::Valid);
+    }
+    assert!(cases.len() >= 14 && sealed >= 5);
 }
 
 #[test]

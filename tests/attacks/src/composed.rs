@@ -119,6 +119,12 @@ impl<'s> Composed<'s> {
         self.call(call).map_err(|error| refusal(&error))
     }
 
+    /// The same of what is not to be noted.
+    pub fn answered_unnoted<T>(&mut self, call: impl FnOnce(&mut Instance) -> Result<Answer<T>>) -> Answered<T> {
+        let answer = call(&mut self.running.log).unwrap_or_else(|trap| panic!("the stack trapped: {trap:?}"));
+        answer.map_err(|error| refusal(&error))
+    }
+
     /// The same of a function that needs no log.
     fn checked<T: std::fmt::Debug>(&mut self, call: impl FnOnce(&mut Instance) -> Result<Checked<T>>) -> Answered<T> {
         let answer = call(&mut self.running.log).unwrap_or_else(|trap| panic!("the stack trapped: {trap:?}"));

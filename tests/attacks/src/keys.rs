@@ -15,6 +15,10 @@ const GUEST_FOLDER: &str = "/keys";
 /// What a key file of PKCS#8 has before the seed of an Ed25519 key (RFC 8410).
 const ED25519_PKCS8: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 
+/// Labels of two keys that wrap data keys.
+pub const KEK: &str = "kek";
+pub const OTHER_KEK: &str = "other-kek";
+
 /// A folder of key files.
 pub struct KeyFolder {
     folder: PathBuf,
@@ -32,6 +36,15 @@ impl KeyFolder {
         fs::create_dir_all(folder)?;
         fs::write(folder.join(format!("{IDENTITY}.p8")), [&ED25519_PKCS8[..], &signing_seed()].concat())?;
         fs::write(folder.join(format!("{MAC_LABEL}.key")), const_hex::encode(key))?;
+        KeyFolder::that_only_wraps(folder)
+    }
+
+    /// Without a key that signs.
+    pub fn that_only_wraps(folder: &Path) -> Result<KeyFolder> {
+        fs::create_dir_all(folder)?;
+        for label in [KEK, OTHER_KEK] {
+            fs::write(folder.join(format!("{label}.key")), const_hex::encode(wrapping_secret(label)))?;
+        }
         Ok(KeyFolder { folder: folder.into(), passphrase: None })
     }
 
@@ -47,7 +60,8 @@ impl KeyFolder {
         let surroundings = surroundings
             .without("SECURE_LOG_KEYSTORE")
             .folder(&self.folder, GUEST_FOLDER)
-            .variable("SECURE_LOG_KEYSTORE_DIR", GUEST_FOLDER);
+            .variable("SECURE_LOG_KEYSTORE_DIR", GUEST_FOLDER)
+            .variable("SECURE_LOG_KEK_LABEL", KEK);
         match &self.passphrase {
             Some(passphrase) => surroundings.variable("SECURE_LOG_KEYSTORE_PASSPHRASE", passphrase),
             None => surroundings,
@@ -58,4 +72,9 @@ impl KeyFolder {
 /// The secret of the key that signs.
 pub fn signing_seed() -> [u8; 32] {
     TestKeystore::signing_seed(IDENTITY)
+}
+
+/// The secret of a key that wraps data keys.
+pub fn wrapping_secret(label: &str) -> [u8; 32] {
+    TestKeystore::mac_secret(label)
 }

@@ -4,7 +4,7 @@
 //! `scripts/test-attacks.sh` builds and composes what is needed and runs this. In scope: what somebody does who controls
 //! the store, the disk or a file that is read; the edits and scenarios are those of the testkit, which native tests run,
 //! too. Out of scope: what `verify/` looks at with logs of its own (proofs that were tampered with, what producers may
-//! not write, torn commits of every form), and rows that need a witness, sealing or a remote endpoint.
+//! not write, torn commits of every form), and rows that need a witness or a remote endpoint.
 
 mod composed;
 mod damage;
@@ -14,6 +14,7 @@ mod hostile_file;
 mod keys;
 mod rotations;
 mod scenarios;
+mod sealed;
 mod secrets;
 mod stacks;
 #[path = "../../../crates/secure-log-sqlite/tests/support/mod.rs"]
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         .chain(disk::checks())
         .chain(hostile_file::checks())
         .chain(damage::checks())
+        .chain(sealed::checks())
         .chain(texts::checks())
         .chain(secrets::checks());
     let (mut held, mut failed, mut not_run) = (0, 0, 0);

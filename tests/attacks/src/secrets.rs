@@ -5,14 +5,18 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use secure_log::entry::{SigningRule, StreamRules};
+use secure_log::entry::{SigningRule, StreamRules, Tier};
 use secure_log::hash::{KeyId, Suite};
-use secure_log_testkit::TestKeystore;
+use secure_log::providers::Keystore as _;
+use secure_log::sealed::{Place, Secret, unwrap_secret};
 use secure_log_testkit::attacks::{IDENTITY, MAC_LABEL, Said, Subject, log_key};
+use secure_log_testkit::{OwnedRecord, TestKeystore};
+use secure_log_verify::host::encoder::Severity;
+use secure_log_verify::host::sealing::Erasure;
 use wasmtime::{Result, ensure};
 
 use crate::composed::Composed;
-use crate::keys::{KeyFolder, signing_seed};
+use crate::keys::{KEK, KeyFolder, OTHER_KEK, signing_seed, wrapping_secret};
 use crate::stacks::{Kept, Stacks};
 use crate::{Check, Seen, check};
 
@@ -23,15 +27,24 @@ pub fn checks() -> Vec<Check> {
 
 const PASSPHRASE: &str = "correct horse battery staple";
 const WRONG_PASSPHRASE: &str = "incorrect horse";
+/// What is sealed, and shown to nobody.
+const SEALED: &[u8] = b"the one thing that is nowhere in clear";
 const SEED: [u8; 32] = [0xa5; 32];
 
 fn nowhere(stacks: &Stacks) -> Result<Seen> {
+    let mut data_keys = Vec::new();
     for kept in [Kept::InMemory, Kept::InFile, Kept::AsReleased, Kept::InDatabase, Kept::InDatabaseAsReleased] {
         use_every_kind_of_key(stacks, kept)?;
+        data_keys.extend(seal_and_erase(stacks, kept)?);
     }
     let mut places = vec![("answers and standard error".to_owned(), searchable(&stacks.transcript.bytes()))];
     collect(&stacks.folder(), &mut places)?;
+    ensure!(data_keys.len() == 15, "three data keys in each of five places, found {}", data_keys.len());
+    let data_keys = data_keys.iter().flat_map(|key| forms(&key[..])).collect();
     let secrets = [
+        ("a key that wraps", [KEK, OTHER_KEK].iter().flat_map(|label| forms(&wrapping_secret(label))).collect()),
+        ("a data key", data_keys),
+        ("what was sealed", forms(SEALED)),
         ("the key that signs", forms(&signing_seed())),
         ("the key of the keyed suite", forms(&TestKeystore::mac_secret(MAC_LABEL))),
         ("the seed", forms(&SEED)),
@@ -80,6 +93,40 @@ fn use_every_kind_of_key(stacks: &Stacks, kept: Kept) -> Result<()> {
     ensure!(log.open() == Ok(()), "a log opens with keys of a folder");
     live(&mut log, true);
     Ok(())
+}
+
+/// Seals, has its data keys wrapped anew, and erases; answers the data keys.
+fn seal_and_erase(stacks: &Stacks, kept: Kept) -> Result<Vec<Secret>> {
+    let mut log = stacks.fresh(kept);
+    ensure!(log.open() == Ok(()), "a log opens that can seal");
+    for (stream, tier) in [("protected", Tier::Protected), ("restricted", Tier::HighlyRestricted)] {
+        log.create_stream(stream, &StreamRules { tier, ..StreamRules::default() }).expect("a stream that seals");
+        let sealed = log.call(|log| log.append_sealed(stream, "e", Severity::Info, "test", SEALED, "text"));
+        let seqno = sealed.expect("a payload is sealed").seqno;
+        log.read(seqno).expect("it is read as it stands");
+        assert!(log.append(stream, "in clear").is_err() && log.read(1000).is_err());
+        log.close(stream).expect("a segment");
+    }
+    let records = log.records();
+    let id = records.iter().find_map(|record| match record {
+        OwnedRecord::Log(row) => Some(row.id),
+        _ => None,
+    });
+    let id = id.expect("a log has an id");
+    let kek = TestKeystore::new().wrapping(KEK).wrapping_key(KEK).expect("the testkit has this key");
+    let unwrapped = |record: &OwnedRecord| match record {
+        OwnedRecord::DataKey(row) => {
+            let place = Place { log: &id, stream: &row.stream };
+            Some(unwrap_secret(place, row, &*kek).expect("it is what the key wrapped"))
+        }
+        _ => None,
+    };
+    let keys = records.iter().filter_map(unwrapped).collect();
+    log.call(|log| log.reseal(None, OTHER_KEK)).expect("data keys are wrapped anew");
+    assert!(log.call(|log| log.reseal(None, "nobody")).is_err());
+    log.call(|log| log.erase("restricted", Erasure::Stream)).expect("data keys are erased");
+    log.call(|log| log.verify_log_opening()).expect("it is verified with everything opened");
+    Ok(keys)
 }
 
 /// Signs, hashes under the key, and provokes errors.

@@ -22,8 +22,8 @@ pub const GROUP: Group = Group {
     ],
 };
 
-const KEYSTORE: &str = "SECURE_LOG_KEYSTORE";
-const FOREIGN: &str = "the stack's keystore takes no keys from these variables";
+pub(super) const KEYSTORE: &str = "SECURE_LOG_KEYSTORE";
+pub(super) const FOREIGN: &str = "the stack's keystore takes no keys from these variables";
 
 fn keyless(session: &mut Session) -> Result<Done> {
     if !session.keys.are_given {
@@ -142,6 +142,6 @@ fn seeded(session: &mut Session) -> Result<Done> {
     checked("a keyed stream that signs entries, and one that changes to keyed hashes; both verify")
 }
 
-fn seed() -> String {
+pub(super) fn seed() -> String {
     const_hex::encode(random::<32>())
 }

@@ -6,6 +6,7 @@ use super::{Done, Group, Step, checked, is_valid, no_place};
 use crate::expect::{equal, holds, refused};
 use crate::host::encoder::Severity;
 use crate::host::log::InclusionProof;
+use crate::host::sealing::{Erasure, PseudonymOf};
 use crate::host::types::Tier;
 use crate::host::writer::{HashSuite, SigningRule, StreamRules, UnattestedChoice};
 use crate::host::{Instance, LogError};
@@ -142,6 +143,14 @@ fn all_not_open(log: &mut Instance) -> Result<u32> {
         witness_rows(None, 1)
         collect_witness_rows(1)
         submissions(1)
+        append_sealed("s", "e", Severity::Info, "p", b"", "text")
+        append_sealed_batch(&[])
+        open_payload(1)
+        open_page("s", 1, 1, 1)
+        verify_log_opening()
+        pseudonym("s", PseudonymOf::Producer, "p")
+        reseal(None, "k")
+        erase("s", Erasure::Stream)
     }
     Ok(count)
 }

@@ -8,6 +8,8 @@ use serde_json::json;
 use super::{JSON, LOG, Verb, open_to_write};
 use crate::arguments::{Flag, Given, Syntax, Takes};
 use crate::bindings::secure_log::log::encoder::Severity;
+use crate::bindings::secure_log::log::sealing;
+use crate::bindings::secure_log::log::types::LogError;
 use crate::bindings::secure_log::log::writer::{self, BatchResult, CommitInfo, NewEntries};
 use crate::failure::{Exit, Failure};
 use crate::input::{self, LineError};
@@ -25,14 +27,19 @@ and so is the log. When it is printed, the entry is durable.
 With --lines, entries are committed together: as many as the input has ready, at most --batch of them. So a line that
 stands alone is durable at once, and a long file takes few commits. Lines that were committed stay when a later one is
 refused. Progress is told on standard error. With --acknowledge each commit is told on standard output once it is durable:
-how many lines are in the log, and the seqno of the last.",
+how many lines are in the log, and the seqno of the last.
+
+With --sealed only who has the wrapping key (SECURE_LOG_KEK_LABEL) reads the payload, with `open-payload`. It is refused unless the
+stream was made protected or highly-restricted, and in such a stream nothing is appended without it. Other programs of this
+machine may see TEXT among the arguments: give - in its place.",
     syntax: Syntax {
         operands: "STREAM EVENT [TEXT|-]",
-        options: &[&SEVERITY, &PRODUCER, &ENCODING, &LINES, &BATCH, &ACKNOWLEDGE, &LOG, &JSON],
+        options: &[&SEALED, &SEVERITY, &PRODUCER, &ENCODING, &LINES, &BATCH, &ACKNOWLEDGE, &LOG, &JSON],
     },
     run,
 };
 
+const SEALED: Flag = Flag { name: "sealed", takes: Takes::Nothing, help: "seal the payload: docs/sealing.md" };
 const SEVERITY: Flag = Flag {
     name: "severity",
     takes: Takes::One("LEVEL"),
@@ -58,6 +65,9 @@ const MAX_PAYLOAD_BYTES: usize = 16 << 20;
 const BATCH_BYTES: usize = 8 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
+/// How a batch gets into the log: in clear, or sealed.
+type Append = fn(&[NewEntries]) -> Result<BatchResult, LogError>;
+
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     let kind = Kind {
         stream: given.required(0),
@@ -67,12 +77,13 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
         encoding: given.value(&ENCODING),
     };
     let batch = given.number::<usize>(&BATCH)?;
+    let append: Append = if given.has(&SEALED) { sealing::append_sealed_batch } else { writer::append_batch };
     match (given.has(&LINES), given.operand(2)) {
         (true, Some(_)) => return Err(Failure::usage("either a payload or --lines")),
         (true, None) if batch == Some(0) => return Err(Failure::usage("--batch: at least 1")),
         (true, None) => {
             open_to_write(given, out)?;
-            append_lines(&kind, batch.unwrap_or(DEFAULT_BATCH), Progress::new(given.has(&ACKNOWLEDGE)), out)?;
+            append_lines(&kind, batch.unwrap_or(DEFAULT_BATCH), Progress::new(append, given.has(&ACKNOWLEDGE)), out)?;
         }
         (false, _) if batch.is_some() => return Err(Failure::usage("--batch goes with --lines")),
         (false, _) if given.has(&ACKNOWLEDGE) => return Err(Failure::usage("--acknowledge goes with --lines")),
@@ -82,7 +93,7 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
                 text => text.unwrap_or_default().into(),
             };
             open_to_write(given, out)?;
-            append_one(kind.of(payload), out)?;
+            append_one(append, kind.of(payload), out)?;
         }
     }
     Ok(Exit::Success)
@@ -134,8 +145,8 @@ impl Pending {
     }
 }
 
-fn append_one(entry: NewEntries, out: &mut Output) -> Result<(), Failure> {
-    let BatchResult { entries, commit } = writer::append_batch(&[entry])?;
+fn append_one(append: Append, entry: NewEntries, out: &mut Output) -> Result<(), Failure> {
+    let BatchResult { entries, commit } = append(&[entry])?;
     for appended in entries {
         out.show(&json!({
             "seqno": appended.seqno,
@@ -179,6 +190,7 @@ fn line_failure(error: LineError) -> Failure {
 
 /// What of the input is in the log.
 struct Progress {
+    append: Append,
     entries: u64,
     /// Seqno of the first and of the last.
     range: Option<(u64, u64)>,
@@ -190,16 +202,16 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(acknowledge: bool) -> Progress {
+    fn new(append: Append, acknowledge: bool) -> Progress {
         let now = Instant::now();
-        Progress { entries: 0, range: None, commit: None, acknowledge, began: now, told: now }
+        Progress { append, entries: 0, range: None, commit: None, acknowledge, began: now, told: now }
     }
 
     fn commit(&mut self, pending: Pending, out: &mut Output) -> Result<(), Failure> {
         if pending.entries == 0 {
             return Ok(());
         }
-        let result = writer::append_batch(&pending.batch).map_err(|error| self.annotate(error.into()))?;
+        let result = (self.append)(&pending.batch).map_err(|error| self.annotate(error.into()))?;
         self.entries += result.entries.len() as u64;
         if let (Some(first), Some(last)) = (result.entries.first(), result.entries.last()) {
             self.range = Some((self.range.map_or(first.seqno, |(first, _)| first), last.seqno));

@@ -13,7 +13,9 @@ pub(super) const VERB: Verb = Verb {
     summary: "make a stream; its rules never change",
     details: "\
 `append` makes a stream that does not exist, with the default rules: make one first where others are wanted.
-What a stream requires to be signed and is not is found by `verify`.",
+What a stream requires to be signed and is not is found by `verify`.
+In a protected stream every payload is sealed (`append --sealed`), and in a highly-restricted one event types and producers are
+pseudonyms, too. A stream that is not public needs the wrapping key that SECURE_LOG_KEK_LABEL names.",
     syntax: Syntax { operands: "STREAM", options: &[&TIER, &SUITE, &SIGN, &DESCRIPTION, &LOG, &JSON] },
     run,
 };

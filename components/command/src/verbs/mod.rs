@@ -8,17 +8,21 @@ mod collect_witness_rows;
 mod compare;
 mod create_stream;
 mod deprecate;
+mod erase;
 mod evidence;
 mod head;
 mod help;
 mod key;
 mod list;
 mod open;
+mod open_payload;
 mod prove;
 mod prove_consistency;
 mod prove_entry;
+mod pseudonym;
 mod read;
 mod recover;
+mod reseal;
 mod rotate_key;
 mod sign;
 mod status;
@@ -51,11 +55,15 @@ pub(crate) const VERBS: &[Verb] = &[
     status::VERB,
     append::VERB,
     read::VERB,
+    open_payload::VERB,
     head::VERB,
     list::VERB,
     create_stream::VERB,
     change_suite::VERB,
     deprecate::VERB,
+    pseudonym::VERB,
+    reseal::VERB,
+    erase::VERB,
     close::VERB,
     sign::VERB,
     checkpoints::VERB,

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{JSON, LOG, Verb, open_to_read};
 use crate::arguments::{Flag, Given, Syntax, Takes};
-use crate::bindings::secure_log::log::log;
 use crate::bindings::secure_log::log::writer::{self, Verdict};
+use crate::bindings::secure_log::log::{log, sealing};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::view;
@@ -17,11 +17,14 @@ pub(super) const VERB: Verb = Verb {
 Every entry is re-hashed, every segment and head recomputed, every signature checked by the keystore's keys. The verdict
 is valid (exit code 0), invalid (1), which says what was found and where, or incomplete (3), which says what is missing.
 `complete to` is up to where a trusted key says that nothing is missing; what was cut off behind it only an anchor, a
-witness or your own note of an earlier head can show.",
-    syntax: Syntax { operands: "", options: &[&STREAM, &FROM, &TO, &PAGE, &LOG, &JSON] },
+witness or your own note of an earlier head can show.
+What is sealed is proven as it stands; with --open it is also opened, and `unopened` counts what was not.",
+    syntax: Syntax { operands: "", options: &[&OPEN, &STREAM, &FROM, &TO, &PAGE, &LOG, &JSON] },
     run,
 };
 
+const OPEN: Flag =
+    Flag { name: "open", takes: Takes::Nothing, help: "also open every sealed payload with the keystore's keys" };
 const STREAM: Flag =
     Flag { name: "stream", takes: Takes::One("STREAM"), help: "only this stream's chain and segments" };
 const FROM: Flag = Flag { name: "from", takes: Takes::One("SEQNO"), help: "with --stream: from here on" };
@@ -32,6 +35,9 @@ const PAGE: Flag =
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     if !given.has(&STREAM) && (given.has(&FROM) || given.has(&TO)) {
         return Err(Failure::usage("--from and --to go with --stream"));
+    }
+    if given.has(&OPEN) && given.has(&STREAM) {
+        return Err(Failure::usage("--open does not go with --stream"));
     }
     if given.has(&PAGE) && (given.has(&STREAM) || given.has(&JSON)) {
         return Err(Failure::usage("--page goes with neither --stream nor --json"));
@@ -64,7 +70,7 @@ fn verdict(given: &Given, out: &mut Output) -> Result<(Exit, Shown), Failure> {
     if let Some(stream) = given.value(&STREAM) {
         return verify_stream(stream, from, to);
     }
-    let report = writer::verify_log()?;
+    let report = if given.has(&OPEN) { sealing::verify_log_opening()? } else { writer::verify_log()? };
     let exit = match report.verdict {
         Verdict::Valid => Exit::Success,
         Verdict::Incomplete => Exit::Incomplete,

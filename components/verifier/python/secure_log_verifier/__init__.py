@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterable, Optional, Union
+from typing import Any, Callable, Iterable, Mapping, Optional, Union
 
 from wasmtime import Config, Engine, Store
 from wasmtime.component import Component, Linker, Record, ResourceAny, Variant
@@ -20,7 +20,8 @@ _CHUNK_BYTES = 256 * 1024
 
 
 class OptionsError(ValueError):
-    """An option makes no sense. `wrong` says which: policy, trust (its keys together), mac-key or time."""
+    """An option makes no sense. `wrong` says which: policy, trust (its keys together), mac-key, wrapping-key or
+    time."""
 
     def __init__(self, wrong: str, message: str, line: int, column: int) -> None:
         super().__init__(message)
@@ -40,6 +41,9 @@ class Report:
     #: The log is complete up to this seqno on the word of `attested_by`.
     complete_to: int
     attested_by: tuple[str, ...]
+    #: Sealed payloads whose data key was erased on record, and others that were not opened.
+    erased_payloads: int
+    unopened: int
     #: What a bundle claims, as first and last seqno and the stream if it is one's; None of a log.
     claim: Optional[tuple[int, int, Optional[str]]]
     #: A trust policy that came with a bundle, and that nothing vouches for.
@@ -65,12 +69,15 @@ class Verifier:
         policy: Optional[str] = None,
         origin: Optional[str] = None,
         mac_keys: Iterable[bytes] = (),
+        wrapping_keys: Optional[Mapping[str, bytes]] = None,
         time: Optional[int] = None,
     ) -> "Verification":
-        """Begins the verification of one log. Each has a memory of its own, which goes with it."""
-        options = Record()
-        for name, value in (("policy", policy), ("origin", origin), ("mac-keys", list(mac_keys)), ("time", time)):
-            setattr(options, name, value)
+        """Begins the verification of one log. Each has a memory of its own, which goes with it.
+
+        With `wrapping_keys`, by their labels, every sealed payload is opened, too.
+        """
+        wrapping = [_record(label=label, key=key) for label, key in (wrapping_keys or {}).items()]
+        options = _record(policy=policy, origin=origin, mac_keys=list(mac_keys), wrapping_keys=wrapping, time=time)
         return Verification(self._engine, self._component, options)
 
     def verify(
@@ -84,6 +91,14 @@ class Verifier:
             if progress:
                 progress(*verification.progress())
         return verification.finish()
+
+
+def _record(**fields: Any) -> Record:
+    """A record of the interface, whose names have dashes."""
+    record = Record()
+    for name, value in fields.items():
+        setattr(record, name.replace("_", "-"), value)
+    return record
 
 
 class Verification:
@@ -121,6 +136,8 @@ class Verification:
             root=bytes(found.root),
             complete_to=getattr(found, "complete-to"),
             attested_by=tuple(getattr(found, "attested-by")),
+            erased_payloads=getattr(found, "erased-payloads"),
+            unopened=found.unopened,
             claim=found.claim and (found.claim.first, found.claim.last, getattr(found.claim, "stream-id")),
             hint=found.hint,
             missing=tuple((missing.code, missing.detail) for missing in found.missing),

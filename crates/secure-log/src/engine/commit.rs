@@ -55,6 +55,8 @@ pub(super) struct Say<'a> {
     pub(super) producer: &'a str,
     pub(super) encoding: &'a str,
     pub(super) payload: &'a [u8],
+    /// The data key that sealed it.
+    pub(super) sealed_by: Option<Hash>,
 }
 
 impl<'a> Say<'a> {
@@ -65,6 +67,7 @@ impl<'a> Say<'a> {
             producer: CONTROL_PRODUCER,
             encoding: control::ENCODING,
             payload: payload.as_bytes(),
+            sealed_by: None,
         }
     }
 }
@@ -113,6 +116,8 @@ impl<'a> Pen<'a> {
         });
         tip.prev = hash;
         tip.last = Some(seqno);
+        tip.sealed_by = say.sealed_by;
+        tip.erasing = (say.event == control::ERASED).then_some(seqno);
         if let OpenSegment::Written(open) = &mut tip.open {
             open.note(seqno, leaf, say.event, (&self.settings.boot, &self.settings.session));
         }

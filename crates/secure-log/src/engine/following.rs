@@ -4,11 +4,14 @@
 //! the rest: they are re-hashed, lead to its root, and are all that happened to any stream. That is one read, where the same from
 //! the beginning takes about twenty, and as many times as writers are in each other's way.
 
+use std::collections::HashSet;
+
 use crate::control;
 use crate::engine::proof::Checked;
 use crate::engine::stream::StreamEnd;
 use crate::engine::{SecureLog, State};
 use crate::error::LogError;
+use crate::hash::Hash;
 use crate::record::HeadRow;
 use crate::store::SecureLogStore;
 use crate::tree::leaf_hash;
@@ -32,7 +35,8 @@ impl<S: SecureLogStore> SecureLog<S> {
         if !is_near || self.unrecorded.is_some() || !self.is_attested(head, &keys).unwrap_or(false) {
             return false;
         }
-        let Ok((state, followed)) = self.read_up_to(head) else { return false };
+        let Ok((state, followed, erased)) = self.read_up_to(head) else { return false };
+        self.ring.forget(&erased);
         for Followed { stream, end } in followed {
             self.streams.go_on(&stream, end);
         }
@@ -43,11 +47,12 @@ impl<S: SecureLogStore> SecureLog<S> {
         true
     }
 
-    /// The state at this head, and where it leaves each stream, in order.
-    fn read_up_to(&mut self, head: &HeadRow) -> Result<(State, Vec<Followed>), LogError> {
+    /// The state at this head, where it leaves each stream, in order, and the data keys that were erased.
+    fn read_up_to(&mut self, head: &HeadRow) -> Result<(State, Vec<Followed>, HashSet<Hash>), LogError> {
         let State { mut tree, mut segments, .. } = self.accepted.clone();
         let broken = |seqno, reason| LogError::ChainBroken { seqno, reason };
         let (first, mut last_time, mut followed) = (tree.size() + 1, None, Vec::new());
+        let mut erased = HashSet::new();
         let own_mac = self.mac.as_ref().map(|mac| mac.id);
         self.walk(None, first, head.size, |seqno, stream, checked| {
             if seqno != tree.size() + 1 {
@@ -61,6 +66,9 @@ impl<S: SecureLogStore> SecureLog<S> {
             }
             tree.push(leaf_hash(&hash));
             segments += u64::from(entry.event == control::SEGMENT_CLOSED);
+            if entry.event == control::ERASED {
+                erased.extend(control::decode_erased(entry.payload).unwrap_or_default());
+            }
             last_time = entry.time.parse().ok();
             let end = StreamEnd::after(seqno, hash, &entry, own_mac)
                 .ok_or_else(|| broken(seqno, "its hash suite is not known here"))?;
@@ -71,6 +79,6 @@ impl<S: SecureLogStore> SecureLog<S> {
             return Err(broken(first, "the entries from here on do not lead to their head"));
         }
         let (head, signed) = (head.clone(), Some(head.clone()));
-        Ok((State { tree, head, segments, attested: true, signed, signed_at: None, last_time }, followed))
+        Ok((State { tree, head, segments, attested: true, signed, signed_at: None, last_time }, followed, erased))
     }
 }

@@ -11,6 +11,9 @@
 //! | `write` | what a caller can write |
 //! | `rotation` | keys that the log introduced, and going on with another one |
 //! | `stream` | what is proven of a stream before it is used |
+//! | `sealing` | appending sealed payloads, and opening them |
+//! | `data_keys` | the keys of streams that are held |
+//! | `erasing` | wrapping data keys anew, and erasing them on record |
 //! | `segment` | closing and proving segments, and their signatures |
 //! | `signed` | entries that are signed one by one |
 //! | `proof` | proving against the log tree |
@@ -22,6 +25,8 @@ mod anchoring;
 mod collecting;
 mod commit;
 mod cosigning;
+mod data_keys;
+mod erasing;
 mod evidence;
 mod following;
 mod open;
@@ -29,6 +34,7 @@ mod options;
 mod proof;
 mod read;
 mod rotation;
+mod sealing;
 mod segment;
 mod signed;
 mod stream;
@@ -38,6 +44,7 @@ mod write;
 use std::collections::VecDeque;
 
 use crate::engine::cosigning::Said;
+use crate::engine::data_keys::KeyRing;
 use crate::error::LogError;
 use crate::hash::{Hash, KeyId};
 use crate::note::VerifierKey;
@@ -49,15 +56,19 @@ use crate::tree::CompactTree;
 use crate::verify::Trust;
 
 pub use crate::engine::collecting::{Collected, MAX_COLLECTED};
+pub use crate::engine::erasing::{Erase, Erased, MAX_REWRAPPED, Resealed};
 pub use crate::engine::evidence::{Evidence, EvidenceError, EvidenceOf};
 pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
 pub use crate::engine::rotation::RotatedKey;
 use crate::engine::rotation::{Introduced, KnownKeys, Successor};
+pub use crate::engine::sealing::Opened;
 pub use crate::engine::segment::SignedSegment;
 use crate::engine::stream::StreamCache;
+pub(crate) use crate::engine::write::Batch;
 pub use crate::engine::write::{BatchOutcome, NewEntry};
+pub use crate::sealed::PseudonymOf;
 
 /// A log over a store, for one writer. To share it between threads, see [`crate::shared::SharedLog`].
 ///
@@ -85,6 +96,9 @@ pub struct SecureLog<S> {
     /// What the commit in the making leads to. Equal to `accepted` between calls.
     next: State,
     streams: StreamCache,
+    ring: KeyRing,
+    /// The stream whose data keys the log's last entry erases, until that is known to be finished.
+    erasing: Option<String>,
     /// A write had an unknown outcome, or was never finished: read the state again before anything else.
     stale: bool,
     /// How many commits were tried, of which each has its number.
@@ -102,6 +116,7 @@ pub struct SecureLog<S> {
 /// What the engine keeps of its options once it is open.
 struct Settings {
     identity: String,
+    kek_label: Option<String>,
     session: String,
     boot: String,
     head_every: Every,

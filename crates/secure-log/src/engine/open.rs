@@ -1,7 +1,9 @@
 //! Making, opening and re-reading a log: from which head it may be continued (security.md rule 8).
 
+use crate::control;
 use crate::engine::anchoring::anchored_head;
 use crate::engine::commit::{ATTEMPTS, Signing};
+use crate::engine::data_keys::KeyRing;
 use crate::engine::options::{Absent, Every, LogOptions, Providers, Unattested};
 use crate::engine::proof::{Checked, load_tree, prove_consistency};
 use crate::engine::rotation::{KnownKeys, LogKey};
@@ -61,6 +63,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             trust: options.trust,
             settings: Settings {
                 identity: options.identity,
+                kek_label: options.kek_label,
                 session,
                 boot,
                 head_every: options.head_every,
@@ -76,6 +79,8 @@ impl<S: SecureLogStore> SecureLog<S> {
             next: start.clone(),
             accepted: start,
             streams: StreamCache::default(),
+            ring: KeyRing::default(),
+            erasing: None,
             stale: false,
             tried: 0,
             unrecorded: None,
@@ -103,6 +108,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         this.check_keyless(options.unattested)?;
         this.record_recovered()?;
         this.check_reanchored()?;
+        this.finish_last_erasure();
         Ok(this)
     }
 
@@ -170,6 +176,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Reads the state again, and goes on from it if it extends what was signed or accepted here.
     pub(super) fn reload(&mut self) -> Result<(), LogError> {
         self.streams.clear();
+        self.ring.doubt();
         self.anchor.said = None;
         if self.store.log()?.as_ref() != Some(&self.log) {
             return Err(LogError::PolicyMismatch("the identity of the log changed under way".into()));
@@ -261,7 +268,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             self.note_adopted(range);
         }
         self.prove_introductions(choice)?;
-        self.accepted.last_time = self.last_time()?;
+        self.accepted.last_time = self.look_at_last()?;
         self.next = self.accepted.clone();
         Ok(())
     }
@@ -412,19 +419,21 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(())
     }
 
-    /// Time of the last entry, if it can be read and is one.
-    fn last_time(&mut self) -> Result<Option<crate::time::Timestamp>, LogError> {
+    /// Time of the last entry, if it can be read and is one. Where it erases data keys, that is remembered until it is finished.
+    fn look_at_last(&mut self) -> Result<Option<crate::time::Timestamp>, LogError> {
         let size = self.accepted.head.size;
         if size == 0 {
             return Ok(None);
         }
-        let mut last = None;
-        let walked = self.walk(None, size, size, |_, _, checked| {
+        let (mut last, mut erasing) = (None, None);
+        let walked = self.walk(None, size, size, |_, stream, checked| {
             if let Checked::Entry(entry, hash) = checked {
                 last = Some((hash, entry.time.parse().ok()));
+                erasing = (entry.event == control::ERASED).then(|| stream.to_owned());
             }
             Ok(true)
         });
+        self.erasing = erasing;
         match (walked, last) {
             // Without the stream's key its time cannot be trusted, and the clock alone decides.
             (Err(LogError::MacKeyMissing { .. }), _) => Ok(None),

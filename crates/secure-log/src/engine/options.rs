@@ -34,6 +34,8 @@ pub struct LogOptions {
     pub identity: String,
     /// Label of the keyed suite's key.
     pub mac_label: Option<String>,
+    /// Label of the key that wraps new data keys. Sealing needs one; opening uses whichever wrapped what it opens.
+    pub kek_label: Option<String>,
     /// Session id of the entries; random when absent.
     pub session: Option<String>,
     /// Boot id of the entries; random when absent.
@@ -62,6 +64,7 @@ impl Default for LogOptions {
             origin: None,
             identity: DEFAULT_IDENTITY.into(),
             mac_label: None,
+            kek_label: None,
             session: None,
             boot: None,
             head_every: Every::Commit,
@@ -122,6 +125,9 @@ impl LogOptions {
             check_origin(origin)?;
         }
         check_name("head identity", &self.identity)?;
+        if let Some(label) = &self.kek_label {
+            check_name("wrapping key", label)?;
+        }
         for (field, id) in [("session", &self.session), ("boot", &self.boot)] {
             if let Some(id) = id {
                 check_text(field, id)?;

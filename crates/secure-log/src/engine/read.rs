@@ -8,6 +8,7 @@ use crate::engine::proof::Checked;
 use crate::entry::Entry;
 use crate::error::LogError;
 use crate::hash::{Hash, Suite};
+use crate::providers::KeyError;
 use crate::record::{Record, StreamRow};
 use crate::store::{SecureLogStore, StoreError};
 use crate::tree::{CompactTree, leaf_hash};
@@ -63,7 +64,13 @@ impl<S: SecureLogStore> SecureLog<S> {
         self.reading(|log| log.page_once(stream, from, to, limit))
     }
 
-    fn page_once(&mut self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
+    pub(super) fn page_once(
+        &mut self,
+        stream: Option<&str>,
+        from: u64,
+        to: u64,
+        limit: u32,
+    ) -> Result<Vec<Entry>, LogError> {
         let (from, to) = (from.max(1), to.min(self.accepted.head.size));
         // What the first entry of the stream names, and where the page has to end.
         let (start, end) = match stream {
@@ -218,16 +225,35 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Verifies the whole log in bounded memory: every entry re-hashed, every segment and head recomputed, every signature
     /// checked by the keystore's keys and the policy's.
     pub fn verify_log(&mut self) -> Result<Report, LogError> {
+        self.verify_log_with(false)
+    }
+
+    /// The same, and opens every sealed payload with the keystore's keys. A wrapping key that the keystore does not have leaves
+    /// the verification incomplete.
+    pub fn verify_log_opening(&mut self) -> Result<Report, LogError> {
+        self.verify_log_with(true)
+    }
+
+    fn verify_log_with(&mut self, opening: bool) -> Result<Report, LogError> {
         self.catch_up()?;
-        let report = self.verify_stored()?;
+        let mut trust = self.verifying_trust()?;
+        if opening {
+            trust.open_payloads();
+        }
+        let report = self.verify_stored_by(trust, opening)?;
         Ok(self.not_behind(report))
     }
 
     /// Verifies what the store holds, whatever this log knows of it.
     pub(super) fn verify_stored(&mut self) -> Result<Report, LogError> {
+        let trust = self.verifying_trust()?;
+        self.verify_stored_by(trust, false)
+    }
+
+    fn verify_stored_by(&mut self, trust: Trust, opening: bool) -> Result<Report, LogError> {
         const CHUNK_BYTES: usize = 1 << 20;
-        let mut verifier = Verifier::new(self.verifying_trust()?);
-        let mut asked = HashSet::new();
+        let mut verifier = Verifier::new(trust);
+        let (mut asked, mut keks) = (HashSet::new(), HashSet::new());
         let (mut cursor, mut line) = (Some(0), 0);
         let mut found: Result<Option<Finding>, LogError> = Ok(None);
         while let Some(at) = cursor {
@@ -245,6 +271,20 @@ impl<S: SecureLogStore> SecureLog<S> {
                         Ok(None) => {}
                         Err(error) => {
                             found = Err(error);
+                            return;
+                        }
+                    }
+                }
+                if let Record::DataKey(row) = record
+                    && opening
+                    && keks.insert(row.kek.clone())
+                {
+                    match keystore.wrapping_key(&row.kek) {
+                        Ok(kek) => verifier.trust_wrapping_key(&row.kek, kek),
+                        // The report says which key it would have needed.
+                        Err(KeyError::NotFound(_) | KeyError::UnsupportedAlgorithm(_)) => {}
+                        Err(error) => {
+                            found = Err(error.into());
                             return;
                         }
                     }
@@ -309,9 +349,9 @@ pub(super) fn own_signer(
     match keystore.signer(identity) {
         Ok(signer) => Ok(Some(
             Signer::new(identity, signer.algorithm(), signer.public_key(), 1..=u64::MAX)
-                .map_err(|error| crate::providers::KeyError::Backend(error.to_string()))?,
+                .map_err(|error| KeyError::Backend(error.to_string()))?,
         )),
-        Err(crate::providers::KeyError::NotFound(_)) => Ok(None),
+        Err(KeyError::NotFound(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -33,6 +33,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         // A close is worth remembering, however often heads are published otherwise.
         let signing = if self.anchor.configured { Signing::Now } else { Signing::WhenDue };
         self.commit(signing, |log, commit, time| {
+            log.finish_erasure(stream)?;
             if matches!(log.existing_tip(stream)?.open, OpenSegment::Unread) {
                 let open = log.read_open_segment(stream)?;
                 log.existing_tip(stream)?.open = OpenSegment::Written(open);
@@ -221,7 +222,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// Reads and proves the entries since the last close. They are one chain from the close, or from the stream's rules, to
     /// the last entry, which was proven under the head: whoever slips one in breaks it.
-    fn read_open_segment(&mut self, stream: &str) -> Result<Written, LogError> {
+    pub(super) fn read_open_segment(&mut self, stream: &str) -> Result<Written, LogError> {
         let tip = self.existing_tip(stream)?;
         let (end, last, policy) = (tip.prev, tip.last, tip.policy);
         let Some(last) = last else { return Ok(Written::default()) };

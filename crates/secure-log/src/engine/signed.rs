@@ -1,9 +1,8 @@
-//! Entries that are signed one by one: because their stream requires it, or because a producer asks for it.
+//! Checking the signatures of entries that are signed one by one: because their stream requires it, or because a producer
+//! asked for it.
 
-use crate::engine::commit::Signing;
+use crate::engine::SecureLog;
 use crate::engine::proof::Checked;
-use crate::engine::write::{NewEntry, check_entries};
-use crate::engine::{Appended, CommitInfo, SecureLog};
 use crate::entry::{SigningRule, entry_message};
 use crate::error::LogError;
 use crate::hash::Hash;
@@ -11,30 +10,10 @@ use crate::record::Subject;
 use crate::store::SecureLogStore;
 use crate::verify::{Finding, FindingCode, Place};
 
-/// Which entries of a batch are signed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum EntrySignatures {
-    /// Those whose streams require it.
-    AsRequired,
-    /// All of them.
-    Each,
-}
-
 /// So many entries are re-hashed before their signatures are asked for.
 const PAGE: usize = 256;
 
 impl<S: SecureLogStore> SecureLog<S> {
-    /// Appends all entries or none, in one durable commit, each with a signature of the log's key, whatever the rules of
-    /// their streams are.
-    pub fn append_signed_batch(&mut self, entries: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
-        check_entries(entries)?;
-        self.commit(Signing::WhenDue, |log, commit, time| {
-            log.signing_key("an entry is to be signed")?;
-            log.may_append(entries)?;
-            log.push_batch(commit, time, entries, EntrySignatures::Each)
-        })
-    }
-
     /// Re-hashes the entries of a stream from its rules to its last one, and checks every signature of an entry by the keys
     /// of the policy, those that the log introduced, and the keystore's. Answers how many entries carry one by a known key.
     pub fn verify_entry_signatures(&mut self, stream: &str) -> Result<u64, LogError> {

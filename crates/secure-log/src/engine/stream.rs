@@ -9,6 +9,7 @@ use crate::entry::EntryRef;
 use crate::error::LogError;
 use crate::hash::{Hash, KeyId, Suite};
 use crate::record::{Record, SegmentRow, StreamRow};
+use crate::sealed::{SealedPayload, inner_encoding};
 use crate::store::{EntryRange, SecureLogStore, StreamState};
 use crate::tree::{CompactTree, Subtree};
 
@@ -25,6 +26,10 @@ pub(super) struct Tip {
     /// Its last entry.
     pub(super) last: Option<u64>,
     pub(super) deprecated: bool,
+    /// The data key that sealed its last entry; `None` where that is not sealed.
+    pub(super) sealed_by: Option<Hash>,
+    /// The seqno of its last entry, where that erases data keys and they may still be there.
+    pub(super) erasing: Option<u64>,
     pub(super) open: OpenSegment,
     /// The number of the commit that moved it last, 0 before any.
     moved_by: u64,
@@ -39,6 +44,8 @@ pub(super) struct StreamEnd {
     prev: Hash,
     suite: Suite,
     deprecated: bool,
+    sealed_by: Option<Hash>,
+    erasing: Option<u64>,
 }
 
 impl StreamEnd {
@@ -51,7 +58,15 @@ impl StreamEnd {
         };
         let changed = (entry.event == control::SUITE_CHANGED).then(|| control::decode_suite(entry.payload));
         let suite = changed.unwrap_or(suite)?;
-        Some(StreamEnd { last: Some(seqno), prev: hash, suite, deprecated: entry.event == control::DEPRECATED })
+        let sealed = inner_encoding(entry.encoding).and_then(|_| SealedPayload::decode(entry.payload).ok());
+        Some(StreamEnd {
+            last: Some(seqno),
+            prev: hash,
+            suite,
+            deprecated: entry.event == control::DEPRECATED,
+            sealed_by: sealed.map(|sealed| sealed.key),
+            erasing: (entry.event == control::ERASED).then_some(seqno),
+        })
     }
 }
 
@@ -64,6 +79,8 @@ impl Tip {
             policy,
             last: None,
             deprecated: row.deprecated.is_some(),
+            sealed_by: None,
+            erasing: None,
             open: OpenSegment::Written(Written::default()),
             row,
             moved_by,
@@ -80,11 +97,14 @@ impl Tip {
     }
 
     fn end(&self) -> StreamEnd {
-        StreamEnd { last: self.last, prev: self.prev, suite: self.suite, deprecated: self.deprecated }
+        let Tip { last, prev, suite, deprecated, sealed_by, erasing, .. } = *self;
+        StreamEnd { last, prev, suite, deprecated, sealed_by, erasing }
     }
 
     fn stand_at(&mut self, end: StreamEnd) {
-        StreamEnd { last: self.last, prev: self.prev, suite: self.suite, deprecated: self.deprecated } = end;
+        let StreamEnd { last, prev, suite, deprecated, sealed_by, erasing } = end;
+        (self.last, self.prev, self.suite, self.deprecated) = (last, prev, suite, deprecated);
+        (self.sealed_by, self.erasing) = (sealed_by, erasing);
         self.open = OpenSegment::Unread;
     }
 }

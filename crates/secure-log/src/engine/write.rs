@@ -2,17 +2,17 @@
 
 use crate::control;
 use crate::engine::commit::{Say, Signing};
-use crate::engine::signed::EntrySignatures;
+use crate::engine::sealing::Sealer;
 use crate::engine::{Appended, CommitInfo, SecureLog};
 use crate::entry::{LOG_STREAM, Severity, SigningRule, StreamRules, Tier, is_reserved_stream};
 use crate::error::LogError;
 use crate::hash::Suite;
 use crate::limits::{
-    Invalid, check_batch, check_batch_entries, check_encoding, check_event, check_name, check_payload, check_stream,
-    check_text,
+    Invalid, MAX_SEALING_BYTES, check_batch, check_batch_entries, check_encoding, check_event, check_name,
+    check_payload, check_sealed_encoding, check_sealed_payload, check_stream, check_text,
 };
 use crate::providers::KeyError;
-use crate::record::{HeadRow, Record, StreamRow};
+use crate::record::{DataKeyRow, HeadRow, Record, StreamRow};
 use crate::store::{Commit, SecureLogStore};
 
 /// What a producer says of an event.
@@ -30,6 +30,36 @@ pub struct NewEntry<'a> {
     pub encoding: &'a str,
     /// The payload.
     pub payload: &'a [u8],
+}
+
+/// A batch, and what is done to it beyond what its streams require.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'b, 'e> {
+    pub(crate) entries: &'b [NewEntry<'e>],
+    /// Its payloads are sealed.
+    pub(crate) sealed: bool,
+    /// Each of its entries is signed.
+    pub(crate) signed: bool,
+}
+
+impl<'b, 'e> Batch<'b, 'e> {
+    pub(crate) fn plain(entries: &'b [NewEntry<'e>]) -> Batch<'b, 'e> {
+        Batch { entries, sealed: false, signed: false }
+    }
+
+    pub(crate) fn sealed(entries: &'b [NewEntry<'e>]) -> Batch<'b, 'e> {
+        Batch { sealed: true, ..Batch::plain(entries) }
+    }
+
+    fn signed(entries: &'b [NewEntry<'e>]) -> Batch<'b, 'e> {
+        Batch { signed: true, ..Batch::plain(entries) }
+    }
+
+    /// Bytes of its payloads as they are stored.
+    pub(crate) fn bytes(&self) -> usize {
+        let more = if self.sealed { MAX_SEALING_BYTES } else { 0 };
+        self.entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.payload.len() + more))
+    }
 }
 
 /// What became of one of several batches.
@@ -54,7 +84,17 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// Appends all entries or none, in one durable commit.
     pub fn append_batch(&mut self, entries: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
-        let (mut outcomes, info) = self.append_batches(&[entries])?;
+        self.append_one_batch(Batch::plain(entries))
+    }
+
+    /// Appends all entries or none, in one durable commit, each with a signature of the log's key, whatever the rules of
+    /// their streams are.
+    pub fn append_signed_batch(&mut self, entries: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
+        self.append_one_batch(Batch::signed(entries))
+    }
+
+    pub(super) fn append_one_batch(&mut self, batch: Batch<'_, '_>) -> Result<(Vec<Appended>, CommitInfo), LogError> {
+        let (mut outcomes, info) = self.append_mixed(&[batch])?;
         let appended = outcomes.pop().expect("one outcome for one batch")?;
         Ok((appended, info))
     }
@@ -62,7 +102,16 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Appends several batches in one durable commit. Each is all or nothing: one that is refused does not keep the others
     /// from being written.
     pub fn append_batches(&mut self, batches: &[&[NewEntry<'_>]]) -> Result<(Vec<BatchOutcome>, CommitInfo), LogError> {
-        let checked: Vec<Result<(), LogError>> = batches.iter().map(|batch| check_entries(batch)).collect();
+        let batches: Vec<Batch<'_, '_>> = batches.iter().map(|entries| Batch::plain(entries)).collect();
+        self.append_mixed(&batches)
+    }
+
+    /// The same, of batches of which some are sealed.
+    pub(crate) fn append_mixed(
+        &mut self,
+        batches: &[Batch<'_, '_>],
+    ) -> Result<(Vec<BatchOutcome>, CommitInfo), LogError> {
+        let checked: Vec<Result<(), LogError>> = batches.iter().map(check_batch_of).collect();
         self.commit(Signing::WhenDue, |log, commit, time| {
             batches
                 .iter()
@@ -70,7 +119,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                 .map(|(batch, checked)| {
                     // A batch is refused before its first row is written; what fails later fails the whole commit.
                     match checked.clone().and_then(|()| log.may_append(batch)) {
-                        Ok(()) => Ok(Ok(log.push_batch(commit, time, batch, EntrySignatures::AsRequired)?)),
+                        Ok(sealers) => Ok(Ok(log.push_batch(commit, time, batch, sealers)?)),
                         Err(LogError::Conflict) => Err(LogError::Conflict),
                         Err(refused) => Ok(Err(refused)),
                     }
@@ -79,14 +128,12 @@ impl<S: SecureLogStore> SecureLog<S> {
         })
     }
 
-    /// Makes a stream with rules that never change.
+    /// Makes a stream with rules that never change. One that is highly restricted gets its key for pseudonyms with it, and
+    /// needs the key that wraps it.
     pub fn create_stream(&mut self, name: &str, rules: &StreamRules) -> Result<CommitInfo, LogError> {
         check_stream(name)?;
         if let Some(description) = &rules.description {
             check_name("description", description)?;
-        }
-        if rules.tier != Tier::Public {
-            return Err(LogError::NotImplemented("seal payloads, which every stream that is not public needs"));
         }
         self.check_suite(name, rules.suite)?;
         self.check_signing(name, rules.sign)?;
@@ -94,7 +141,13 @@ impl<S: SecureLogStore> SecureLog<S> {
             if log.load_tip(name)? {
                 return Err(LogError::StreamExists(name.into()));
             }
-            log.push_stream(commit, time, name, rules.clone())
+            let restricted = rules.tier == Tier::HighlyRestricted;
+            let pseudonyms = restricted.then(|| log.new_pseudonym_key(name)).transpose()?;
+            log.push_stream(commit, time, name, rules.clone())?;
+            if let Some(row) = pseudonyms {
+                commit.push(Record::DataKey(&DataKeyRow { created: time.into(), ..row }));
+            }
+            Ok(())
         })
         .map(|((), info)| info)
     }
@@ -106,6 +159,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             if log.existing_tip(name)?.deprecated {
                 return Err(LogError::StreamDeprecated(name.into()));
             }
+            log.finish_erasure(name)?;
             let (mut pen, streams) = log.pen(commit, time);
             let tip = streams.tip(name).expect("the tip was loaded just now");
             pen.entry(tip, &Say::control(control::DEPRECATED, ""))?;
@@ -122,6 +176,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         check_stream(name)?;
         self.check_suite(name, suite)?;
         self.commit(Signing::WhenDue, |log, commit, time| {
+            log.finish_erasure(name)?;
             let tip = log.existing_tip(name)?;
             if tip.suite == suite {
                 return Err(Invalid::unusable("suite", format!("the stream uses {} already", suite.name())).into());
@@ -191,40 +246,53 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(())
     }
 
-    /// Loads the streams of a batch and checks that they take entries.
-    pub(super) fn may_append(&mut self, batch: &[NewEntry<'_>]) -> Result<(), LogError> {
-        for run in runs(batch) {
+    /// Loads the streams of a batch, checks that they take entries, and answers what seals them.
+    fn may_append(&mut self, batch: &Batch<'_, '_>) -> Result<Vec<Sealer>, LogError> {
+        if batch.signed {
+            self.signing_key("an entry is to be signed")?;
+        }
+        for run in runs(batch.entries) {
             let name = run[0].stream;
             if !self.load_tip(name)? {
+                if batch.sealed {
+                    return Err(LogError::StreamNotProtected(name.into()));
+                }
                 continue;
             }
             let tip = self.existing_tip(name)?;
             if tip.deprecated {
                 return Err(LogError::StreamDeprecated(name.into()));
             }
-            if tip.row.rules.tier != Tier::Public {
-                return Err(LogError::NotImplemented("seal payloads, which this stream requires"));
+            match (tip.row.rules.tier, batch.sealed) {
+                (Tier::Public, true) => return Err(LogError::StreamNotProtected(name.into())),
+                (Tier::Protected | Tier::HighlyRestricted, false) => {
+                    return Err(LogError::StreamProtected(name.into()));
+                }
+                (Tier::Public, false) | (Tier::Protected | Tier::HighlyRestricted, true) => {}
             }
             let (suite, sign) = (tip.suite, tip.row.rules.sign);
             self.check_suite(name, suite)?;
             self.check_signing(name, sign)?;
         }
-        Ok(())
+        if batch.sealed { self.sealers(batch.entries) } else { Ok(Vec::new()) }
     }
 
-    pub(super) fn push_batch(
+    fn push_batch(
         &mut self,
         commit: &mut Commit,
         time: &str,
-        batch: &[NewEntry<'_>],
-        signatures: EntrySignatures,
+        batch: &Batch<'_, '_>,
+        sealers: Vec<Sealer>,
     ) -> Result<Vec<Appended>, LogError> {
         /// About what the other fields of an entry take.
         const BESIDE_PAYLOAD: usize = 256;
-        let payloads: usize = batch.iter().map(|entry| entry.payload.len()).sum();
-        commit.reserve(batch.len(), payloads + batch.len() * BESIDE_PAYLOAD);
-        let mut appended = Vec::with_capacity(batch.len());
-        for run in runs(batch) {
+        let entries = batch.entries;
+        commit.reserve(entries.len(), batch.bytes() + entries.len() * BESIDE_PAYLOAD);
+        if batch.sealed {
+            return self.push_sealed(commit, time, entries, sealers);
+        }
+        let mut appended = Vec::with_capacity(entries.len());
+        for run in runs(entries) {
             let name = run[0].stream;
             if self.streams.tip(name).is_none() {
                 self.push_stream(commit, time, name, StreamRules::default())?;
@@ -238,9 +306,10 @@ impl<S: SecureLogStore> SecureLog<S> {
                     producer: entry.producer,
                     encoding: entry.encoding,
                     payload: entry.payload,
+                    sealed_by: None,
                 };
                 let last = pen.entry(tip, &say)?;
-                if signatures == EntrySignatures::Each && tip.row.rules.sign != SigningRule::Entries {
+                if batch.signed && tip.row.rules.sign != SigningRule::Entries {
                     pen.sign_entry(&last)?;
                 }
                 appended.push(last);
@@ -266,19 +335,21 @@ impl<S: SecureLogStore> SecureLog<S> {
 }
 
 /// Entries of one stream that follow each other.
-fn runs<'b, 'e>(batch: &'b [NewEntry<'e>]) -> impl Iterator<Item = &'b [NewEntry<'e>]> {
+pub(super) fn runs<'b, 'e>(batch: &'b [NewEntry<'e>]) -> impl Iterator<Item = &'b [NewEntry<'e>]> {
     batch.chunk_by(|a, b| a.stream == b.stream)
 }
 
-pub(super) fn check_entries(batch: &[NewEntry<'_>]) -> Result<(), LogError> {
-    if batch.is_empty() {
+fn check_batch_of(batch: &Batch<'_, '_>) -> Result<(), LogError> {
+    if batch.entries.is_empty() {
         return Err(Invalid::unusable("batch", "at least one entry").into());
     }
-    check_batch_entries(batch.len())?;
-    let mut bytes = 0usize;
-    for entry in batch {
+    check_batch_entries(batch.entries.len())?;
+    for entry in batch.entries {
         entry.check()?;
-        bytes = bytes.saturating_add(entry.payload.len());
+        if batch.sealed {
+            check_sealed_encoding(entry.encoding)?;
+            check_sealed_payload(entry.payload)?;
+        }
     }
-    Ok(check_batch(bytes)?)
+    Ok(check_batch(batch.bytes())?)
 }

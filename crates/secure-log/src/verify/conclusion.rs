@@ -36,7 +36,7 @@ impl Verifier {
         if self.data_keys_untracked {
             let detail = "there are more data keys than are kept track of: whether one is missing was not checked";
             self.miss(Missing::new(MissingCode::Limit, detail));
-        } else if let Some(&seqno) = self.keyless.values().min() {
+        } else if let Some(&seqno) = self.keyless.values().map(|(first, _)| first).min() {
             let detail = "its data key is gone and no entry says that it was erased";
             return self.invalid(Finding::new(FindingCode::DekMissing, Place::Seqno(seqno), detail));
         }
@@ -111,7 +111,18 @@ impl Verifier {
 
     fn report(self, verdict: Verdict, counts: Counts, complete_to: u64) -> Report {
         let (_, size, root) = self.at_head;
-        let Counts { entries, pruned, segments, signatures, heads, cosignatures, erased } = counts;
+        let Counts {
+            entries,
+            pruned,
+            segments,
+            signatures,
+            heads,
+            cosignatures,
+            erased,
+            sealed,
+            erased_payloads,
+            opened,
+        } = counts;
         Report {
             verdict,
             origin: self.log.map(|log| log.origin).unwrap_or_default(),
@@ -125,6 +136,8 @@ impl Verifier {
             heads,
             cosignatures,
             erased,
+            erased_payloads,
+            unopened: sealed - erased_payloads - opened,
             missing: self.missing.items,
             missing_unlisted: self.missing.unlisted,
             unknown_signers: self.unknown_signers.items,

@@ -1,10 +1,10 @@
 //! What the content of an entry has to be: control entries, and sealed or clear payloads (format.md s.2, s.5, s.8).
 
-use crate::cbor::Decoder;
 use crate::control;
 use crate::entry::{EntryRef, LOG_STREAM, SEALED_MARK, SEALED_SUFFIX, Tier};
 use crate::hash::Hash;
 use crate::note::Note;
+use crate::sealed::{SealedPayload, is_pseudonym};
 use crate::verify::commit::Closing;
 use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
 use crate::verify::missing::{Missing, MissingCode};
@@ -25,8 +25,10 @@ impl Verifier {
             return Ok(());
         }
         if sealed {
-            let key = sealed_key(entry.payload).ok_or_else(|| malformed(entry, "not a sealed payload"))?;
-            self.use_data_key(stream, key, entry.seqno);
+            let payload = SealedPayload::decode(entry.payload).map_err(|_| malformed(entry, "not a sealed payload"))?;
+            self.counts.sealed += 1;
+            self.use_data_key(stream, payload.key, entry.seqno);
+            self.open_payload(entry, &payload, (stream, tier))?;
         }
         let finding = |detail: String| Finding::new(FindingCode::PolicyMismatch, Place::Seqno(entry.seqno), detail);
         if sealed != (tier != Tier::Public) {
@@ -91,10 +93,10 @@ impl Verifier {
                 self.commit.deprecations.push(stream);
             }
             control::ERASED => {
-                let keys: Option<Vec<Hash>> = text.split(' ').map(Hash::from_hex).collect();
-                for key in keys.ok_or_else(|| bad_payload(entry))? {
-                    if self.keyless.remove(&(stream, key)).is_some() {
+                for key in control::decode_erased(entry.payload).ok_or_else(|| bad_payload(entry))? {
+                    if let Some((_, payloads)) = self.keyless.remove(&(stream, key)) {
                         self.counts.erased += 1;
+                        self.counts.erased_payloads += payloads;
                     }
                 }
             }
@@ -149,29 +151,11 @@ impl Verifier {
             return;
         }
         if self.keyless.len() < MAX_DATA_KEYS {
-            self.keyless.entry((stream, key)).or_insert(seqno);
+            self.keyless.entry((stream, key)).or_insert((seqno, 0)).1 += 1;
         } else {
             self.data_keys_untracked = true;
         }
     }
-}
-
-/// The key id that a sealed payload names: [dek-id(32), nonce(24), ciphertext and tag].
-fn sealed_key(payload: &[u8]) -> Option<Hash> {
-    const TAG_BYTES: usize = 16;
-    let mut d = Decoder::new(payload);
-    d.array(3).ok()?;
-    let key = d.bytes_exactly(32).ok()?;
-    d.bytes_exactly(24).ok()?;
-    let sealed = d.bytes().ok()?;
-    d.end().ok()?;
-    if sealed.len() < TAG_BYTES { None } else { Hash::try_from(key).ok() }
-}
-
-/// Whether this is `min:` and 16 bytes in hexadecimal.
-fn is_pseudonym(text: &str) -> bool {
-    text.strip_prefix("min:")
-        .is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// `<last> <count> <root>`.
@@ -206,25 +190,6 @@ mod tests {
     use crate::record::{LogRow, Record, StreamRow};
     use crate::verify::report::Verdict;
     use crate::verify::trust::Trust;
-
-    #[test]
-    fn a_sealed_payload_has_one_form() {
-        let sealed = |ciphertext: usize| {
-            let mut bytes = vec![0x83, 0x58, 32];
-            bytes.extend([7; 32]);
-            bytes.extend([0x58, 24]);
-            bytes.extend([0; 24]);
-            crate::cbor::put_bytes(&mut bytes, &vec![0; ciphertext]);
-            bytes
-        };
-        for length in [16, 23, 24, 300, 70_000] {
-            assert_eq!(sealed_key(&sealed(length)), Some(Hash([7; 32])), "{length}");
-        }
-        let good = sealed(16);
-        assert_eq!(sealed_key(&sealed(15)), None);
-        assert_eq!(sealed_key(&good[..good.len() - 1]), None);
-        assert_eq!(sealed_key(&[&good[..], &[0]].concat()), None);
-    }
 
     #[test]
     fn numbers_have_one_spelling() {

@@ -93,6 +93,8 @@ pub enum FindingCode {
     PruneUnauthorized,
     /// A data key is gone and no entry says that it was erased.
     DekMissing,
+    /// A sealed payload does not open with the data key that it names, or to what its stream does not allow.
+    SealedMismatch,
     /// A key signed or introduced another one behind its end, or was introduced after it.
     KeyEnded,
     /// A key is introduced under the name of another identity, or is another's.
@@ -124,6 +126,7 @@ impl FindingCode {
             FindingCode::PruneMismatch => "prune-mismatch",
             FindingCode::PruneUnauthorized => "prune-unauthorized",
             FindingCode::DekMissing => "dek-missing",
+            FindingCode::SealedMismatch => "sealed-mismatch",
             FindingCode::KeyEnded => "key-ended",
             FindingCode::KeyConflict => "key-conflict",
             FindingCode::ProofMismatch => "proof-mismatch",

@@ -50,6 +50,8 @@ pub enum MissingCode {
     UnknownSigner,
     /// The key of the keyed suite was not given, or failed.
     MacKey,
+    /// The key that wraps a data key was not given, or is another one, or failed.
+    WrappingKey,
     /// The entry that allows a pruning is under no trusted head.
     PruningUncovered,
     /// A record, event, sealing, wrapping or version of the format that is not known here.
@@ -70,6 +72,7 @@ impl MissingCode {
             MissingCode::TornCommit => "torn-commit",
             MissingCode::UnknownSigner => "unknown-signer",
             MissingCode::MacKey => "mac-key",
+            MissingCode::WrappingKey => "wrapping-key",
             MissingCode::PruningUncovered => "pruning-uncovered",
             MissingCode::Unknown => "unknown",
             MissingCode::Limit => "limit",

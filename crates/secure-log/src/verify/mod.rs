@@ -12,6 +12,7 @@ mod cosigners;
 mod finding;
 mod lines;
 mod missing;
+mod opening;
 mod part;
 mod policy;
 mod prepared;

@@ -46,7 +46,7 @@ impl Report {
         }
     }
 
-    fn counts(&self) -> [(&'static str, u64); 7] {
+    fn counts(&self) -> [(&'static str, u64); 9] {
         [
             ("entries", self.entries),
             ("pruned", self.pruned),
@@ -55,6 +55,8 @@ impl Report {
             ("signatures", self.signatures),
             ("cosignatures", self.cosignatures),
             ("erased", self.erased),
+            ("erased_payloads", self.erased_payloads),
+            ("unopened", self.unopened),
         ]
     }
 
@@ -87,6 +89,16 @@ impl Report {
         writeln!(page, "  {} signatures of entries and segments", self.signatures)?;
         writeln!(page, "  {} cosignatures of witnesses", self.cosignatures)?;
         writeln!(page, "  {} data keys were erased on record", self.erased)?;
+        if self.erased_payloads > 0 {
+            writeln!(
+                page,
+                "  {} sealed payloads were erased with them, and are proven as they stand",
+                self.erased_payloads
+            )?;
+        }
+        if self.unopened > 0 {
+            writeln!(page, "  {} sealed payloads were not opened, and are proven as they stand", self.unopened)?;
+        }
         if !self.keys.is_empty() {
             writeln!(page, "\nBy which keys")?;
         }
@@ -291,7 +303,9 @@ mod tests {
             signatures: 2,
             heads: 3,
             cosignatures: 4,
-            erased: 0,
+            erased: 1,
+            erased_payloads: 5,
+            unopened: 6,
             missing: vec![Missing::at(MissingCode::Uncovered, Place::Entries(9, 9), "covered by nobody")],
             missing_unlisted: 0,
             unknown_signers: vec![HOSTILE.into()],
@@ -311,6 +325,7 @@ mod tests {
         assert_eq!(value["missing"][0]["at"]["entries"], serde_json::json!([9, 9]));
         assert_eq!(value["attested_by"], serde_json::json!(["l", "w"]));
         assert_eq!(value["keys"][2]["last"], 7);
+        assert_eq!((&value["erased_payloads"], &value["unopened"]), (&5.into(), &6.into()));
         assert_eq!(value["unknown_signers"][0], HOSTILE);
     }
 
@@ -322,6 +337,8 @@ mod tests {
         assert!(
             page.contains("complete to   entry 8, on the word of\n              log 'l'\n              witness 'w'\n")
         );
+        assert!(page.contains("  5 sealed payloads were erased with them, and are proven as they stand\n"));
+        assert!(page.contains("  6 sealed payloads were not opened, and are proven as they stand\n"));
         assert!(page.contains("uncovered: entries 9 to 9: covered by nobody"));
     }
 

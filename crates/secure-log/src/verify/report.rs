@@ -59,6 +59,11 @@ pub struct Report {
     pub cosignatures: u64,
     /// Data keys whose erasure an entry records.
     pub erased: u64,
+    /// Sealed payloads that nobody opens again, as an entry records that their data key was erased.
+    pub erased_payloads: u64,
+    /// Sealed payloads that were not opened and were not erased: all of them where no wrapping key was given. They are proven
+    /// as they stand, sealed.
+    pub unopened: u64,
     /// What could not be checked; at most [`MAX_LISTED`] things.
     pub missing: Vec<Missing>,
     /// How many more could not be checked and are not listed.
@@ -165,6 +170,10 @@ pub(super) struct Counts {
     pub(super) heads: u64,
     pub(super) cosignatures: u64,
     pub(super) erased: u64,
+    /// Payloads that are sealed, of which some are erased and some were opened.
+    pub(super) sealed: u64,
+    pub(super) erased_payloads: u64,
+    pub(super) opened: u64,
 }
 
 /// Things in the order in which they came up, each once, and no more of them than are worth reading.

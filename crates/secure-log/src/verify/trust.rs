@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::hash::{HmacKey, KeyId};
 use crate::note::{NoteError, VerifierKey, is_key_name};
-use crate::providers::{KeyError, MacKey};
+use crate::providers::{KeyError, MacKey, UnwrapError, WrappingKey};
+use crate::record::DataKeyRow;
+use crate::sealed::{self, Place, StreamKey};
 use crate::sign::{Algorithm, PublicKey};
 use crate::verify::policy::Quorum;
 
@@ -21,6 +23,8 @@ pub struct Trust {
     quorum: Option<Quorum>,
     signers: Vec<Signer>,
     macs: BTreeMap<KeyId, SharedMac>,
+    wrapping_keys: BTreeMap<String, SharedWrappingKey>,
+    opens: bool,
 }
 
 impl Trust {
@@ -95,6 +99,30 @@ impl Trust {
     /// Adds the key of the keyed suite with this id.
     pub fn add_mac(&mut self, id: KeyId, key: Box<dyn MacKey + Send>) {
         self.macs.insert(id, SharedMac(Arc::new(Mutex::new(key))));
+    }
+
+    /// Adds the key that wraps data keys under this label (format.md s.8). With one or more of them a verification also opens
+    /// every sealed payload, and says of those that it cannot open that it could not.
+    pub fn add_wrapping_key(&mut self, label: &str, key: Box<dyn WrappingKey + Send>) {
+        self.opens = true;
+        self.wrapping_keys.insert(label.into(), SharedWrappingKey(Arc::new(Mutex::new(key))));
+    }
+
+    /// Has every sealed payload opened, with keys that come on the way or not at all.
+    pub fn open_payloads(&mut self) {
+        self.opens = true;
+    }
+
+    /// Whether sealed payloads are opened.
+    pub(super) fn opens(&self) -> bool {
+        self.opens
+    }
+
+    /// Unwraps a key of a stream; `None` where no key with its label was given.
+    pub(super) fn unwrap(&self, place: Place<'_>, row: &DataKeyRow) -> Option<Result<StreamKey, UnwrapError>> {
+        let SharedWrappingKey(kek) = self.wrapping_keys.get(&row.kek)?;
+        let kek = kek.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(sealed::unwrap(place, row, &**kek))
     }
 
     /// HMAC-SHA-256 under the key with this id; `None` when there is none.
@@ -217,6 +245,15 @@ struct SharedMac(Arc<Mutex<Box<dyn MacKey + Send>>>);
 impl fmt::Debug for SharedMac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MacKey")
+    }
+}
+
+#[derive(Clone)]
+struct SharedWrappingKey(Arc<Mutex<Box<dyn WrappingKey + Send>>>);
+
+impl fmt::Debug for SharedWrappingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WrappingKey")
     }
 }
 

@@ -9,6 +9,7 @@ use crate::hash::{Hash, KeyId, Suite};
 use crate::introduction;
 use crate::jsonl::{self, Line, RowError};
 use crate::note::{self, SignatureLine, VerifierKey};
+use crate::providers::{WrapAlgorithm, WrappingKey};
 use crate::record::{
     DataKeyRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
 };
@@ -18,6 +19,7 @@ use crate::verify::commit::{Closing, Lack, OpenCommit};
 use crate::verify::cosigners::Cosigners;
 use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
 use crate::verify::missing::{Missing, MissingCode};
+use crate::verify::opening::Opener;
 use crate::verify::part::{Scope, Segments, Unit};
 use crate::verify::prepared::{Digest, Found, Preparation};
 use crate::verify::report::{Counts, Few, KeyRole, KeyUses, Listed};
@@ -52,8 +54,10 @@ pub struct Verifier {
     pub(super) last: Option<(u64, Hash)>,
     pub(super) segments: Segments,
     pub(super) commit: OpenCommit,
-    /// Data keys that payloads name and that are not there, with the first entry that names them.
-    pub(super) keyless: BTreeMap<(usize, Hash), u64>,
+    /// Data keys that payloads name and that are not there, with the first entry that names them and how many do.
+    pub(super) keyless: BTreeMap<(usize, Hash), (u64, u64)>,
+    /// The keys of streams that were unwrapped.
+    pub(super) opener: Opener,
     /// How many data keys of streams are remembered.
     pub(super) data_keys: usize,
     /// There were more data keys than are kept track of.
@@ -91,6 +95,7 @@ impl Verifier {
             segments: Segments::default(),
             commit: OpenCommit::default(),
             keyless: BTreeMap::new(),
+            opener: Opener::default(),
             data_keys: 0,
             data_keys_untracked: false,
             prunings: Few::default(),
@@ -114,6 +119,11 @@ impl Verifier {
         if !self.trust.signers().iter().any(shared) {
             self.trust.add_signer(signer);
         }
+    }
+
+    /// Adds a key that wraps data keys on the way, before the first of them.
+    pub fn trust_wrapping_key(&mut self, label: &str, key: Box<dyn WrappingKey + Send>) {
+        self.trust.add_wrapping_key(label, key);
     }
 
     /// Takes the next record of a store. `line` numbers them from 1 and names places in findings.
@@ -295,9 +305,11 @@ impl Verifier {
 
     fn on_data_key(&mut self, row: &DataKeyRow, at: Place) -> Result<(), Finding> {
         let stream = self.find_stream(&row.stream, &at)?;
-        if !matches!(&*row.alg, "xchacha20poly1305" | "aes-kwp") {
+        if row.alg.parse::<WrapAlgorithm>().is_err() {
             let detail = format!("unknown key wrapping {}", Quoted(&row.alg));
             self.miss(Missing::at(MissingCode::Unknown, at, detail));
+        } else {
+            self.unwrap_data_key(stream, row, at);
         }
         self.commit.begun = true;
         self.add_data_key(stream, row.id);
@@ -438,6 +450,7 @@ impl Verifier {
         let checkpoint = row.checkpoint().hash();
         let s = &mut self.streams.list[stream];
         self.data_keys -= s.data_keys.len();
+        self.opener.close(stream);
         s.close(checkpoint);
         self.segments.push(checkpoint, row.last);
         self.commit.begun = true;

@@ -4,6 +4,7 @@
 pub(crate) mod damage;
 pub(crate) mod dice;
 pub(crate) mod forge;
+pub(crate) mod keks;
 pub(crate) mod keys;
 pub(crate) mod reference;
 pub(crate) mod rotations;

@@ -63,6 +63,8 @@ fn summary(report: &Report) -> Value {
             "heads": report.heads,
             "cosignatures": report.cosignatures,
             "erased": report.erased,
+            "erased_payloads": report.erased_payloads,
+            "unopened": report.unopened,
             "missing": report.missing.len(),
             "unknown_signers": report.unknown_signers,
         }),

@@ -365,6 +365,19 @@ impl Guest for Component {
         Ok(())
     }
 
+    fn secure_log_replace_data_keys(rows: Vec<DataKeyRow>) -> Result<(), StoreError> {
+        STORE.with_borrow_mut(|store| {
+            for row in store.rows.iter_mut().flatten() {
+                let Row::DataKey(key) = row else { continue };
+                let mut anew = rows.iter().filter(|anew| (&anew.id, &anew.stream_id) == (&key.id, &key.stream_id));
+                if let Some(anew) = anew.next() {
+                    *key = anew.clone();
+                }
+            }
+        });
+        Ok(())
+    }
+
     fn secure_log_drop_witnesses(rows: Vec<WitnessRow>) -> Result<(), StoreError> {
         STORE.with_borrow_mut(|store| {
             for place in &mut store.rows {

@@ -2,9 +2,11 @@
 //!
 //! Most checks do the same to the store and to a [`NaiveStore`], and compare every answer.
 
+use std::collections::HashSet;
+
 use secure_log::entry::StreamRules;
 use secure_log::hash::Hash;
-use secure_log::record::{Subject, WitnessRow};
+use secure_log::record::{DataKeyRow, Subject, WitnessRow};
 use secure_log::store::{Commit, EntryRange, Expected, NodeId, STORED_LEVEL, SecureLogStore, StoreError, TreeId};
 
 use crate::builder::LogBuilder;
@@ -50,6 +52,7 @@ macro_rules! store_conformance {
             many_streams_are_found,
             pruning_leaves_control_entries_and_hashes,
             dropped_data_keys_are_gone,
+            replaced_data_keys_stand_where_they_stood,
             dropped_witness_rows_are_gone,
             what_is_set_aside_is_out_of_the_log,
             an_index_is_rebuilt_from_the_rows,
@@ -81,6 +84,7 @@ pub fn an_empty_store_answers_nothing<S: SecureLogStore, O: FnMut() -> S>(open: 
         assert_eq!(store.hashes(TreeId::Segment(1), 0, 9).unwrap(), []);
         assert_eq!(store.prune("a", u64::MAX).unwrap(), 0);
         store.drop_data_keys(&[Hash::ZERO]).unwrap();
+        store.replace_data_keys(&[]).unwrap();
         store.drop_witnesses(&[]).unwrap();
         store.reindex().unwrap();
     }
@@ -419,6 +423,38 @@ pub fn dropped_data_keys_are_gone<S: SecureLogStore, O: FnMut() -> S>(open: &mut
     both.assert_same();
 }
 
+/// Nothing else changes, and no key comes back that was dropped.
+pub fn replaced_data_keys_stand_where_they_stood<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    let keys = both.naive.data_keys("a").unwrap();
+    let anew = |row: &DataKeyRow, by: &str| DataKeyRow {
+        kek: by.into(),
+        alg: format!("alg of {by}"),
+        wrapped: vec![0x77; 40 + by.len()],
+        ..row.clone()
+    };
+    let elsewhere = DataKeyRow { stream: "b".into(), ..anew(&keys[1], "no key of this stream") };
+    let unknown = DataKeyRow { id: Hash([0xdd; 32]), ..anew(&keys[1], "nobody's") };
+    both.store().drop_data_keys(&[keys[0].id]).unwrap();
+    both.naive.drop_data_keys(&[keys[0].id]).unwrap();
+    for rows in [
+        vec![],
+        vec![anew(&keys[1], "second")],
+        vec![elsewhere, unknown],
+        keys.iter().map(|row| anew(row, "a third key with a longer label")).collect(),
+    ] {
+        both.store().replace_data_keys(&rows).unwrap();
+        both.naive.replace_data_keys(&rows).unwrap();
+        both.assert_same();
+    }
+    assert_eq!(both.naive.data_keys("a").unwrap().len(), keys.len() - 1);
+    both.reopen();
+    both.assert_same();
+    both.commits(2);
+    both.assert_same();
+}
+
 /// And only those: the heads of their commits stay.
 pub fn dropped_witness_rows_are_gone<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
     let mut both = Both::new(open);
@@ -510,6 +546,12 @@ pub fn random_histories_are_answered_like_a_list_would<S: SecureLogStore, O: FnM
                 let ids: Vec<Hash> = keys.iter().filter(|_| random.below(2) == 0).map(|row| row.id).collect();
                 both.store().drop_data_keys(&ids).unwrap();
                 both.naive.drop_data_keys(&ids).unwrap();
+                let mut rows = both.naive.data_keys(stream).unwrap();
+                let mut met = HashSet::new();
+                rows.retain(|row| met.insert(row.id));
+                rows.iter_mut().for_each(|row| row.wrapped = random.bytes(1 + row.wrapped.len() % 90));
+                both.store().replace_data_keys(&rows).unwrap();
+                both.naive.replace_data_keys(&rows).unwrap();
             }
             14 => {
                 let rows = witness_rows(&mut both.naive, u32::MAX);

@@ -1,7 +1,11 @@
 //! What the keystore makes of a token: keys by label, and errors that say what is wrong.
 
+use secure_log::engine::DEFAULT_IDENTITY;
+use secure_log::memory::MemoryStore;
 use secure_log::providers::KeyError;
+use secure_log::record::DataKeyRow;
 use secure_log::sign::Algorithm;
+use secure_log::store::SecureLogStore;
 use secure_log_pkcs11::{
     Attribute, AttributeType, Config, Cryptoki, Mechanism, NewKey, Session, TokenError, TokenKeystore, UserType,
     WrappedKeyError, WrappingAlgorithm,
@@ -10,6 +14,7 @@ use secure_log_pkcs11::{
 use super::token::SECRET;
 use super::{SO_PIN, Token, USER_PIN, ed25519, pin, private_template, public_template, secret};
 use crate::conformance::signers;
+use crate::{SharedStore, sealing};
 
 impl<C: Cryptoki + Clone> Token<C> {
     fn keystore(&self, user_pin: &str) -> TokenKeystore<C> {
@@ -48,6 +53,27 @@ pub(super) fn hashing<C: Cryptoki<Session: Send> + Clone + Send + 'static>(token
     assert!(made.key_id.is_some() && made.public_key.is_none());
     signers::keyed_hashing(&keystore, "mac");
     assert_eq!(keystore.describe("mac", "mac"), Ok(made));
+}
+
+pub(super) fn sealing<C: Cryptoki<Session: Send> + Clone + Send + 'static>(token: &Token<C>) {
+    let keystore = token.keystore(USER_PIN);
+    keystore.generate(DEFAULT_IDENTITY, NewKey::Signing(Algorithm::Ed25519)).expect("a key is made");
+    for algorithm in WrappingAlgorithm::ALL {
+        if algorithm == WrappingAlgorithm::AesKwp && !token.habits.wraps_by_kwp {
+            continue;
+        }
+        let labels = ["first", "second"].map(|which| format!("{which}-{}", algorithm.as_str()));
+        for label in &labels {
+            keystore.generate(label, NewKey::Wrapping(algorithm)).expect("a key is made");
+        }
+        let place = SharedStore::new(MemoryStore::new());
+        let holds = |row: &DataKeyRow| {
+            assert_eq!(row.alg, algorithm.as_str());
+            place.clone().data_keys(&row.stream).is_ok_and(|rows| rows.contains(row))
+        };
+        let labels = [&*labels[0], &*labels[1]];
+        sealing::seal_wrap_and_erase(|| place.clone(), || token.keystore(USER_PIN), labels, holds);
+    }
 }
 
 pub(super) fn wrapping<C: Cryptoki<Session: Send> + Clone + Send + 'static>(token: &Token<C>) {

@@ -106,6 +106,7 @@ pub fn all<C: Cryptoki<Session: Send> + Clone + Send + 'static>() -> Vec<(&'stat
         ("keystore: keys of every kind sign", keystore::signing::<C>),
         ("keystore: keys hash", keystore::hashing::<C>),
         ("keystore: keys wrap", keystore::wrapping::<C>),
+        ("keystore: keys wrap the data keys of a log", keystore::sealing::<C>),
         ("keystore: it says what is wrong", keystore::errors::<C>),
         ("keystore: PINs are changed, and set by the officer", keystore::pins::<C>),
         ("keystore: no text holds a PIN", keystore::no_pin_in_texts::<C>),
