@@ -125,8 +125,7 @@ macro_rules! actions {
                 let kind = self.kind();
                 match self {
                     $(Action::$action { $($member),* } => {
-                        let mut members: Vec<(&'static str, &dyn Put)> =
-                            vec![("kind", &kind), $((stringify!($member), $member),)*];
+                        let mut members = [("kind", &kind as &dyn Put), $((stringify!($member), $member),)*];
                         members.sort_unstable_by_key(|(name, _)| *name);
                         members.into_iter().try_for_each(|(name, member)| member.put(name, object))
                     })*

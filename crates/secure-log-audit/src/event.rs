@@ -110,8 +110,10 @@ impl Event {
 
     /// The payload of its entry. The same event has the same bytes, always and everywhere.
     pub fn encode(&self) -> Result<Vec<u8>, EventError> {
+        /// About what an event takes without details.
+        const USUAL_BYTES: usize = 512;
         self.check()?;
-        let mut document = Canonical::default();
+        let mut document = Canonical::with_capacity(USUAL_BYTES);
         document.object(|object| {
             self.action.write(object.member("action"))?;
             self.actor.write(object.member("actor"))?;

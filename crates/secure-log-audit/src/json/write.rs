@@ -14,6 +14,11 @@ pub(crate) struct Canonical {
 }
 
 impl Canonical {
+    /// A document with room for so many bytes, and for more when it needs it.
+    pub(crate) fn with_capacity(bytes: usize) -> Canonical {
+        Canonical { out: Vec::with_capacity(bytes), depth: 0 }
+    }
+
     /// The bytes.
     pub(crate) fn finish(self) -> Result<Vec<u8>, JsonError> {
         if self.out.len() > MAX_JSON_BYTES {
