@@ -4,8 +4,8 @@ use secure_log::entry::Severity;
 
 use crate::conceal::Concealed;
 use crate::error::EventError;
-use crate::json::{Json, Object};
-use crate::member::{Member, Members};
+use crate::json::{Canonical, Json, ObjectWriter};
+use crate::member::{Member, Members, Put};
 use crate::outcome::OutcomeKind;
 use crate::words::words;
 
@@ -121,13 +121,15 @@ macro_rules! actions {
                 found
             }
 
-            fn put_members(&self, object: &mut Object) -> Result<(), EventError> {
+            fn put_members(&self, object: &mut ObjectWriter<'_>) -> Result<(), EventError> {
+                let kind = self.kind();
                 match self {
                     $(Action::$action { $($member),* } => {
-                        $(Member::put($member, stringify!($member), object)?;)*
+                        let mut members = [("kind", &kind as &dyn Put), $((stringify!($member), $member),)*];
+                        members.sort_unstable_by_key(|(name, _)| *name);
+                        members.into_iter().try_for_each(|(name, member)| member.put(name, object))
                     })*
                 }
-                Ok(())
             }
 
             fn take_members(kind: ActionKind, members: &mut Members) -> Result<Action, EventError> {
@@ -522,11 +524,9 @@ impl Action {
         }
     }
 
-    pub(crate) fn encode(&self) -> Result<Object, EventError> {
+    pub(crate) fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
         self.check()?;
-        let mut object = Object::new().with("kind", self.kind().as_str());
-        self.put_members(&mut object)?;
-        Ok(object)
+        out.object(|object| self.put_members(object))
     }
 
     pub(crate) fn decode(json: Json) -> Result<Action, EventError> {

@@ -3,8 +3,8 @@
 use secure_log::limits::check_name;
 
 use crate::error::EventError;
-use crate::json::{Json, Object};
-use crate::member::{Members, Value};
+use crate::json::{Canonical, Json, ObjectWriter};
+use crate::member::{Members, Put as _, Value};
 use crate::words::words;
 
 words! {
@@ -57,9 +57,10 @@ impl Principal {
         Actor { who: self, on_behalf_of: Some(other) }
     }
 
-    fn members(&self) -> Result<Object, EventError> {
+    fn put_members(&self, object: &mut ObjectWriter<'_>) -> Result<(), EventError> {
         check_name("actor", &self.id)?;
-        Ok(Object::new().with("id", self.id.as_str()).with("kind", self.kind.as_str()))
+        self.id.put("id", object)?;
+        self.kind.put("kind", object)
     }
 
     fn take(members: &mut Members) -> Result<Principal, EventError> {
@@ -72,8 +73,8 @@ impl Principal {
 impl Value for Principal {
     const EXPECTED: &'static str = "a kind and an id of at most 255 bytes";
 
-    fn to_json(&self) -> Result<Json, EventError> {
-        self.members().map(Json::Object)
+    fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        out.object(|object| self.put_members(object))
     }
 
     fn from_json(json: Json) -> Option<Principal> {
@@ -100,12 +101,11 @@ impl From<Principal> for Actor {
 }
 
 impl Actor {
-    pub(crate) fn encode(&self) -> Result<Object, EventError> {
-        let mut object = self.who.members()?;
-        if let Some(other) = &self.on_behalf_of {
-            object.insert("on_behalf_of", other.to_json()?);
-        }
-        Ok(object)
+    pub(crate) fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        out.object(|object| {
+            self.who.put_members(object)?;
+            self.on_behalf_of.put("on_behalf_of", object)
+        })
     }
 
     pub(crate) fn decode(json: Json) -> Result<Actor, EventError> {

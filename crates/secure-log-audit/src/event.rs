@@ -7,8 +7,8 @@ use crate::actor::Actor;
 use crate::conceal::Concealed;
 use crate::error::EventError;
 use crate::id::EventId;
-use crate::json::{Json, Object};
-use crate::member::{Member as _, Members, Value};
+use crate::json::{Canonical, Json, Object};
+use crate::member::{Members, Put as _, Value};
 use crate::outcome::{Authorization, Outcome, OutcomeKind};
 
 /// The payload encoding of version 1: RFC 8785 canonical JSON of the members that docs/audit.md lists. A payload of this
@@ -110,21 +110,25 @@ impl Event {
 
     /// The payload of its entry. The same event has the same bytes, always and everywhere.
     pub fn encode(&self) -> Result<Vec<u8>, EventError> {
+        /// About what an event takes without details.
+        const USUAL_BYTES: usize = 512;
         self.check()?;
-        let mut object = Object::new();
-        self.id.put("id", &mut object)?;
-        object.insert("actor", self.actor.encode()?);
-        object.insert("action", self.action.encode()?);
-        self.target.put("target", &mut object)?;
-        object.insert("authorization", self.authorization.encode()?);
-        object.insert("outcome", self.outcome.encode()?);
-        self.correlation.put("correlation", &mut object)?;
-        self.completes.put("completes", &mut object)?;
-        object.insert("category", self.category().as_str());
-        if !self.details.is_empty() {
-            object.insert("details", self.details.clone());
-        }
-        Ok(Json::Object(object).to_canonical()?)
+        let mut document = Canonical::with_capacity(USUAL_BYTES);
+        document.object(|object| {
+            self.action.write(object.member("action"))?;
+            self.actor.write(object.member("actor"))?;
+            self.authorization.write(object.member("authorization"))?;
+            self.category().put("category", object)?;
+            self.completes.put("completes", object)?;
+            self.correlation.put("correlation", object)?;
+            if !self.details.is_empty() {
+                self.details.put("details", object)?;
+            }
+            self.id.put("id", object)?;
+            self.outcome.write(object.member("outcome"))?;
+            self.target.put("target", object)
+        })?;
+        Ok(document.finish()?)
     }
 
     /// Reads what [`Event::encode`] writes, and nothing else.
@@ -170,11 +174,11 @@ impl Event {
 impl Value for Target {
     const EXPECTED: &'static str = "a kind and an id";
 
-    fn to_json(&self) -> Result<Json, EventError> {
-        let mut object = Object::new();
-        self.kind.put("kind", &mut object)?;
-        self.id.put("id", &mut object)?;
-        Ok(object.into())
+    fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        out.object(|object| {
+            self.id.put("id", object)?;
+            self.kind.put("kind", object)
+        })
     }
 
     fn from_json(json: Json) -> Option<Target> {

@@ -7,7 +7,7 @@ use secure_log::hash::decode_hex;
 use secure_log::providers::{Random, RandomError};
 
 use crate::error::EventError;
-use crate::json::Json;
+use crate::json::{Canonical, Json};
 use crate::member::Value;
 
 /// A UUID (RFC 9562).
@@ -53,8 +53,13 @@ impl FromStr for EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = const_hex::encode(self.0);
-        write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+        let mut buffer = const_hex::Buffer::<16>::new();
+        let hex = buffer.format(&self.0);
+        for (index, part) in [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].into_iter().enumerate() {
+            f.write_str(if index > 0 { "-" } else { "" })?;
+            f.write_str(part)?;
+        }
+        Ok(())
     }
 }
 
@@ -67,8 +72,9 @@ impl fmt::Debug for EventId {
 impl Value for EventId {
     const EXPECTED: &'static str = "a UUID in lower case";
 
-    fn to_json(&self) -> Result<Json, EventError> {
-        Ok(Json::String(self.to_string()))
+    fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        out.word(&self.to_string());
+        Ok(())
     }
 
     fn from_json(json: Json) -> Option<EventId> {

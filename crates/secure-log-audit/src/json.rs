@@ -13,6 +13,7 @@ use core::fmt;
 use secure_log::limits::MAX_PAYLOAD_BYTES;
 
 pub use crate::json::number::Number;
+pub(crate) use crate::json::write::{Canonical, ObjectWriter};
 
 /// The longest document: what one entry can hold.
 pub const MAX_JSON_BYTES: usize = MAX_PAYLOAD_BYTES;
@@ -53,9 +54,9 @@ impl Json {
 
     /// The one spelling of this value.
     pub fn to_canonical(&self) -> Result<Vec<u8>, JsonError> {
-        let mut out = Vec::new();
-        write::write(self, &mut out)?;
-        Ok(out)
+        let mut document = Canonical::default();
+        document.json(self)?;
+        document.finish()
     }
 }
 

@@ -2,14 +2,19 @@
 
 use crate::conceal::Concealed;
 use crate::error::EventError;
-use crate::json::{Json, JsonError, JsonProblem, Number, Object};
+use crate::json::{Canonical, Json, JsonError, JsonProblem, Number, Object, ObjectWriter};
 
 /// What a member can hold.
 pub(crate) trait Value: Sized {
     /// What it has to be, for messages and for the documentation.
     const EXPECTED: &'static str;
 
-    fn to_json(&self) -> Result<Json, EventError>;
+    fn write(&self, out: &mut Canonical) -> Result<(), EventError>;
+
+    /// It is a text that says nothing, which no member may be.
+    fn is_empty_text(&self) -> bool {
+        false
+    }
 
     /// `None` where it is something else.
     fn from_json(json: Json) -> Option<Self>;
@@ -20,30 +25,39 @@ pub(crate) trait Value: Sized {
     }
 }
 
+/// What can be written as a member of an object.
+pub(crate) trait Put {
+    fn put(&self, member: &'static str, object: &mut ObjectWriter<'_>) -> Result<(), EventError>;
+}
+
 /// A member of an object: one that has to be there, or one that may be absent.
-pub(crate) trait Member: Sized {
+pub(crate) trait Member: Put + Sized {
     const EXPECTED: &'static str;
     const OPTIONAL: bool;
-
-    fn put(&self, member: &'static str, object: &mut Object) -> Result<(), EventError>;
 
     fn take(member: &'static str, from: &mut Members) -> Result<Self, EventError>;
 
     fn concealed(&self) -> Option<&Concealed>;
 }
 
+impl<T: Value> Put for T {
+    fn put(&self, member: &'static str, object: &mut ObjectWriter<'_>) -> Result<(), EventError> {
+        if self.is_empty_text() {
+            return Err(EventError::Unusable { member, expected: T::EXPECTED });
+        }
+        self.write(object.member(member))
+    }
+}
+
+impl<T: Value> Put for Option<T> {
+    fn put(&self, member: &'static str, object: &mut ObjectWriter<'_>) -> Result<(), EventError> {
+        self.as_ref().map_or(Ok(()), |value| value.put(member, object))
+    }
+}
+
 impl<T: Value> Member for T {
     const EXPECTED: &'static str = T::EXPECTED;
     const OPTIONAL: bool = false;
-
-    fn put(&self, member: &'static str, object: &mut Object) -> Result<(), EventError> {
-        let json = self.to_json()?;
-        if json == Json::String(String::new()) {
-            return Err(EventError::Unusable { member, expected: T::EXPECTED });
-        }
-        object.insert(member, json);
-        Ok(())
-    }
 
     fn take(member: &'static str, from: &mut Members) -> Result<T, EventError> {
         let of = from.of;
@@ -59,17 +73,10 @@ impl<T: Value> Member for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
     const OPTIONAL: bool = true;
 
-    fn put(&self, member: &'static str, object: &mut Object) -> Result<(), EventError> {
-        self.as_ref().map_or(Ok(()), |value| value.put(member, object))
-    }
-
     fn take(member: &'static str, from: &mut Members) -> Result<Option<T>, EventError> {
         let Some(json) = from.object.remove(member) else { return Ok(None) };
         let unusable = EventError::Unusable { member, expected: T::EXPECTED };
-        if json == Json::String(String::new()) {
-            return Err(unusable);
-        }
-        T::from_json(json).map(Some).ok_or(unusable)
+        T::from_json(json).filter(|value| !value.is_empty_text()).map(Some).ok_or(unusable)
     }
 
     fn concealed(&self) -> Option<&Concealed> {
@@ -108,8 +115,12 @@ impl Members {
 impl Value for String {
     const EXPECTED: &'static str = "a text that is not empty";
 
-    fn to_json(&self) -> Result<Json, EventError> {
-        Ok(Json::String(self.clone()))
+    fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        Ok(out.text(self)?)
+    }
+
+    fn is_empty_text(&self) -> bool {
+        self.is_empty()
     }
 
     fn from_json(json: Json) -> Option<String> {
@@ -123,9 +134,12 @@ impl Value for String {
 impl Value for u64 {
     const EXPECTED: &'static str = "an integer from 0 to 2^53 - 1";
 
-    fn to_json(&self) -> Result<Json, EventError> {
-        let out_of_range = JsonError { at: 0, problem: JsonProblem::NumberOutOfRange };
-        Number::integer(*self).map(Json::Number).ok_or(out_of_range.into())
+    fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        if Number::integer(*self).is_none() {
+            return Err(JsonError { at: 0, problem: JsonProblem::NumberOutOfRange }.into());
+        }
+        out.integer(*self);
+        Ok(())
     }
 
     fn from_json(json: Json) -> Option<u64> {
@@ -139,8 +153,12 @@ impl Value for u64 {
 impl Value for Json {
     const EXPECTED: &'static str = "any JSON but an empty text";
 
-    fn to_json(&self) -> Result<Json, EventError> {
-        Ok(self.clone())
+    fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        Ok(out.json(self)?)
+    }
+
+    fn is_empty_text(&self) -> bool {
+        matches!(self, Json::String(text) if text.is_empty())
     }
 
     fn from_json(json: Json) -> Option<Json> {
@@ -151,8 +169,8 @@ impl Value for Json {
 impl Value for Object {
     const EXPECTED: &'static str = "an object";
 
-    fn to_json(&self) -> Result<Json, EventError> {
-        Ok(Json::Object(self.clone()))
+    fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        Ok(out.any_object(self)?)
     }
 
     fn from_json(json: Json) -> Option<Object> {

@@ -3,8 +3,8 @@
 use secure_log::hash::Hash;
 
 use crate::error::EventError;
-use crate::json::{Json, Object};
-use crate::member::{Member as _, Members, Value};
+use crate::json::{Canonical, Json};
+use crate::member::{Members, Put as _, Value};
 use crate::words::words;
 
 /// By what right somebody acts.
@@ -72,22 +72,29 @@ impl Authorization {
         }
     }
 
-    pub(crate) fn encode(&self) -> Result<Object, EventError> {
-        let mut object = Object::new().with("kind", self.kind().as_str());
-        match self {
-            Authorization::User { user } => user.put("user", &mut object)?,
+    pub(crate) fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        let kind = self.kind();
+        out.object(|object| match self {
+            Authorization::User { user } => {
+                kind.put("kind", object)?;
+                user.put("user", object)
+            }
             Authorization::Capability { token, token_hash } => {
-                token.put("token", &mut object)?;
-                token_hash.put("token_hash", &mut object)?;
+                kind.put("kind", object)?;
+                token.put("token", object)?;
+                token_hash.put("token_hash", object)
             }
             Authorization::UserApproval { approval, by } => {
-                approval.put("approval", &mut object)?;
-                by.put("by", &mut object)?;
+                approval.put("approval", object)?;
+                by.put("by", object)?;
+                kind.put("kind", object)
             }
-            Authorization::Denied { reason } => reason.put("reason", &mut object)?,
-            Authorization::NotRequired | Authorization::System => {}
-        }
-        Ok(object)
+            Authorization::Denied { reason } => {
+                kind.put("kind", object)?;
+                reason.put("reason", object)
+            }
+            Authorization::NotRequired | Authorization::System => kind.put("kind", object),
+        })
     }
 
     pub(crate) fn decode(json: Json) -> Result<Authorization, EventError> {
@@ -112,8 +119,9 @@ impl Authorization {
 impl Value for Hash {
     const EXPECTED: &'static str = "64 lower-case hexadecimal characters";
 
-    fn to_json(&self) -> Result<Json, EventError> {
-        Ok(Json::String(self.to_hex()))
+    fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        out.word(const_hex::Buffer::<32>::new().format(&self.0));
+        Ok(())
     }
 
     fn from_json(json: Json) -> Option<Hash> {
@@ -179,13 +187,13 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn encode(&self) -> Result<Object, EventError> {
-        let mut object = Object::new().with("result", self.kind().as_str());
-        match self {
-            Outcome::Failure { reason } | Outcome::Denied { reason } => reason.put("reason", &mut object)?,
-            Outcome::Begun | Outcome::Success => {}
-        }
-        Ok(object)
+    pub(crate) fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
+        out.object(|object| {
+            if let Outcome::Failure { reason } | Outcome::Denied { reason } = self {
+                reason.put("reason", object)?;
+            }
+            self.kind().put("result", object)
+        })
     }
 
     pub(crate) fn decode(json: Json) -> Result<Outcome, EventError> {

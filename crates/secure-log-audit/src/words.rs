@@ -41,8 +41,9 @@ macro_rules! words {
         impl crate::member::Value for $name {
             const EXPECTED: &'static str = $expected;
 
-            fn to_json(&self) -> Result<crate::json::Json, crate::error::EventError> {
-                Ok(self.as_str().into())
+            fn write(&self, out: &mut crate::json::Canonical) -> Result<(), crate::error::EventError> {
+                out.word(self.as_str());
+                Ok(())
             }
 
             fn from_json(json: crate::json::Json) -> Option<$name> {
