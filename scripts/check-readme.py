@@ -6,6 +6,8 @@
 Of each page, the fenced blocks whose first line is "```console run" are run in order, in one shell, in a new folder that
 shows dist/, tools/ and vectors/. In a block, "$ " begins a command and "> " continues it; the lines below it are what it
 prints, on either channel. "..." stands for any text within a line and, alone on a line, for one or more lines.
+
+A block below a comment "from FILE" has to stand in that file as it is shown.
 """
 import os
 import pathlib
@@ -26,7 +28,11 @@ def main(pages):
 
 
 def check(page):
-    commands = list(commands_of(page.read_text(encoding="utf-8")))
+    text = page.read_text(encoding="utf-8")
+    if wrong := [name for name, block in quoted(text) if block not in (ROOT / name).read_text(encoding="utf-8")]:
+        print(f"{page}: what it shows of {', '.join(wrong)} does not stand there")
+        return 1
+    commands = list(commands_of(text))
     if not commands:
         print(f"{page}: no block is marked to be run")
         return 1
@@ -39,6 +45,11 @@ def check(page):
         wrong = 1
         print(f"{page}: $ {command}\n  the page shows:\n{indent(expected)}\n  it printed:\n{indent(found)}")
     return wrong
+
+
+def quoted(text):
+    """What is shown of other files: their names, and the lines."""
+    return re.findall(r"^<!-- from (\S+) -->\n```\S*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def commands_of(text):

@@ -1,4 +1,8 @@
-//! Verifies log files by the component that imports nothing: `verify_log <verifier.wasm> <policy> <log.jsonl>..`.
+//! Verifies log files by the component that imports nothing: `verify_log <verifier.wasm> <policy> <log.jsonl>..`. The README
+//! shows its function `verify`.
+
+use std::fs::File;
+use std::io::Read;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Error, Result, Store};
@@ -10,29 +14,31 @@ mod bindings {
 use bindings::FileVerifier;
 use bindings::exports::secure_log::verify::verifier::Options;
 
+/// The report as JSON. No more of the log is in memory than a commit of it.
+fn verify(component: &Component, options: &Options, mut log: impl Read) -> Result<String> {
+    let mut store = Store::new(component.engine(), ());
+    let instance = FileVerifier::instantiate(&mut store, component, &Linker::new(component.engine()))?;
+    let verification = instance.secure_log_verify_verifier().verification();
+    let begun = verification.call_begin(&mut store, options)?.map_err(|error| Error::msg(error.message))?;
+    let mut chunk = vec![0; 1 << 20];
+    let mut goes_on = true;
+    while goes_on {
+        let length = log.read(&mut chunk)?;
+        goes_on = length > 0 && verification.call_push(&mut store, begun, &chunk[..length])?;
+    }
+    Ok(verification.call_finish(&mut store, begun)?.json)
+}
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [component, policy, logs @ ..] = &arguments[..] else {
         return Err(Error::msg("usage: verify_log <verifier.wasm> <policy> <log.jsonl>.."));
     };
-    let engine = Engine::default();
-    let component = Component::from_file(&engine, component)?;
+    let component = Component::from_file(&Engine::default(), component)?;
+    let policy = Some(std::fs::read_to_string(policy)?);
+    let options = Options { policy, origin: None, mac_keys: Vec::new(), wrapping_keys: Vec::new(), time: None };
     for log in logs {
-        let options = Options {
-            policy: Some(std::fs::read_to_string(policy)?),
-            origin: None,
-            mac_keys: Vec::new(),
-            wrapping_keys: Vec::new(),
-            time: None,
-        };
-        let mut store = Store::new(&engine, ());
-        let instance = FileVerifier::instantiate(&mut store, &component, &Linker::new(&engine))?;
-        let verification = instance.secure_log_verify_verifier().verification();
-        let verifying = verification
-            .call_begin(&mut store, &options)?
-            .map_err(|error| Error::msg(format!("{policy}: {}", error.message)))?;
-        verification.call_push(&mut store, verifying, &std::fs::read(log)?)?;
-        println!("{}", verification.call_finish(&mut store, verifying)?.json);
+        println!("{}", verify(&component, &options, File::open(log)?)?);
     }
     Ok(())
 }
