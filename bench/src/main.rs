@@ -45,10 +45,11 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, tree: 10_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 15] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 16] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
+        ("append-sealed", counts.batches),
         ("verify-memory", counts.batches),
         ("append-file", counts.batches),
         ("verify-file", counts.batches),
