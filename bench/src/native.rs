@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use secure_log::NativeSecureLog;
-use secure_log::engine::{LogOptions, NewEntry, Providers, SecureLog};
-use secure_log::entry::Severity;
+use secure_log::engine::{LogOptions, MAX_PAGE, NewEntry, Providers, SecureLog};
+use secure_log::entry::{Severity, StreamRules, Tier};
 use secure_log::memory::MemoryStore;
 use secure_log::sign::Algorithm;
 use secure_log::store::SecureLogStore;
@@ -48,6 +48,7 @@ impl Part for Native {
         match case {
             "sha256" => self.sha256(entries),
             "append-memory" => self.append_memory(entries),
+            "append-sealed" => self.append_sealed(entries),
             "verify-memory" => self.verify_memory(),
             "append-file" => self.append_file(entries),
             "verify-file" => self.verify_file(),
@@ -105,6 +106,45 @@ impl Native {
         let (appended, seconds) = timed(|| append(&mut log, &self.batch(), entries))?;
         self.memory = Some(log);
         Ok(vec![Sample::new("append-batch", "memory", appended, seconds)])
+    }
+
+    /// Batches that are sealed, and the whole of them opened again.
+    fn append_sealed(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let path = self.fresh("sealed.jsonl")?;
+        let mut samples = self.seal_and_open("memory", MemoryStore::new(), entries)?;
+        samples.extend(self.seal_and_open("file", FileStore::open(path)?, entries)?);
+        Ok(samples)
+    }
+
+    fn seal_and_open<S: SecureLogStore>(
+        &self,
+        kept: &'static str,
+        store: S,
+        entries: u64,
+    ) -> Result<Vec<Sample>, Failure> {
+        let options = LogOptions { kek_label: Some("kek".into()), ..LogOptions::default() };
+        let mut log = SecureLog::open(store, Providers::system(software_keys()?), options)?;
+        log.create_stream(STREAM, &StreamRules { tier: Tier::Protected, ..StreamRules::default() })?;
+        let batch = self.batch();
+        let (appended, seconds) = timed(|| {
+            let mut appended = 0;
+            while appended < entries {
+                appended += log.append_sealed_batch(&batch)?.0.len() as u64;
+            }
+            Ok::<_, Failure>(appended)
+        })?;
+        let sealed = Sample::new("append-sealed", kept, appended, seconds);
+        let (opened, seconds) = timed(|| {
+            let (mut from, mut opened) = (1, 0);
+            while opened < appended {
+                let page = log.open_page(STREAM, from, u64::MAX, MAX_PAGE)?;
+                from = page.last().ok_or("sealed payloads are missing")?.0.seqno + 1;
+                // The first entry of the stream is the engine's own.
+                opened += page.iter().filter(|(_, payload)| payload.is_ok()).count() as u64;
+            }
+            Ok::<_, Failure>(opened)
+        })?;
+        Ok(vec![sealed, Sample::new("open-sealed", kept, opened, seconds)])
     }
 
     fn verify_memory(&mut self) -> Result<Vec<Sample>, Failure> {

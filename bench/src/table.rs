@@ -84,9 +84,11 @@ enum Bound {
 use Bound::{Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 35] = [
+const GOALS: [Goal; 37] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
+    Goal { of: ("append-sealed", "memory", Native), is: TimesAsLong(1.6, ("append-batch", "memory", Native)) },
+    Goal { of: ("append-sealed", "file", Native), is: TimesAsLong(1.6, ("append-batch", "file", Native)) },
     Goal { of: ("append-sealed", "memory", Composed), is: TimesAsLong(2.0, ("append-batch", "memory", Composed)) },
     Goal { of: ("verify", "memory", Native), is: TimesAsLong(1.5, ("sha256", "", Native)) },
     Goal { of: ("verify-jsonl", "two-cores", Native), is: TimesAsMany(1.7, ("verify-jsonl", "file", Native)) },

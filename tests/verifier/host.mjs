@@ -6,8 +6,9 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const { verify } = await import(pathToFileURL(resolve(process.argv[2], "index.js")));
-const { policy, origin, mac_keys, time } = JSON.parse(process.argv[3]);
-const options = { policy, origin, macKeys: mac_keys.map((key) => Buffer.from(key, "hex")), time };
+const { policy, origin, mac_keys, wrapping_keys, time } = JSON.parse(process.argv[3]);
+const wrappingKeys = Object.entries(wrapping_keys).map(([label, key]) => ({ label, key: Buffer.from(key, "hex") }));
+const options = { policy, origin, macKeys: mac_keys.map((key) => Buffer.from(key, "hex")), wrappingKeys, time };
 
 console.log(JSON.stringify("ready"));
 let held = Buffer.alloc(0);

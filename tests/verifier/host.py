@@ -10,6 +10,7 @@ from secure_log_verifier import Verifier
 
 options = json.loads(sys.argv[2])
 options["mac_keys"] = [bytes.fromhex(key) for key in options["mac_keys"]]
+options["wrapping_keys"] = {label: bytes.fromhex(key) for label, key in options["wrapping_keys"].items()}
 verifier = Verifier()
 print(json.dumps("ready"), flush=True)
 while head := sys.stdin.buffer.read(4):

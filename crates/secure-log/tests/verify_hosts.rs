@@ -14,12 +14,14 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use secure_log::bundle::FileVerifier;
+use secure_log::providers::WrapAlgorithm;
 use secure_log::verify::{Report, Trust, Verdict};
 use secure_log_testkit::{count, seed};
 use serde_json::{Value, json};
 use support::damage::change_bytes;
 use support::dice::Dice;
-use support::{files_under, forge, golden, golden_trust, json as read_json, not_run, text};
+use support::keks::Kek;
+use support::{files_under, forge, golden, golden_trust, hex, json as read_json, not_run, text};
 
 const TIME: u64 = 1_795_910_400;
 const TIME_TEXT: &str = "2026-11-29T00:00:00.000000000Z";
@@ -58,6 +60,30 @@ fn every_host_gives_the_report_of_the_library() {
     }
 }
 
+/// With the key that wraps the data keys of most golden logs that are sealed. A key that the caller has in hand wraps by
+/// `xchacha20poly1305`, so that for the others it is a key that is missing.
+#[test]
+fn every_host_opens_what_the_library_opens() {
+    const LABEL: &str = "kek-1";
+    let Ok(commands) = std::env::var("SECURE_LOG_VERIFIER_HOSTS") else {
+        return not_run("the verifier in its hosts: scripts/test-verifier.sh sets SECURE_LOG_VERIFIER_HOSTS");
+    };
+    let key = text(&read_json(&golden("opened.json"))["keks"][LABEL]).to_owned();
+    let (mut trust, mut options) = golden_options();
+    options["wrapping_keys"][LABEL] = key.clone().into();
+    let key = hex(&key.into()).try_into().expect("a key that wraps has 32 bytes");
+    trust.add_wrapping_key(LABEL, Box::new(Kek { key, algorithm: WrapAlgorithm::XChaCha20Poly1305, nonce: [0; 24] }));
+    let mut hosts: Vec<Host> = commands.lines().map(|command| Host::start(command, &options)).collect();
+    let is_sealed = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sealed"));
+    let sealed: Vec<_> = jsonl_files("logs").into_iter().filter(is_sealed).collect();
+    let mut unopened = Vec::new();
+    for path in &sealed {
+        let report = compare(&fs::read(path).unwrap(), &trust, &mut hosts, &path.display().to_string());
+        unopened.push(report.unopened);
+    }
+    assert!(unopened.contains(&0) && unopened.iter().any(|count| *count > 0), "{unopened:?} of {sealed:?}");
+}
+
 fn jsonl_files(folder: &str) -> Vec<PathBuf> {
     let is_jsonl = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jsonl");
     files_under(&golden(folder)).into_iter().filter(is_jsonl).collect()
@@ -71,7 +97,8 @@ fn golden_options() -> (Trust, Value) {
     let identity = signer.split('+').next().expect("a verifier key has a name");
     let policy = format!("log {vkey}\nwitness W1 {witness}\nquorum none\nsigners\n{identity} {signer}\n");
     let options = json!({
-        "policy": policy, "origin": text(&keys["origin"]), "mac_keys": [text(&keys["hmac_key"])], "time": TIME,
+        "policy": policy, "origin": text(&keys["origin"]), "mac_keys": [text(&keys["hmac_key"])],
+        "wrapping_keys": {}, "time": TIME,
     });
     (golden_trust(), options)
 }
