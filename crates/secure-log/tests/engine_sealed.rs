@@ -386,7 +386,7 @@ fn row_20_what_was_sealed_opens_under_no_other_stream_log_key_or_encoding() {
     let mut other_log = open(&other);
     other_log.create_stream("a", &of_tier(Tier::Protected)).unwrap();
     seal(&mut other_log, "a", SECRET);
-    let theirs = other.records().iter().filter_map(OwnedRecord::entry).last().unwrap().payload;
+    let theirs = other.records().iter().filter_map(OwnedRecord::entry).next_back().unwrap().payload;
     let their_key = keys(&other, "a")[0].clone();
 
     let opened_after = |at: u64, edit: &dyn Fn(&mut Entry), row: Option<(&str, &DataKeyRow)>| {
