@@ -677,6 +677,18 @@ fn what_was_erased_opens_no_more_and_everything_else_verifies_as_before() {
     seal(&mut log, "a", b"a protected stream goes on");
 }
 
+/// Its last entry does not say any more that something was erased, and the key is still in memory.
+#[test]
+fn who_held_a_key_that_others_erased_opens_nothing_with_it_behind_later_entries() {
+    let (world, mut log) = protected("a");
+    let sealed = seal(&mut log, "a", SECRET).seqno;
+    let mut reader = open(&world);
+    opened(&mut reader, sealed);
+    log.erase("a", Erase::Stream).unwrap();
+    seal(&mut log, "a", b"and on");
+    assert_eq!(reader.open_payload(sealed).unwrap_err(), LogError::PayloadErased(sealed));
+}
+
 #[test]
 fn a_range_ends_where_data_keys_do() {
     let (world, mut log) = protected("a");
