@@ -79,7 +79,7 @@ fn calls() -> Calls {
     store.segment_of("app", 2).unwrap().unwrap();
     assert_eq!(store.leaf_index(1, 2), Ok(Some(1)));
     assert_eq!(store.signatures(Subject::Segment(1)).unwrap(), [signature]);
-    assert_eq!(store.data_keys("app").unwrap(), [data_key.clone()]);
+    assert_eq!(store.data_keys("app").unwrap(), core::slice::from_ref(&data_key));
     assert_eq!(store.witnesses(None, 10).unwrap()[0].row, witness);
     store.scan(0, 300, &mut |_| ()).unwrap();
     let anew = DataKeyRow { kek: "kek-2".into(), wrapped: vec![4, 5, 6], ..data_key };

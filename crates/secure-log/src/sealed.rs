@@ -503,6 +503,7 @@ mod tests {
             (same_bytes(other_log).open(other_log, "text", &sealed), "the same bytes in another log"),
             (key(2).open(PLACE, "text", &sealed), "key"),
             (key(2).open(PLACE, "text", &SealedPayload { key: key(2).id(), ..sealed }), "key that is named"),
+            (key(1).open(PLACE, "text", &SealedPayload { key: key(2).id(), ..sealed }), "key that is not named"),
         ] {
             assert_eq!(refused, Err(NotAuthentic), "{why}");
         }

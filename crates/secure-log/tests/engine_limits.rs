@@ -4,7 +4,7 @@ mod world;
 
 use secure_log::control;
 use secure_log::engine::NewEntry;
-use secure_log::entry::{Severity, StreamRules, Tier};
+use secure_log::entry::{Severity, StreamRules};
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
 use secure_log::limits::{Invalid, MAX_BATCH_BYTES, MAX_PAYLOAD_BYTES, Problem};

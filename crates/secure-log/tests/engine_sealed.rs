@@ -386,7 +386,7 @@ fn row_20_what_was_sealed_opens_under_no_other_stream_log_key_or_encoding() {
     let mut other_log = open(&other);
     other_log.create_stream("a", &of_tier(Tier::Protected)).unwrap();
     seal(&mut other_log, "a", SECRET);
-    let theirs = other.records().iter().filter_map(OwnedRecord::entry).last().unwrap().payload;
+    let theirs = other.records().iter().filter_map(OwnedRecord::entry).next_back().unwrap().payload;
     let their_key = keys(&other, "a")[0].clone();
 
     let opened_after = |at: u64, edit: &dyn Fn(&mut Entry), row: Option<(&str, &DataKeyRow)>| {
@@ -675,6 +675,18 @@ fn what_was_erased_opens_no_more_and_everything_else_verifies_as_before() {
     assert!(keys(&world, "a").is_empty());
     assert_eq!(world.report().verdict, Verdict::Valid);
     seal(&mut log, "a", b"a protected stream goes on");
+}
+
+/// Its last entry does not say any more that something was erased, and the key is still in memory.
+#[test]
+fn who_held_a_key_that_others_erased_opens_nothing_with_it_behind_later_entries() {
+    let (world, mut log) = protected("a");
+    let sealed = seal(&mut log, "a", SECRET).seqno;
+    let mut reader = open(&world);
+    opened(&mut reader, sealed);
+    log.erase("a", Erase::Stream).unwrap();
+    seal(&mut log, "a", b"and on");
+    assert_eq!(reader.open_payload(sealed).unwrap_err(), LogError::PayloadErased(sealed));
 }
 
 #[test]

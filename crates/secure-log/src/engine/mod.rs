@@ -63,7 +63,7 @@ pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
 pub use crate::engine::rotation::RotatedKey;
 use crate::engine::rotation::{Introduced, KnownKeys, Successor};
-pub use crate::engine::sealing::Opened;
+pub use crate::engine::sealing::{Opened, OpenedEntry};
 pub use crate::engine::segment::SignedSegment;
 use crate::engine::stream::StreamCache;
 pub(crate) use crate::engine::write::Batch;

@@ -38,6 +38,9 @@ impl fmt::Debug for Opened {
     }
 }
 
+/// An entry as it stands, and what was sealed in it or why that does not open.
+pub type OpenedEntry = (Entry, Result<Opened, LogError>);
+
 /// What seals a batch's entries of one stream.
 pub(super) struct Sealer {
     stream: Box<str>,
@@ -109,13 +112,7 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// The entries of a stream that [`SecureLog::read_page`] answers, with what was sealed in each: one that does not open says
     /// why, and keeps no other from being opened. Each data key is unwrapped once.
-    pub fn open_page(
-        &mut self,
-        stream: &str,
-        from: u64,
-        to: u64,
-        limit: u32,
-    ) -> Result<Vec<(Entry, Result<Opened, LogError>)>, LogError> {
+    pub fn open_page(&mut self, stream: &str, from: u64, to: u64, limit: u32) -> Result<Vec<OpenedEntry>, LogError> {
         self.reading(|log| {
             let page = log.page_once(Some(stream), from, to, limit)?;
             let mut keys = StreamKeys::default();
