@@ -37,7 +37,13 @@ impl Verifier {
         // A linker without anything: it is given nothing to reach out with.
         let verifier = FileVerifier::instantiate(&mut store, &self.component, &Linker::new(&self.engine))?;
         let verification = verifier.secure_log_verify_verifier().verification();
-        let options = Options { policy: Some(policy.into()), origin: None, mac_keys: Vec::new(), time: None };
+        let options = Options {
+            policy: Some(policy.into()),
+            origin: None,
+            mac_keys: Vec::new(),
+            wrapping_keys: Vec::new(),
+            time: None,
+        };
         let verifying = verification.call_begin(&mut store, &options)?.map_err(|wrong| Error::msg(wrong.message))?;
         for bytes in bytes.chunks(piece) {
             if !verification.call_push(&mut store, verifying, bytes)? {

@@ -24,7 +24,7 @@ use secure_log::hash::HmacKey;
 use secure_log::time::Timestamp;
 use secure_log::verify::Trust;
 use wrapping::GivenKey;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 struct Verifier;
 
@@ -47,7 +47,9 @@ enum State {
 impl GuestVerification for Verification {
     fn begin(mut options: Options) -> Result<verifier::Verification, OptionsError> {
         let mac_keys = Zeroizing::new(core::mem::take(&mut options.mac_keys));
-        let trust = trust(&options, &mac_keys)?;
+        let trust = trust(&options, &mac_keys);
+        options.wrapping_keys.iter_mut().for_each(|given| given.key.zeroize());
+        let trust = trust?;
         let reading = FileVerifier::new(trust).map_err(|error| wrong(WrongOption::Trust, error.to_string()))?;
         let verification =
             Verification { state: RefCell::new(State::Reading(Box::new(reading))), time: time(options.time)? };
