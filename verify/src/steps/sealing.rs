@@ -394,7 +394,7 @@ fn unsupported(session: &mut Session) -> Result<Done> {
     let Some((mut log, config)) = session.elsewhere_with("unsupported", with_label)? else { return no_place() };
     log.open(&config)??;
     let made = log.create_stream_with("p", &tiered(Tier::Protected))?;
-    let answer = made.and_then(|_| Ok(()));
+    let answer = made.map(drop);
     let answer = match answer {
         Ok(()) => log.append_sealed("p", "e", Severity::Info, "verify", b"secret", "text")?.map(drop),
         refused => refused,
