@@ -29,7 +29,7 @@ main() {
     step "golden files: those of the first reference reader are as they were" check_first_golden_files
     step "attack table: the tests that docs/attacks.md names are there" check_attack_table
     step "clippy" check_clippy
-    step "tests" cargo test --locked --workspace
+    step "tests" cargo test --locked --workspace --no-fail-fast
     step "audit profile: its examples run" check_audit_examples
     step "features" check_features
     step "documentation" check_documentation
