@@ -189,7 +189,7 @@ impl Instance {
         policy: &str,
         mac_keys: &[Vec<u8>],
         piece: usize,
-    ) -> Result<std::result::Result<evidence::BundleReport, String>> {
+    ) -> Result<std::result::Result<evidence::BundleReport, evidence::ArgumentError>> {
         let (store, evidence) = (&mut self.store, self.stack.secure_log_log_evidence());
         let verification = match evidence.call_verify(&mut *store, policy, mac_keys)? {
             Ok(verification) => verification,

@@ -8,7 +8,8 @@ use secure_log::hash::HmacKey;
 use secure_log::verify::{PolicyError, Trust, TrustError};
 use zeroize::Zeroizing;
 
-use crate::bindings::exports::secure_log::log::{evidence, types};
+use crate::bindings::exports::secure_log::log::evidence::{self, ArgumentError, WrongArgument};
+use crate::bindings::exports::secure_log::log::types;
 use crate::convert;
 use crate::exports::{Component, with};
 
@@ -32,18 +33,32 @@ impl evidence::Guest for Component {
         Ok(evidence::Bundle::new(Bundle(RefCell::new(begun))))
     }
 
-    fn verify(policy: String, mac_keys: Vec<Vec<u8>>) -> Result<evidence::Verification, String> {
+    fn verify(policy: String, mac_keys: Vec<Vec<u8>>) -> Result<evidence::Verification, ArgumentError> {
         let mac_keys = Zeroizing::new(mac_keys);
-        let mut trust: Trust = policy.parse().map_err(|error: PolicyError| error.to_string())?;
+        let mut trust: Trust = policy.parse().map_err(policy_error)?;
         for (number, key) in (1..).zip(mac_keys.iter()) {
-            let key = <[u8; 32]>::try_from(&key[..])
-                .map(Zeroizing::new)
-                .map_err(|_| format!("key {number} of the keyed suite has {} bytes, and not 32", key.len()))?;
+            let key = <[u8; 32]>::try_from(&key[..]).map(Zeroizing::new).map_err(|_| {
+                let message = format!("key {number} of the keyed suite has {} bytes, and not 32", key.len());
+                wrong(WrongArgument::MacKey, message)
+            })?;
             trust.add_hmac_key(HmacKey::new(*key));
         }
-        let verifier = BundleVerifier::new(trust).map_err(|error: TrustError| error.to_string())?;
+        let verifier =
+            BundleVerifier::new(trust).map_err(|error: TrustError| wrong(WrongArgument::Trust, error.to_string()))?;
         Ok(evidence::Verification::new(Verification(RefCell::new(Some(verifier)))))
     }
+}
+
+fn policy_error(error: PolicyError) -> ArgumentError {
+    ArgumentError {
+        line: error.line as u32,
+        column: error.column as u32,
+        ..wrong(WrongArgument::Policy, error.to_string())
+    }
+}
+
+fn wrong(wrong: WrongArgument, message: String) -> ArgumentError {
+    ArgumentError { wrong, line: 0, column: 0, message }
 }
 
 impl evidence::GuestBundle for Bundle {

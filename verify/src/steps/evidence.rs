@@ -5,7 +5,7 @@ use wasmtime::{Result, ensure};
 
 use super::{Done, Group, Step, checked, entries};
 use crate::expect::{equal, refused, shown};
-use crate::host::evidence::{BundleReport, Claim, StreamClaim, StreamPart, Subject};
+use crate::host::evidence::{BundleReport, Claim, StreamClaim, StreamPart, Subject, WrongArgument};
 use crate::host::types::SeqnoRange;
 use crate::host::writer::Verdict;
 use crate::host::{Instance, LogError};
@@ -127,8 +127,8 @@ fn not_there(session: &mut Session) -> Result<Done> {
     let log = session.log()?;
     refused!("no such stream", log.evidence(&nobody, None)?, LogError::StreamNotFound(_))?;
     let no_policy = log.verify_evidence(b"", "log nonsense\n", &[], 1)?;
-    refused!("a policy that is none", no_policy, text if text.contains("line 1"))?;
+    refused!("a policy that is none", no_policy, why if (why.wrong, why.line, why.column) == (WrongArgument::Policy, 1, 5))?;
     let short = log.verify_evidence(b"", "quorum none\n", &[vec![0; 32], vec![0; 31]], 1)?;
-    refused!("a key that is none", short, text if text.contains("key 2"))?;
+    refused!("a key that is none", short, why if why.wrong == WrongArgument::MacKey && why.message.contains("key 2"))?;
     checked("no such entry, stream, order, head, policy or key")
 }

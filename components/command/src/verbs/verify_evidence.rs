@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{JSON, MAX_POLICY_BYTES, POLICY, Verb};
 use crate::arguments::{Flag, Given, Syntax, Takes};
-use crate::bindings::secure_log::log::evidence;
+use crate::bindings::secure_log::log::evidence::{self, ArgumentError, WrongArgument};
 use crate::bindings::secure_log::log::writer::Verdict;
 use crate::failure::{Exit, Failure};
 use crate::input;
@@ -40,8 +40,7 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
         })?,
     };
     let mac_keys = Zeroizing::new(given.values(&MAC_KEY).map(mac_key).collect::<Result<Vec<_>, _>>()?);
-    let verification =
-        evidence::verify(&policy, &mac_keys).map_err(|why| Failure::usage(format!("the policy: {why}")))?;
+    let verification = evidence::verify(&policy, &mac_keys).map_err(unusable)?;
     input::pieces(|bytes| verification.push(bytes))?;
     let found = verification.finish();
     let exit = match found.report.verdict {
@@ -51,6 +50,13 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     };
     out.show(&view::evidence(found));
     Ok(exit)
+}
+
+fn unusable(error: ArgumentError) -> Failure {
+    match error.wrong {
+        WrongArgument::Policy | WrongArgument::Trust => Failure::usage(format!("the policy: {}", error.message)),
+        WrongArgument::MacKey => Failure::usage(format!("--mac-key: {}", error.message)),
+    }
 }
 
 /// The key in a file of a folder that was opened for the command: on the command line everybody would see it.
