@@ -152,6 +152,11 @@ impl Session {
         matches!(self.place, Place::Files | Place::Servers(_) | Place::Pipes(_))
     }
 
+    /// Whether a log that `elsewhere` keeps is in files of this machine.
+    pub fn has_files(&self) -> bool {
+        matches!(self.place, Place::Files | Place::Servers(_))
+    }
+
     /// Address of the witness that cosigns the heads of the log under test, if one does.
     pub fn witness(&self) -> Option<String> {
         witness_url().filter(|_| self.stack.calls_out())
