@@ -326,7 +326,8 @@ show_end() {
     local output
     output=$(output_of "$1")
     printf 'FAILED: %s; of the %d lines in %s those that say so, and the last:\n' "$1" "$(wc -l <"$output")" "$output"
-    { grep -E 'FAILED|panicked|^error' "$output" | head -n "$repeated_lines"; tail -n "$repeated_lines" "$output"; } | sed 's/^/    /'
+    # Where nothing says so, grep fails.
+    { grep -m "$repeated_lines" -E 'FAILED|panicked|^error' "$output" || true; tail -n "$repeated_lines" "$output"; } | sed 's/^/    /'
 }
 
 main
