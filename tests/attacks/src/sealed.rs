@@ -47,7 +47,7 @@ fn deleted_and_swapped(stacks: &Stacks, kept: Kept) -> Result<Seen> {
     let edits: [Edit; 9] = [
         ("deleted", |records| records.retain(|r| !is_key_of(r, "a")), gone.clone(), "data-key-missing"),
         ("moved to another stream", |records| key_of(records, "a").stream = "b".into(), gone, "data-key-missing"),
-        ("swapped for another stream's", swap, Said::Valid, "data-key-refused"),
+        ("swapped for another stream's", |records| swap(records), Said::Valid, "data-key-refused"),
         ("changed in one bit", |records| key_of(records, "a").wrapped[40] ^= 1, Said::Valid, "data-key-refused"),
         ("cut", |records| key_of(records, "a").wrapped.truncate(30), Said::Valid, "data-key-refused"),
         ("made longer", |records| key_of(records, "a").wrapped.push(0), Said::Valid, "data-key-refused"),
@@ -212,7 +212,7 @@ fn key_of<'r>(records: &'r mut [OwnedRecord], stream: &str) -> &'r mut DataKeyRo
     key.expect("the stream has a data key")
 }
 
-fn swap(records: &mut Vec<OwnedRecord>) {
+fn swap(records: &mut [OwnedRecord]) {
     let of_b = key_of(records, "b").wrapped.clone();
     let of_a = core::mem::replace(&mut key_of(records, "a").wrapped, of_b);
     key_of(records, "b").wrapped = of_a;
