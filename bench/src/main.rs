@@ -55,7 +55,7 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 16] {
         // Long enough that the start of a thread or an instance counts for little.
         ("verify-file", counts.batches * 5),
         // By the component that imports nothing, over the file that was just verified.
-        ("verifier", counts.batches * 5),
+        ("verifier", counts.batches),
         ("durable", counts.durable),
         ("threads", counts.durable * 16),
         // Long enough for several heads to be signed.

@@ -51,7 +51,7 @@ impl Part for Native {
             "append-sealed" => self.append_sealed(entries),
             "verify-memory" => self.verify_memory(),
             "append-file" => self.append_file(entries),
-            "verify-file" => self.verify_file(),
+            "verify-file" => self.verify_file(entries),
             "durable" => self.durable(entries),
             "threads" => self.threads(entries),
             "slow-key" => self.append_by_slow_key(entries),
@@ -161,9 +161,12 @@ impl Native {
         Ok(vec![Sample::new("append-batch", "file", appended, seconds)])
     }
 
-    fn verify_file(&mut self) -> Result<Vec<Sample>, Failure> {
+    /// The log that was appended to just now, grown to so many entries.
+    fn verify_file(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
         let path = self.folder.join("batches.jsonl");
         let mut log = open(FileStore::open(&path)?)?;
+        let missing = entries.saturating_sub(log.size());
+        append(&mut log, &self.batch(), missing)?;
         let (report, seconds) = timed(|| log.verify_log())?;
         let engine = Sample::new("verify", "file", valid(&report)?, seconds);
         let key = log.status().head_key.ok_or("the log has no key")?;
