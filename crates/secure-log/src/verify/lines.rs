@@ -123,6 +123,8 @@ struct Piece {
     lines: Range<usize>,
 }
 
+/// How often a thread looks whether it is its turn before it sleeps: for some tens of microseconds.
+const LOOKS_BEFORE_SLEEP: u32 = 2000;
 /// How many lines a piece has at the most, of a block that is not damaged: what is said of damage is said of a commit as a whole.
 const PIECE_LINES: usize = 400;
 
@@ -203,8 +205,7 @@ fn work(
         let block = piece.as_block();
         let ahead: Vec<_> =
             block.lines().take(MAX_LINES_AHEAD).map(|line| preparation.read(line, &mut scratch)).collect();
-        let mut bench =
-            turn.wait_while(lock(bench), |bench| bench.judged != piece.number).unwrap_or_else(PoisonError::into_inner);
+        let mut bench = wait_for_turn(bench, turn, piece.number);
         let goes_on = bench.judge.block(&block, &ahead, preparation);
         bench.judged += 1;
         if goes_on {
@@ -217,6 +218,20 @@ fn work(
         drop(ahead);
         spent = Arc::into_inner(piece.of).map_or_else(Vec::new, |block| block.bytes);
     }
+}
+
+/// The bench, when the pieces before this one were judged.
+fn wait_for_turn<'b, P>(bench: &'b Mutex<Bench<P>>, turn: &Condvar, number: u64) -> MutexGuard<'b, Bench<P>> {
+    // The one before it is mostly done in less time than it takes to fall asleep and be woken.
+    for _ in 0..LOOKS_BEFORE_SLEEP {
+        if let Ok(bench) = bench.try_lock()
+            && bench.judged == number
+        {
+            return bench;
+        }
+        core::hint::spin_loop();
+    }
+    turn.wait_while(lock(bench), |bench| bench.judged != number).unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that panicked ends the verification by its panic, so that what it leaves is of no further use.
