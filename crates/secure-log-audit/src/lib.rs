@@ -27,8 +27,13 @@
 //! keeps events as it keeps any other entry; deciding what is allowed is up to whoever records the decision here.
 #![forbid(unsafe_code)]
 
+// Before those that use its macro.
+#[macro_use]
+mod table;
+
 mod action;
 mod actor;
+mod beneath;
 mod conceal;
 mod development;
 mod error;
@@ -45,6 +50,7 @@ mod words;
 
 pub use crate::action::{Action, ActionKind, Category, MemberInfo};
 pub use crate::actor::{Actor, Principal, PrincipalKind};
+pub use crate::beneath::{ErrorOf, EventLog, EventLogError, LogVerdict, Meaning, Place, ReportOf};
 pub use crate::conceal::{COMMITMENT_LABEL, Concealed, Disclosure};
 pub use crate::development::{DEVELOPMENT_MAC_LABEL, use_development_key};
 pub use crate::error::{AuditError, EventError};

@@ -1,6 +1,7 @@
 //! The profile over a store that a test can look into.
 
 mod guarding;
+mod interface;
 mod interleaved;
 mod page;
 mod place;
