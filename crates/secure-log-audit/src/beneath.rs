@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use secure_log::engine::{Appended, CommitInfo, NewEntry, NumberedStream};
-use secure_log::entry::{Entry, SigningRule, StreamRules};
+use secure_log::engine::{Appended, CommitInfo, Erase, NewEntry, NumberedStream};
+use secure_log::entry::{Entry, SigningRule, StreamRules, Tier};
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
 use secure_log::limits::Invalid;
@@ -11,6 +11,7 @@ use secure_log::providers::RandomError;
 use secure_log::shared::SharedLog;
 use secure_log::store::SecureLogStore;
 use secure_log::verify::{Report, Verdict};
+use zeroize::Zeroizing;
 
 use crate::log::SessionSuite;
 
@@ -53,6 +54,18 @@ pub trait EventLog {
     /// Closes a stream to producers for ever.
     fn deprecate_stream(&self, stream: &str) -> Result<CommitInfo, Self::Error>;
 
+    /// Makes a stream whose payloads are sealed.
+    fn create_protected_stream(&self, stream: &str) -> Result<(), Self::Error>;
+
+    /// Appends one entry with its payload sealed, durably, to a stream that seals.
+    fn append_sealed(&self, entry: &NewEntry<'_>) -> Result<(), Self::Error>;
+
+    /// Entries of a stream from `from` to `to`, at most `limit`, by their seqnos: what was sealed in each, or why it does not open.
+    fn open_page(&self, stream: &str, from: u64, to: u64, limit: u32) -> Result<OpenedPage<Self::Error>, Self::Error>;
+
+    /// Destroys data keys of a stream, on record: how many, and whether there are more.
+    fn erase_stream(&self, stream: &str) -> Result<(u64, bool), Self::Error>;
+
     /// How many entries there are.
     fn size(&self) -> Result<u64, Self::Error>;
 
@@ -78,6 +91,9 @@ pub trait EventLog {
     /// What that verification came to.
     fn verdict(report: &Self::Report) -> LogVerdict<Self::Error>;
 }
+
+/// Entries by their seqnos: what was sealed in each, or why it does not open.
+pub type OpenedPage<E> = Vec<(u64, Result<Zeroizing<Vec<u8>>, E>)>;
 
 /// What the verification of a log came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +121,12 @@ pub enum Meaning {
     StreamExists,
     /// The stream takes no more entries.
     StreamDeprecated,
+    /// The stream seals nothing, or is not there.
+    StreamNotProtected,
+    /// The payload is not sealed.
+    NotSealed,
+    /// What was sealed was erased, on record.
+    PayloadErased,
     /// Entries cannot be re-hashed for want of their key.
     KeyMissing,
     /// Something in the log is wrong.
@@ -119,6 +141,9 @@ impl EventLogError for LogError {
             LogError::StreamNotFound(_) => Meaning::StreamNotFound,
             LogError::StreamExists(_) => Meaning::StreamExists,
             LogError::StreamDeprecated(_) => Meaning::StreamDeprecated,
+            LogError::StreamNotProtected(_) => Meaning::StreamNotProtected,
+            LogError::NotSealed(_) => Meaning::NotSealed,
+            LogError::PayloadErased(_) => Meaning::PayloadErased,
             LogError::MacKeyMissing { .. } => Meaning::KeyMissing,
             LogError::ChainBroken { .. }
             | LogError::InclusionMismatch { .. }
@@ -153,6 +178,25 @@ impl<S: SecureLogStore> EventLog for SharedLog<S> {
 
     fn deprecate_stream(&self, stream: &str) -> Result<CommitInfo, LogError> {
         self.lock().deprecate_stream(stream)
+    }
+
+    fn create_protected_stream(&self, stream: &str) -> Result<(), LogError> {
+        let rules = StreamRules { tier: Tier::Protected, ..StreamRules::default() };
+        self.lock().create_stream(stream, &rules).map(drop)
+    }
+
+    fn append_sealed(&self, entry: &NewEntry<'_>) -> Result<(), LogError> {
+        SharedLog::append_sealed(self, entry).map(drop)
+    }
+
+    fn open_page(&self, stream: &str, from: u64, to: u64, limit: u32) -> Result<OpenedPage<LogError>, LogError> {
+        let page = self.lock().open_page(stream, from, to, limit)?;
+        Ok(page.into_iter().map(|(entry, opened)| (entry.seqno, opened.map(|opened| opened.payload))).collect())
+    }
+
+    fn erase_stream(&self, stream: &str) -> Result<(u64, bool), LogError> {
+        let erased = self.lock().erase(stream, Erase::Stream)?;
+        Ok((erased.keys.len() as u64, erased.more))
     }
 
     fn size(&self) -> Result<u64, LogError> {

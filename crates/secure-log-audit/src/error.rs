@@ -25,6 +25,15 @@ pub enum AuditError<E = LogError> {
     NotAnEvent(u64),
     /// The entry does not say that something is about to begin.
     NothingBegun(u64),
+    /// The log keeps no salt of this member of the event.
+    SaltNotKept {
+        /// The entry of the event.
+        seqno: u64,
+        /// The member.
+        member: String,
+    },
+    /// Salts of the session of this event were erased, and what is left has none of it: nobody can show the value any more.
+    SaltErased(u64),
     /// No session has this id.
     SessionNotFound(String),
     /// The session has ended and takes no more events.
@@ -42,6 +51,15 @@ impl<E: fmt::Display> fmt::Display for AuditError<E> {
             }
             AuditError::NotAnEvent(seqno) => write!(f, "entry {seqno} was not written by the audit profile"),
             AuditError::NothingBegun(seqno) => write!(f, "entry {seqno} does not say that something is about to begin"),
+            AuditError::SaltNotKept { seqno, member } => {
+                write!(f, "the log keeps no salt of {member:?} of entry {seqno}")
+            }
+            AuditError::SaltErased(seqno) => {
+                write!(
+                    f,
+                    "salts of the session of entry {seqno} were erased: its commitments stand for nothing any more"
+                )
+            }
             AuditError::SessionNotFound(id) => write!(f, "there is no session {id:?}"),
             AuditError::SessionEnded(id) => write!(f, "session {id:?} has ended and takes no more events"),
             AuditError::Log(error) => error.fmt(f),

@@ -146,7 +146,7 @@ impl Event {
     }
 
     /// Reads an event in any spelling, for whoever writes one by hand. `id`, `category` and `outcome` may be absent: the event
-    /// then has this id, the category of its action, and ended well.
+    /// then has this id, the category of its action, and ended well, or as denied where its authorization is.
     ///
     /// ```
     /// use secure_log_audit::{Event, EventId, Json, Outcome};
@@ -160,8 +160,13 @@ impl Event {
     pub fn from_json(json: Json, id: EventId) -> Result<Event, EventError> {
         let mut members = Members::new("event", json)?;
         let given: Option<EventId> = members.take("id")?;
-        let (category, outcome) = (members.take("category")?, members.take("outcome")?);
-        let event = Event::of_members(members, given.unwrap_or(id), category, outcome)?;
+        let category = members.take("category")?;
+        let outcome: Option<Json> = members.take("outcome")?;
+        let unsaid = outcome.is_none();
+        let mut event = Event::of_members(members, given.unwrap_or(id), category, outcome)?;
+        if let (true, Authorization::Denied { reason }) = (unsaid, &event.authorization) {
+            event.outcome = Outcome::denied(reason.clone());
+        }
         // Only what can be written is an event.
         event.encode().map(|_| event)
     }
@@ -182,7 +187,7 @@ impl Event {
             action: Action::decode(members.take("action")?)?,
             target: members.take("target")?,
             authorization: Authorization::decode(members.take("authorization")?)?,
-            outcome: outcome.map_or(Ok(Outcome::Success), Outcome::decode)?,
+            outcome: outcome.map(Outcome::decode).transpose()?.unwrap_or(Outcome::Success),
             correlation: members.take("correlation")?,
             completes: members.take("completes")?,
             details: details.unwrap_or_default(),

@@ -45,12 +45,13 @@ mod log;
 mod member;
 mod outcome;
 mod review;
+mod salts;
 mod session;
 mod words;
 
 pub use crate::action::{Action, ActionKind, Category, MemberInfo};
 pub use crate::actor::{Actor, Principal, PrincipalKind};
-pub use crate::beneath::{ErrorOf, EventLog, EventLogError, LogVerdict, Meaning, Place, ReportOf};
+pub use crate::beneath::{ErrorOf, EventLog, EventLogError, LogVerdict, Meaning, OpenedPage, Place, ReportOf};
 pub use crate::conceal::{COMMITMENT_LABEL, Concealed, Disclosure};
 pub use crate::development::{DEVELOPMENT_MAC_LABEL, use_development_key};
 pub use crate::error::{AuditError, EventError};
@@ -63,4 +64,5 @@ pub use crate::outcome::{Authorization, AuthorizationKind, Outcome, OutcomeKind}
 pub use crate::review::{
     AuditFinding, AuditProblem, AuditReport, AuditVerdict, MAX_LISTED, Review, SessionReport, Unfinished,
 };
+pub use crate::salts::{SALT_V1, SALTS_PREFIX};
 pub use crate::session::{Recorded, SESSION_PREFIX, Session, SessionInfo, SessionState};

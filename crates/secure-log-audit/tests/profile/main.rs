@@ -6,5 +6,6 @@ mod interleaved;
 mod page;
 mod place;
 mod recording;
+mod salts;
 mod suites;
 mod tampering;
