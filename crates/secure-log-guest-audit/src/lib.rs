@@ -4,7 +4,7 @@
 //! records events in. A macro, as the bindings of each component are types of its own.
 //! **Out of scope**: the profile (`secure-log-audit`), and events as types of wit/audit (the component `audit`).
 //!
-//! ```ignore
+//! ```text
 //! secure_log_guest_audit::import_log!(crate::bindings::secure_log::log);
 //!
 //! let audit = AuditLog::<Composed>::over(ComposedLog, Profile::default())?;
