@@ -62,7 +62,7 @@ pub use crate::json::{Json, JsonError, JsonProblem, MAX_JSON_BYTES, MAX_JSON_DEP
 pub use crate::log::{AuditLog, Filter, Logged, Page, Profile, SessionSuite};
 pub use crate::outcome::{Authorization, AuthorizationKind, Outcome, OutcomeKind};
 pub use crate::review::{
-    AuditFinding, AuditProblem, AuditReport, AuditVerdict, MAX_LISTED, Review, SessionReport, Unfinished,
+    AuditFinding, AuditProblem, AuditReport, AuditReportOf, AuditVerdict, MAX_LISTED, Review, SessionReport, Unfinished,
 };
 pub use crate::salts::{SALT_V1, SALTS_PREFIX};
 pub use crate::session::{Recorded, SESSION_PREFIX, Session, SessionInfo, SessionState};

@@ -159,6 +159,9 @@ pub struct AuditReport<R = Report, E = LogError> {
     pub development_key: bool,
 }
 
+/// What a verification of the log in a place finds.
+pub type AuditReportOf<S> = AuditReport<ReportOf<S>, ErrorOf<S>>;
+
 /// What a verification of one session found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionReport<E = LogError> {
@@ -184,7 +187,7 @@ impl<S: Place> AuditLog<S> {
     }
 
     /// Verifies the whole log, and everything that this profile recorded in it.
-    pub fn verify(&self) -> Result<AuditReport<ReportOf<S>, ErrorOf<S>>, AuditError<ErrorOf<S>>> {
+    pub fn verify(&self) -> Result<AuditReportOf<S>, AuditError<ErrorOf<S>>> {
         let report = self.log().verify_log().map_err(AuditError::Log)?;
         let mut reviewer = Reviewer::new();
         let mut verdict = match S::Log::verdict(&report) {
