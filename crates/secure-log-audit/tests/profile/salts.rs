@@ -92,6 +92,21 @@ fn a_salt_whose_event_was_recorded_at_the_second_try_is_found() {
 }
 
 #[test]
+fn a_salt_is_that_of_one_member_alone() {
+    let place = place();
+    let audit = open(&place, Some(KEK));
+    let (session, id) = (audit.session("s").unwrap(), audit.new_id().unwrap());
+    let arguments = Some(session.conceal_sealed(id, "arguments", SECRET).unwrap());
+    let result = Some(audit.conceal(SECRET).unwrap().0);
+    let call = Action::McpToolCall { server: "files".into(), tool: "read".into(), arguments, result };
+    let event = Event::new(id, Principal::user("alice"), Authorization::NotRequired, call);
+    let seqno = session.record(&event).unwrap().seqno;
+    assert_eq!(audit.discloses_sealed(seqno, "arguments", SECRET), Ok(true));
+    let not_kept = AuditError::SaltNotKept { seqno, member: "result".into() };
+    assert_eq!(audit.discloses_sealed(seqno, "result", SECRET), Err(not_kept));
+}
+
+#[test]
 fn without_a_wrapping_key_nothing_is_kept_in_its_place() {
     let place = place();
     let audit = open(&place, None);
