@@ -24,6 +24,7 @@ main() {
     # `wac plug` gives a plug's exports to the socket only, so that the store gets its engine first.
     compose_store_sqlite
     compose secure-log-sqlite secure-log-component anchor-file "$store_sqlite" keystore-software
+    add_audit secure-log-audit "$dist/secure-log-sqlite.wasm"
     compose_store_remote
     compose secure-log-remote secure-log-component anchor-file "$store_remote" keystore-software
     compose secure-log-rpc-server rpc-server "$store_sqlite"
@@ -126,6 +127,23 @@ compose() {
         plugs+=(--plug "$(component "$plug")")
     done
     wac plug "$(component "$socket")" "${plugs[@]}" -o "$dist/$stack.wasm" || fail "$stack could not be composed"
+    show "$stack"
+}
+
+# add_audit <stack> <log>: the interfaces of a composed log, and those of the audit profile over them. `wac plug` would give out
+# the latter only.
+add_audit() {
+    local stack=$1 log=$2 script=$target/$wasm_target/release/audit-stack.wac
+    cat >"$script" <<'END'
+package secure-log:audit-stack;
+
+let log = new secure-log:composed { ... };
+let audit = new secure-log:audit-component { ...log, ... };
+export log...;
+export audit...;
+END
+    wac compose "$script" --dep "secure-log:composed=$log" --dep "secure-log:audit-component=$(component audit-component)" \
+        -o "$dist/$stack.wasm" || fail "$stack could not be composed"
     show "$stack"
 }
 

@@ -151,7 +151,8 @@ about() { printf '\n# %s\n' "$*"; }
 
 # What differs from run to run.
 normalise() {
-    sed -E -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z/<time>/g' \
+    sed -E -e 's/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/<uuid>/g' \
+        -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z/<time>/g' \
         -e 's/\b0{64}\b/<zero>/g' -e 's/\b[0-9a-f]{64}\b/<hash>/g' -e 's/\b[0-9a-f]{32}\b/<id>/g' \
         -e 's/\b[0-9a-f]{16}\b/<key-id>/g' -e 's/\+[0-9a-f]{8}\+/+<key-id>+/g' -e 's#[A-Za-z0-9+/]{42,}={0,2}#<base64>#g'
 }

@@ -43,6 +43,8 @@ main() {
     step "harness: memory stack" harness dist/secure-log-memory.wasm :memory:
     step "harness: SQLite stack" harness_sqlite_stack
     step "harness: SQLite stack in memory" harness dist/secure-log-sqlite.wasm :memory:
+    step "harness: SQLite stack with the audit profile" harness dist/secure-log-audit.wasm "$work/events.db"
+    step "harness: the same in memory" harness dist/secure-log-audit.wasm :memory:
     step "harness: remote stack, which talks to a server" harness_remote_stack
     step "harness: remote stack over a transport of the host, which is no HTTP" harness_pipe_stack
     step "reference reader: the composed stack's log is valid" read_composed_log
@@ -59,7 +61,7 @@ main() {
     step "second host: Node with jco" check_jco
     step "verifier: the same report in wasmtime, Node, Python and Rust" scripts/test-verifier.sh
     step "command: as in the transcripts" scripts/test-command.sh
-    step "README, docs/proofs.md, docs/keys.md, docs/evidence.md and docs/sealing.md: what is shown is what happens" check_readme
+    step "README, docs/proofs.md, docs/keys.md, docs/evidence.md, docs/sealing.md and docs/audit.md: what is shown is what happens" check_readme
     step "fuzz" check_fuzz
     close
 }
@@ -129,7 +131,7 @@ check_clippy() {
 # What they print ends with how many actions have no end: none.
 check_audit_examples() {
     local example said
-    for example in agent-runtime web-service; do
+    for example in quick-start agent-runtime web-service; do
         said=$(cargo run --quiet --locked -p secure-log-audit --example "$example")
         [[ $said == *"0 without an end" ]] || { say "$example: $said"; return 1; }
     done
@@ -248,7 +250,7 @@ check_jco() {
 }
 
 check_readme() {
-    PATH=$tools/python/bin:$PATH scripts/check-readme.py README.md docs/proofs.md docs/keys.md docs/evidence.md docs/sealing.md
+    PATH=$tools/python/bin:$PATH scripts/check-readme.py README.md docs/proofs.md docs/keys.md docs/evidence.md docs/sealing.md docs/audit.md
 }
 
 check_fuzz() {

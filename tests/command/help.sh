@@ -1,7 +1,7 @@
 secure-log
 secure-log --help
 secure-log --version
-for verb in open status append read open-payload head list create-stream change-suite deprecate pseudonym reseal erase close sign \
+for verb in open status append read open-payload head list create-stream change-suite deprecate pseudonym reseal erase audit close sign \
     checkpoints submissions prove prove-entry prove-consistency verify verify-entry verify-receipt compare collect-witness-rows recover key help; do
     secure-log help "$verb"
 done

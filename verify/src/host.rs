@@ -44,6 +44,7 @@ pub struct Stack {
     engine: Engine,
     prepared: SecureLogHostPre<Guest>,
     calls_out: bool,
+    has_audit: bool,
     #[cfg(feature = "pkcs11")]
     module: Option<crate::pkcs11::SharedModule>,
 }
@@ -132,11 +133,13 @@ impl Stack {
         )?;
         add(&mut linker)?;
         let calls_out = component.component_type().imports(&engine).any(|(name, _)| name.starts_with(CALLING_OUT));
+        let has_audit = crate::audit::is_exported(&component, &engine);
         let prepared = SecureLogHostPre::new(linker.instantiate_pre(&component)?)?;
         Ok(Stack {
             engine,
             prepared,
             calls_out,
+            has_audit,
             #[cfg(feature = "pkcs11")]
             module: None,
         })
@@ -145,6 +148,11 @@ impl Stack {
     /// Whether it imports what HTTP requests are made with, as one does whose store is remote.
     pub fn calls_out(&self) -> bool {
         self.calls_out
+    }
+
+    /// Whether it exports the audit profile.
+    pub fn has_audit(&self) -> bool {
+        self.has_audit
     }
 
     /// A fresh instance: it has no memory of any other.
@@ -305,15 +313,19 @@ functions! {
         sign_segment = call_sign_segment(identity: &str, segment: u64) -> Answer<(Vec<u8>, Vec<u8>)>;
         verify_segment_signature = call_verify_segment_signature(segment: u64) -> Answer<Vec<u8>>;
         verify_checkpoint_chain = call_verify_checkpoint_chain(stream: &str) -> Answer<u32>;
+        verify_entry_signatures = call_verify_entry_signatures(stream: &str) -> Answer<u64>;
     }
     secure_log_log_writer {
         append_batch = call_append_batch(batch: &[writer::NewEntries]) -> Answer<writer::BatchResult>;
+        append_signed_batch = call_append_signed_batch(batch: &[writer::NewEntries]) -> Answer<writer::BatchResult>;
         create_stream_with = call_create_stream_with(stream: &str, rules: &writer::StreamRules)
             -> Answer<writer::CommitInfo>;
         change_suite = call_change_suite(stream: &str, suite: writer::HashSuite) -> Answer<writer::CommitInfo>;
         set_ids = call_set_ids(session: &str, boot: &str) -> Answer<()>;
         last_hash = call_last_hash(stream: &str) -> Answer<Option<Vec<u8>>>;
         list_streams_page = call_list_streams_page(after: u64, limit: u32) -> Answer<writer::StreamPage>;
+        describe_streams = call_describe_streams(after: u64, limit: u32) -> Answer<Vec<writer::StreamDescription>>;
+        describe_stream = call_describe_stream(stream: &str) -> Answer<writer::StreamDescription>;
         read_page = call_read_page(stream: Option<&str>, from: u64, to: u64, limit: u32)
             -> Answer<Vec<encoder::EntryFields>>;
         sign_head = call_sign_head() -> Answer<String>;

@@ -5,6 +5,7 @@
 //! behind a log that verifies. In scope: the contract of `wit/log.wit` as a host sees it. Out of scope: crashes, speed
 //! and the inside of the engine, which the tests of the crates and `scripts/bench.sh` look at.
 
+pub mod audit;
 pub mod copy;
 pub mod endpoint;
 pub mod expect;

@@ -162,6 +162,11 @@ impl Session {
         witness_url().filter(|_| self.stack.calls_out())
     }
 
+    /// Whether the stack exports the audit profile.
+    pub fn has_audit(&self) -> bool {
+        self.stack.has_audit()
+    }
+
     /// A folder of this name among what goes when the run ends.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.scratch.folder.join(format!("anchor-of-{name}"))

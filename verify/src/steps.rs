@@ -12,6 +12,7 @@ use crate::host::writer::{HashSuite, LogStatus, MissingCheck, NewEntries, Report
 use crate::session::Session;
 
 mod anchor;
+mod audit;
 mod encoding;
 mod ending;
 mod entries;
@@ -46,6 +47,7 @@ pub const GROUPS: &[Group] = &[
     rotation::GROUP,
     keystore::GROUP,
     sealing::GROUP,
+    audit::GROUP,
     token::GROUP,
     tampering::GROUP,
     torn::GROUP,

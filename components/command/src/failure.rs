@@ -212,6 +212,14 @@ impl From<LogError> for Failure {
             .advised("the anchor was emptied, or it is another log's: find out which; after that, 'recover --reanchor' begins anew there"),
             LogError::Anchor(detail) => environment("anchor", detail),
             LogError::KeyNotFound(detail) => environment("key-not-found", detail).advised(KEYS),
+            LogError::MacKeyMissing(key) => {
+                let what = match key.configured {
+                    None => format!("stream \"{}\" is hashed under a key, and none is configured", key.stream),
+                    Some(id) => format!("stream \"{}\" is hashed under another key than {}", key.stream, hex(&id)),
+                };
+                environment("mac-key-missing", what)
+                    .advised("set SECURE_LOG_MAC_LABEL to the label of the key that the stream was made with")
+            }
             // These say themselves what to set.
             LogError::AccessDenied(detail) => environment("access-denied", detail),
             LogError::UnsupportedAlgorithm(detail) => environment("unsupported-algorithm", detail),

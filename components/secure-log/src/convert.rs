@@ -1,9 +1,9 @@
 //! Types and errors between the engine and the exported interfaces, one function a direction.
 
 use secure_log::engine::{Appended, CommitInfo, LogStatus, NewEntry, RotatedKey, SegmentProof, SignedSegment};
-use secure_log::entry::{CheckpointRef, Entry, EntryRef, Severity, SigningRule, Tier};
+use secure_log::entry::{CheckpointRef, Entry, EntryRef, Severity, SigningRule, StreamRules, Tier};
 use secure_log::error::LogError;
-use secure_log::hash::Hash;
+use secure_log::hash::{Hash, Suite};
 use secure_log::limits::{Invalid, Problem};
 use secure_log::providers::KeyError;
 use secure_log::record::{StreamRow, WitnessRow};
@@ -57,7 +57,9 @@ pub(crate) fn error(error: LogError) -> types::LogError {
         LogError::Unattested { first, last } => Wire::Unattested(types::SeqnoRange { first, last }),
         LogError::PolicyMismatch(what) => Wire::PolicyMismatch(what),
         LogError::InvalidRecord(record) => Wire::InvalidRecord(finding(&record)),
-        LogError::MacKeyMissing { .. } => Wire::KeyNotFound(error.to_string()),
+        LogError::MacKeyMissing { stream, configured } => {
+            Wire::MacKeyMissing(types::MissingMacKey { stream, configured: configured.map(|id| id.0.to_vec()) })
+        }
         LogError::Key(KeyError::NotFound(detail)) => Wire::KeyNotFound(detail),
         LogError::Key(KeyError::AccessDenied(detail)) => Wire::AccessDenied(detail),
         LogError::Key(KeyError::UnsupportedAlgorithm(detail)) => Wire::UnsupportedAlgorithm(detail),
@@ -134,6 +136,14 @@ pub(crate) fn signing_rule(rule: writer::SigningRule) -> SigningRule {
         writer::SigningRule::None => SigningRule::None,
         writer::SigningRule::Segments => SigningRule::Segments,
         writer::SigningRule::Entries => SigningRule::Entries,
+    }
+}
+
+fn signing_rule_out(rule: SigningRule) -> writer::SigningRule {
+    match rule {
+        SigningRule::None => writer::SigningRule::None,
+        SigningRule::Segments => writer::SigningRule::Segments,
+        SigningRule::Entries => writer::SigningRule::Entries,
     }
 }
 
@@ -245,6 +255,23 @@ pub(crate) fn stream(row: StreamRow) -> log::StreamInfo {
         name: row.name,
         tier: tier_out(row.rules.tier),
         description: row.rules.description,
+        deprecated_at: row.deprecated,
+    }
+}
+
+pub(crate) fn stream_description(number: u64, row: StreamRow) -> writer::StreamDescription {
+    let StreamRules { tier, suite, sign, description } = row.rules;
+    let (suite, mac_key) = match suite {
+        Suite::Sha256 => (writer::HashSuite::Sha256, None),
+        Suite::Blake3 => (writer::HashSuite::Blake3, None),
+        Suite::HmacSha256(key) => (writer::HashSuite::HmacSha256, Some(key.0.to_vec())),
+    };
+    writer::StreamDescription {
+        number,
+        name: row.name,
+        rules: writer::StreamRules { tier: tier_out(tier), suite, sign: signing_rule_out(sign), description },
+        mac_key,
+        created_at: row.created,
         deprecated_at: row.deprecated,
     }
 }

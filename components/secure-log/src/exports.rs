@@ -189,11 +189,19 @@ impl checkpoint::Guest for Component {
         u32::try_from(signed)
             .map_err(|_| types::LogError::Encoding(format!("{signed} segments are more than a u32 holds")))
     }
+
+    fn verify_entry_signatures(stream_id: String) -> Result<u64, types::LogError> {
+        with(|log| log.verify_entry_signatures(&stream_id))
+    }
 }
 
 impl writer::Guest for Component {
     fn append_batch(batch: Vec<writer::NewEntries>) -> Result<writer::BatchResult, types::LogError> {
         append_all(&batch, Log::append_batch)
+    }
+
+    fn append_signed_batch(batch: Vec<writer::NewEntries>) -> Result<writer::BatchResult, types::LogError> {
+        append_all(&batch, Log::append_signed_batch)
     }
 
     fn create_stream_with(
@@ -236,6 +244,15 @@ impl writer::Guest for Component {
             next: page.last().filter(|_| full).map(|last| last.number),
             streams: page.into_iter().map(|stream| convert::stream(stream.row)).collect(),
         })
+    }
+
+    fn describe_streams(after: u64, limit: u32) -> Result<Vec<writer::StreamDescription>, types::LogError> {
+        let page = with(|log| log.streams(after, limit))?;
+        Ok(page.into_iter().map(|stream| convert::stream_description(stream.number, stream.row)).collect())
+    }
+
+    fn describe_stream(stream_id: String) -> Result<writer::StreamDescription, types::LogError> {
+        with(|log| log.stream(&stream_id)).map(|row| convert::stream_description(0, row))
     }
 
     fn read_page(

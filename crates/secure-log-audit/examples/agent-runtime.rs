@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-struct Runtime<'a, S> {
+struct Runtime<'a, S: SecureLogStore> {
     session: Session<S>,
     root: &'a Path,
     token: &'a str,

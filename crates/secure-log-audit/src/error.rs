@@ -11,7 +11,7 @@ use crate::json::JsonError;
 /// Why a call failed. Each variant says what the caller should conclude.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AuditError {
+pub enum AuditError<E = LogError> {
     /// The event cannot be recorded as it is; nothing was written.
     Event(EventError),
     /// An entry of this profile does not hold what the profile writes.
@@ -23,15 +23,26 @@ pub enum AuditError {
     },
     /// The entry is none of this profile.
     NotAnEvent(u64),
+    /// The entry does not say that something is about to begin.
+    NothingBegun(u64),
+    /// The log keeps no salt of this member of the event.
+    SaltNotKept {
+        /// The entry of the event.
+        seqno: u64,
+        /// The member.
+        member: String,
+    },
+    /// Salts of the session of this event were erased, and what is left has none of it: nobody can show the value any more.
+    SaltErased(u64),
     /// No session has this id.
     SessionNotFound(String),
     /// The session has ended and takes no more events.
     SessionEnded(String),
     /// The log did not do what it was asked: see there what to conclude.
-    Log(LogError),
+    Log(E),
 }
 
-impl fmt::Display for AuditError {
+impl<E: fmt::Display> fmt::Display for AuditError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AuditError::Event(problem) => write!(f, "the event cannot be recorded: {problem}"),
@@ -39,6 +50,16 @@ impl fmt::Display for AuditError {
                 write!(f, "entry {seqno} is no event of the audit profile: {problem}")
             }
             AuditError::NotAnEvent(seqno) => write!(f, "entry {seqno} was not written by the audit profile"),
+            AuditError::NothingBegun(seqno) => write!(f, "entry {seqno} does not say that something is about to begin"),
+            AuditError::SaltNotKept { seqno, member } => {
+                write!(f, "the log keeps no salt of {member:?} of entry {seqno}")
+            }
+            AuditError::SaltErased(seqno) => {
+                write!(
+                    f,
+                    "salts of the session of entry {seqno} were erased: its commitments stand for nothing any more"
+                )
+            }
             AuditError::SessionNotFound(id) => write!(f, "there is no session {id:?}"),
             AuditError::SessionEnded(id) => write!(f, "session {id:?} has ended and takes no more events"),
             AuditError::Log(error) => error.fmt(f),
@@ -46,10 +67,17 @@ impl fmt::Display for AuditError {
     }
 }
 
-impl std::error::Error for AuditError {}
+impl<E: fmt::Debug + fmt::Display> std::error::Error for AuditError<E> {}
 
-impl From<EventError> for AuditError {
-    fn from(problem: EventError) -> AuditError {
+impl<E> AuditError<E> {
+    /// What has a place among the errors of the log.
+    pub(crate) fn of_log(error: impl Into<E>) -> AuditError<E> {
+        AuditError::Log(error.into())
+    }
+}
+
+impl<E> From<EventError> for AuditError<E> {
+    fn from(problem: EventError) -> AuditError<E> {
         AuditError::Event(problem)
     }
 }

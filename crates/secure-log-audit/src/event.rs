@@ -68,6 +68,11 @@ impl Event {
         Event { outcome, ..self }
     }
 
+    /// What says how this ended, which was about to begin: an event with this id.
+    pub(crate) fn end(self, id: EventId) -> Event {
+        Event { id, completes: Some(self.id), ..self }
+    }
+
     /// The same with a target.
     pub fn on(self, kind: impl Into<String>, id: impl Into<String>) -> Event {
         Event { target: Some(Target { kind: kind.into(), id: id.into() }), ..self }
@@ -134,25 +139,64 @@ impl Event {
     /// Reads what [`Event::encode`] writes, and nothing else.
     pub fn decode(payload: &[u8]) -> Result<Event, EventError> {
         let mut members = Members::new("event", Json::parse(payload)?)?;
+        let (id, category, outcome) = (members.take("id")?, members.take("category")?, members.take("outcome")?);
+        let event = Event::of_members(members, id, Some(category), Some(outcome))?;
+        // Another spelling of the same event would be another payload.
+        if event.encode()? != payload { Err(EventError::NotCanonical) } else { Ok(event) }
+    }
+
+    /// Reads an event in any spelling, for whoever writes one by hand. `id`, `category` and `outcome` may be absent: the event
+    /// then has this id, the category of its action, and ended well, or as denied where its authorization is.
+    ///
+    /// ```
+    /// use secure_log_audit::{Event, EventId, Json, Outcome};
+    ///
+    /// let text = br#"{"actor": {"kind": "user", "id": "alice"}, "authorization": {"kind": "not-required"},
+    ///                 "action": {"kind": "file-delete", "path": "/srv/report.txt"}}"#;
+    /// let event = Event::from_json(Json::parse(text)?, EventId([7; 16]))?;
+    /// assert_eq!((event.event_type().as_str(), event.outcome), ("file-delete.success", Outcome::Success));
+    /// # Ok::<(), secure_log_audit::EventError>(())
+    /// ```
+    pub fn from_json(json: Json, id: EventId) -> Result<Event, EventError> {
+        let mut members = Members::new("event", json)?;
+        let given: Option<EventId> = members.take("id")?;
+        let category = members.take("category")?;
+        let outcome: Option<Json> = members.take("outcome")?;
+        let unsaid = outcome.is_none();
+        let mut event = Event::of_members(members, given.unwrap_or(id), category, outcome)?;
+        if let (true, Authorization::Denied { reason }) = (unsaid, &event.authorization) {
+            event.outcome = Outcome::denied(reason.clone());
+        }
+        // Only what can be written is an event.
+        event.encode().map(|_| event)
+    }
+
+    fn of_members(
+        mut members: Members,
+        id: EventId,
+        category: Option<Category>,
+        outcome: Option<Json>,
+    ) -> Result<Event, EventError> {
         let details: Option<Object> = members.take("details")?;
-        let category: Category = members.take("category")?;
+        if details.as_ref().is_some_and(Object::is_empty) {
+            return Err(EventError::Unusable { member: "details", expected: "an object that is not empty" });
+        }
         let event = Event {
-            id: members.take("id")?,
+            id,
             actor: Actor::decode(members.take("actor")?)?,
             action: Action::decode(members.take("action")?)?,
             target: members.take("target")?,
             authorization: Authorization::decode(members.take("authorization")?)?,
-            outcome: Outcome::decode(members.take("outcome")?)?,
+            outcome: outcome.map(Outcome::decode).transpose()?.unwrap_or(Outcome::Success),
             correlation: members.take("correlation")?,
             completes: members.take("completes")?,
             details: details.unwrap_or_default(),
         };
         members.finish()?;
-        if category != event.category() {
+        if category.is_some_and(|category| category != event.category()) {
             return Err(EventError::Contradiction("the category is not that of the action"));
         }
-        // Another spelling of the same event would be another payload.
-        if event.encode()? != payload { Err(EventError::NotCanonical) } else { Ok(event) }
+        Ok(event)
     }
 
     fn check(&self) -> Result<(), EventError> {

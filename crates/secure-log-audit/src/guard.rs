@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use secure_log::store::SecureLogStore;
+use secure_log::error::LogError;
 
 use crate::action::{Action, ActionKind};
+use crate::beneath::{ErrorOf, Place};
 use crate::error::{AuditError, EventError};
 use crate::event::Event;
 use crate::id::EventId;
@@ -16,14 +17,14 @@ use crate::session::{Recorded, Session};
 /// What is about to begin is recorded first, and how it ended afterwards. Where the first cannot be made durable, the action
 /// does not begin. Where the second is missing, because the program crashed or nobody recorded it,
 /// [`crate::AuditLog::review`] lists an action without an end.
-pub struct Guard<S> {
+pub struct Guard<S: Place> {
     session: Session<S>,
 }
 
 /// Why an action must not begin.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Refused {
+pub enum Refused<E = LogError> {
     /// It is not allowed. That it was asked for is in the log.
     Denied {
         /// Why.
@@ -33,10 +34,10 @@ pub enum Refused {
     },
     /// It could not be recorded that it begins. Where the log does not know whether it is recorded after all, a review finds
     /// an action without an end that never began.
-    Unrecorded(AuditError),
+    Unrecorded(AuditError<E>),
 }
 
-impl fmt::Display for Refused {
+impl<E: fmt::Display> fmt::Display for Refused<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refused::Denied { reason, .. } => write!(f, "not allowed: {reason}"),
@@ -45,14 +46,14 @@ impl fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl<E: fmt::Debug + fmt::Display> std::error::Error for Refused<E> {}
 
 /// What became of an action that was to be run.
 #[derive(Debug, PartialEq)]
 #[non_exhaustive]
-pub enum RunError<T, E> {
+pub enum RunError<T, E, L = LogError> {
     /// It did not run.
-    Refused(Refused),
+    Refused(Refused<L>),
     /// It ran and failed, and the log says so.
     Failed(E),
     /// It ran, and the log does not say how it ended.
@@ -60,11 +61,11 @@ pub enum RunError<T, E> {
         /// What it came to.
         result: Result<T, E>,
         /// Why that is not recorded.
-        error: AuditError,
+        error: AuditError<L>,
     },
 }
 
-impl<T, E: fmt::Display> fmt::Display for RunError<T, E> {
+impl<T, E: fmt::Display, L: fmt::Display> fmt::Display for RunError<T, E, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Refused(refused) => refused.fmt(f),
@@ -74,12 +75,18 @@ impl<T, E: fmt::Display> fmt::Display for RunError<T, E> {
     }
 }
 
-impl<T: fmt::Debug, E: fmt::Debug + fmt::Display> std::error::Error for RunError<T, E> {}
+impl<T, E, L> std::error::Error for RunError<T, E, L>
+where
+    T: fmt::Debug,
+    E: fmt::Debug + fmt::Display,
+    L: fmt::Debug + fmt::Display,
+{
+}
 
 /// The permission to do one thing, now that the log says that it is about to begin. Whoever drops it without completing it
 /// leaves an action without an end.
 #[must_use = "an action whose permit is dropped has no end in the log"]
-pub struct Permit<S> {
+pub struct Permit<S: Place> {
     session: Session<S>,
     /// What its end is going to say.
     end: Event,
@@ -87,14 +94,14 @@ pub struct Permit<S> {
     begun: Recorded,
 }
 
-impl<S: SecureLogStore> Guard<S> {
+impl<S: Place> Guard<S> {
     pub(crate) fn of(session: Session<S>) -> Guard<S> {
         Guard { session }
     }
 
     /// Makes durable that this is about to begin, and permits it. The outcome of the event does not matter. What no right
     /// allows is recorded as denied and not permitted.
-    pub fn begin(&self, event: Event) -> Result<Permit<S>, Refused> {
+    pub fn begin(&self, event: Event) -> Result<Permit<S>, Refused<ErrorOf<S>>> {
         if let Authorization::Denied { reason } = &event.authorization {
             let reason = reason.clone();
             let denied = event.ended(Outcome::denied(reason.clone()));
@@ -106,7 +113,7 @@ impl<S: SecureLogStore> Guard<S> {
         let intent = event.ended(Outcome::Begun);
         let begun = self.session.record_intent(&intent).map_err(Refused::Unrecorded)?;
         let kind = intent.action.kind();
-        let end = Event { id, completes: Some(intent.id), ..intent };
+        let end = intent.end(id);
         Ok(Permit { session: self.session.clone(), end, kind, begun })
     }
 
@@ -133,7 +140,7 @@ impl<S: SecureLogStore> Guard<S> {
         &self,
         event: Event,
         action: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, RunError<T, E>> {
+    ) -> Result<T, RunError<T, E, ErrorOf<S>>> {
         let permit = self.begin(event).map_err(RunError::Refused)?;
         let result = action();
         let outcome = match &result {
@@ -147,7 +154,7 @@ impl<S: SecureLogStore> Guard<S> {
     }
 }
 
-impl<S: SecureLogStore> Permit<S> {
+impl<S: Place> Permit<S> {
     /// Where it is recorded that this was about to begin.
     pub fn begun(&self) -> &Recorded {
         &self.begun
@@ -158,16 +165,33 @@ impl<S: SecureLogStore> Permit<S> {
         self.end.completes.expect("an end completes what began")
     }
 
+    /// The id of the event that is going to say how it ended.
+    pub fn id(&self) -> EventId {
+        self.end.id
+    }
+
     /// What the end is going to say of the action: what it came to is added here.
     pub fn action_mut(&mut self) -> &mut Action {
         &mut self.end.action
     }
 
-    /// Records how it ended.
-    pub fn complete(self, outcome: Outcome) -> Result<Recorded, AuditError> {
-        if self.end.action.kind() != self.kind {
-            return Err(EventError::Contradiction("what ended is another action than what began").into());
+    /// The same with another action of its kind, which says more.
+    pub fn set_action(&mut self, action: Action) -> Result<(), EventError> {
+        self.check(&action)?;
+        self.end.action = action;
+        Ok(())
+    }
+
+    fn check(&self, action: &Action) -> Result<(), EventError> {
+        if action.kind() == self.kind {
+            return Ok(());
         }
+        Err(EventError::Contradiction("what ended is another action than what began"))
+    }
+
+    /// Records how it ended.
+    pub fn complete(self, outcome: Outcome) -> Result<Recorded, AuditError<ErrorOf<S>>> {
+        self.check(&self.end.action)?;
         self.session.record(&self.end.ended(outcome))
     }
 }

@@ -27,8 +27,13 @@
 //! keeps events as it keeps any other entry; deciding what is allowed is up to whoever records the decision here.
 #![forbid(unsafe_code)]
 
+// Before those that use its macro.
+#[macro_use]
+mod table;
+
 mod action;
 mod actor;
+mod beneath;
 mod conceal;
 mod development;
 mod error;
@@ -40,11 +45,13 @@ mod log;
 mod member;
 mod outcome;
 mod review;
+mod salts;
 mod session;
 mod words;
 
 pub use crate::action::{Action, ActionKind, Category, MemberInfo};
 pub use crate::actor::{Actor, Principal, PrincipalKind};
+pub use crate::beneath::{ErrorOf, EventLog, EventLogError, LogVerdict, Meaning, OpenedPage, Place, ReportOf};
 pub use crate::conceal::{COMMITMENT_LABEL, Concealed, Disclosure};
 pub use crate::development::{DEVELOPMENT_MAC_LABEL, use_development_key};
 pub use crate::error::{AuditError, EventError};
@@ -55,6 +62,7 @@ pub use crate::json::{Json, JsonError, JsonProblem, MAX_JSON_BYTES, MAX_JSON_DEP
 pub use crate::log::{AuditLog, Filter, Logged, Page, Profile, SessionSuite};
 pub use crate::outcome::{Authorization, AuthorizationKind, Outcome, OutcomeKind};
 pub use crate::review::{
-    AuditFinding, AuditProblem, AuditReport, AuditVerdict, MAX_LISTED, Review, SessionReport, Unfinished,
+    AuditFinding, AuditProblem, AuditReport, AuditReportOf, AuditVerdict, MAX_LISTED, Review, SessionReport, Unfinished,
 };
+pub use crate::salts::{SALT_V1, SALTS_PREFIX};
 pub use crate::session::{Recorded, SESSION_PREFIX, Session, SessionInfo, SessionState};

@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secure_log::engine::{LogOptions, Providers};
-use secure_log::entry::{Entry, SigningRule, StreamRules};
-use secure_log::error::LogError;
-use secure_log::hash::Suite;
+use secure_log::entry::{Entry, SigningRule};
 use secure_log::limits::check_name;
 use secure_log::providers::Random;
 use secure_log::shared::SharedLog;
@@ -14,11 +12,12 @@ use secure_log::system::SystemRandom;
 
 use crate::action::{Action, Category};
 use crate::actor::{Actor, Principal};
+use crate::beneath::{ErrorOf, EventLog as _, Place};
 use crate::conceal::{Concealed, Disclosure};
 use crate::error::{AuditError, EventError};
 use crate::event::{AUDIT_V1, Event};
 use crate::id::EventId;
-use crate::outcome::Authorization;
+use crate::outcome::{Authorization, Outcome, OutcomeKind};
 use crate::session::{Session, session_of};
 
 /// So many entries are read at once: few enough that the largest of them fit in memory.
@@ -60,18 +59,19 @@ pub enum SessionSuite {
 }
 
 /// A log of events. Clones are handles to the same one, and threads share it.
-pub struct AuditLog<S> {
-    pub(crate) inner: Arc<Inner<S>>,
+pub struct AuditLog<S: Place> {
+    pub(crate) inner: Arc<Inner<S::Log>>,
 }
 
-pub(crate) struct Inner<S> {
-    pub(crate) log: SharedLog<S>,
+pub(crate) struct Inner<L> {
+    pub(crate) log: L,
     pub(crate) producer: String,
-    pub(crate) rules: StreamRules,
+    pub(crate) suite: SessionSuite,
+    pub(crate) sign: SigningRule,
     random: Mutex<Box<dyn Random + Send>>,
 }
 
-impl<S> Clone for AuditLog<S> {
+impl<S: Place> Clone for AuditLog<S> {
     fn clone(&self) -> AuditLog<S> {
         AuditLog { inner: Arc::clone(&self.inner) }
     }
@@ -87,22 +87,19 @@ impl<S: SecureLogStore> AuditLog<S> {
     ) -> Result<AuditLog<S>, AuditError> {
         AuditLog::over(SharedLog::open(store, providers, options)?, profile)
     }
+}
 
+impl<S: Place> AuditLog<S> {
     /// Records events in a log that is open already, and may hold other things.
-    pub fn over(log: SharedLog<S>, profile: Profile) -> Result<AuditLog<S>, AuditError> {
-        check_name("producer", &profile.producer).map_err(LogError::from)?;
-        let suite = match profile.suite {
-            SessionSuite::Sha256 => Suite::Sha256,
-            SessionSuite::Blake3 => Suite::Blake3,
-            SessionSuite::HmacSha256 => log.lock().mac_suite()?,
-        };
-        let rules = StreamRules { suite, sign: profile.sign, ..StreamRules::default() };
-        let random = Mutex::new(profile.random);
-        Ok(AuditLog { inner: Arc::new(Inner { log, producer: profile.producer, rules, random }) })
+    pub fn over(log: S::Log, profile: Profile) -> Result<AuditLog<S>, AuditError<ErrorOf<S>>> {
+        check_name("producer", &profile.producer).map_err(AuditError::of_log)?;
+        log.check_suite(profile.suite).map_err(AuditError::Log)?;
+        let Profile { producer, suite, sign, random } = profile;
+        Ok(AuditLog { inner: Arc::new(Inner { log, producer, suite, sign, random: Mutex::new(random) }) })
     }
 
     /// The log beneath.
-    pub fn log(&self) -> &SharedLog<S> {
+    pub fn log(&self) -> &S::Log {
         &self.inner.log
     }
 
@@ -112,45 +109,54 @@ impl<S: SecureLogStore> AuditLog<S> {
         actor: impl Into<Actor>,
         authorization: Authorization,
         action: Action,
-    ) -> Result<Event, AuditError> {
+    ) -> Result<Event, AuditError<ErrorOf<S>>> {
         Ok(Event::new(self.new_id()?, actor, authorization, action))
     }
 
     /// Commits to a value that the log must not show. Whoever keeps the disclosure can show it later.
-    pub fn conceal(&self, value: &[u8]) -> Result<(Concealed, Disclosure), AuditError> {
-        Ok(Concealed::commit(value, &mut **lock(&self.inner.random))?)
+    pub fn conceal(&self, value: &[u8]) -> Result<(Concealed, Disclosure), AuditError<ErrorOf<S>>> {
+        Concealed::commit(value, &mut **lock(&self.inner.random)).map_err(AuditError::of_log)
     }
 
-    pub(crate) fn new_id(&self) -> Result<EventId, AuditError> {
-        Ok(EventId::random(&mut **lock(&self.inner.random))?)
+    /// An id that no event has yet.
+    pub fn new_id(&self) -> Result<EventId, AuditError<ErrorOf<S>>> {
+        EventId::random(&mut **lock(&self.inner.random)).map_err(AuditError::of_log)
     }
 
     /// The session with this id. Its stream is made by the first event, with the rules of the profile; a session that is
     /// there keeps the rules that it has.
-    pub fn session(&self, id: &str) -> Result<Session<S>, AuditError> {
+    pub fn session(&self, id: &str) -> Result<Session<S>, AuditError<ErrorOf<S>>> {
         Session::of(self.clone(), id)
     }
 
     /// Reads an event, proven under the head.
-    pub fn read(&self, seqno: u64) -> Result<Logged, AuditError> {
-        let entry = self.inner.log.lock().read(seqno)?;
+    pub fn read(&self, seqno: u64) -> Result<Logged, AuditError<ErrorOf<S>>> {
+        let entry = self.inner.log.read(seqno).map_err(AuditError::Log)?;
         let logged = Logged::of(&entry).map_err(|problem| AuditError::Payload { seqno, problem })?;
         logged.ok_or(AuditError::NotAnEvent(seqno))
+    }
+
+    /// What says how that ended whose beginning stands in this entry, to be recorded in its session. For whoever finds out what
+    /// became of an action without an end, and for a program that begins and ends one in two runs.
+    pub fn end_of(&self, seqno: u64, outcome: Outcome) -> Result<Event, AuditError<ErrorOf<S>>> {
+        let begun = self.read(seqno)?.event;
+        if begun.outcome.kind() != OutcomeKind::Begun {
+            return Err(AuditError::NothingBegun(seqno));
+        }
+        Ok(begun.end(self.new_id()?).ended(outcome))
     }
 
     /// Events from `from` on that the filter lets through, in the order of the log, each proven under the head. Looks at
     /// entries until `limit` were found; where the log goes on, the page says from where. An entry that claims to be an event
     /// and is none hides no other: whatever the filter, the page names it.
-    pub fn events(&self, filter: &Filter, from: u64, limit: usize) -> Result<Page, AuditError> {
+    pub fn events(&self, filter: &Filter, from: u64, limit: usize) -> Result<Page, AuditError<ErrorOf<S>>> {
         let mut page = Page { events: Vec::new(), unreadable: Vec::new(), next: None };
         let mut at = from.max(1);
         loop {
-            let (entries, size) = {
-                let mut log = self.inner.log.lock();
-                // The whole log, whatever the filter: of a page of all entries none can be left out unnoticed.
-                let size = log.size();
-                (log.read_page(None, at, at.saturating_add(u64::from(PAGE) - 1).min(size), PAGE)?, size)
-            };
+            let size = self.inner.log.size().map_err(AuditError::Log)?;
+            // The whole log, whatever the filter: of a page of all entries none can be left out unnoticed.
+            let to = at.saturating_add(u64::from(PAGE) - 1).min(size);
+            let entries = self.inner.log.read_page(None, at, to, PAGE).map_err(AuditError::Log)?;
             for entry in &entries {
                 let found = Logged::of(entry);
                 if matches!(&found, Ok(event) if !event.as_ref().is_some_and(|event| filter.lets_through(event))) {
@@ -173,7 +179,7 @@ impl<S: SecureLogStore> AuditLog<S> {
     }
 
     /// What somebody did, and what others did on their behalf, from `from` on.
-    pub fn trail(&self, of: &Principal, from: u64, limit: usize) -> Result<Page, AuditError> {
+    pub fn trail(&self, of: &Principal, from: u64, limit: usize) -> Result<Page, AuditError<ErrorOf<S>>> {
         self.events(&Filter { actor: Some(of.clone()), ..Filter::default() }, from, limit)
     }
 
@@ -184,7 +190,7 @@ impl<S: SecureLogStore> AuditLog<S> {
         member: &str,
         disclosure: &Disclosure,
         value: &[u8],
-    ) -> Result<bool, AuditError> {
+    ) -> Result<bool, AuditError<ErrorOf<S>>> {
         let recorded = self.read(seqno)?.event.concealed();
         Ok(recorded.iter().any(|(name, concealed)| name == member && disclosure.discloses(concealed, value)))
     }

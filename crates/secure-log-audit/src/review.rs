@@ -7,11 +7,11 @@ use secure_log::control;
 use secure_log::entry::{Entry, Severity};
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
-use secure_log::store::SecureLogStore;
-use secure_log::verify::{Report, Verdict};
+use secure_log::verify::Report;
 
 use crate::action::ActionKind;
 use crate::actor::Actor;
+use crate::beneath::{ErrorOf, EventLog, EventLogError, LogVerdict, Meaning, Place, ReportOf};
 use crate::development::development_key_id;
 use crate::error::{AuditError, EventError};
 use crate::event::{AUDIT_V1, Event};
@@ -25,30 +25,30 @@ pub const MAX_LISTED: usize = 1000;
 
 /// What a verification answers.
 #[derive(Clone, Debug, PartialEq)]
-pub enum AuditVerdict {
+pub enum AuditVerdict<E = LogError> {
     /// Everything was checked, and is as it should be.
     Valid,
     /// Nothing is wrong with what was checked, and not everything could be.
     Incomplete,
     /// Something is wrong: the first finding.
-    Invalid(AuditFinding),
+    Invalid(AuditFinding<E>),
 }
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AuditFinding {
+pub struct AuditFinding<E = LogError> {
     /// The entry, where it is about one.
     pub seqno: Option<u64>,
     /// What is wrong.
-    pub problem: AuditProblem,
+    pub problem: AuditProblem<E>,
 }
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum AuditProblem {
+pub enum AuditProblem<E = LogError> {
     /// The log itself is not as it should be.
-    Log(LogError),
+    Log(E),
     /// The payload is none that this profile writes.
     Payload(EventError),
     /// The event type of the entry is not that of its event.
@@ -73,7 +73,7 @@ pub enum AuditProblem {
     BegunTwice(EventId),
 }
 
-impl fmt::Display for AuditFinding {
+impl<E: fmt::Display> fmt::Display for AuditFinding<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(seqno) = self.seqno {
             write!(f, "entry {seqno}: ")?;
@@ -116,8 +116,8 @@ impl Unfinished {
 }
 
 /// What was found in the events of a session, or of a whole log.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Review {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Review<E = LogError> {
     /// Events of this profile.
     pub events: u64,
     /// Actions without an end, oldest first; at most [`MAX_LISTED`].
@@ -125,63 +125,80 @@ pub struct Review {
     /// How many more there are.
     pub unfinished_unlisted: u64,
     /// What does not fit together; at most [`MAX_LISTED`] things.
-    pub findings: Vec<AuditFinding>,
+    pub findings: Vec<AuditFinding<E>>,
     /// How many more there are.
     pub findings_unlisted: u64,
     /// Ends whose beginning is not there, in streams of which entries were pruned: it may have been one of them.
     pub beginnings_gone: u64,
 }
 
+// Not derived, as it asks nothing of an error that there is none.
+impl<E> Default for Review<E> {
+    fn default() -> Review<E> {
+        Review {
+            events: 0,
+            unfinished: Vec::new(),
+            unfinished_unlisted: 0,
+            findings: Vec::new(),
+            findings_unlisted: 0,
+            beginnings_gone: 0,
+        }
+    }
+}
+
 /// What a verification of a whole log found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AuditReport {
+pub struct AuditReport<R = Report, E = LogError> {
     /// The answer: that of the log, and whether what its events say fits together.
-    pub verdict: AuditVerdict,
+    pub verdict: AuditVerdict<E>,
     /// What the log's own verification found.
-    pub log: Report,
+    pub log: R,
     /// What was found in its events.
-    pub review: Review,
+    pub review: Review<E>,
     /// A stream uses the development key, which everybody knows: its hashes prove nothing.
     pub development_key: bool,
 }
 
+/// What a verification of the log in a place finds.
+pub type AuditReportOf<S> = AuditReport<ReportOf<S>, ErrorOf<S>>;
+
 /// What a verification of one session found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SessionReport {
+pub struct SessionReport<E = LogError> {
     /// The answer.
-    pub verdict: AuditVerdict,
+    pub verdict: AuditVerdict<E>,
     /// Where the session stands.
     pub state: SessionState,
     /// Entries that carry a signature by a key that is known here.
     pub signed: u64,
     /// What was found in its events.
-    pub review: Review,
+    pub review: Review<E>,
     /// The session uses the development key, which everybody knows: its hashes prove nothing.
     pub development_key: bool,
 }
 
-impl<S: SecureLogStore> AuditLog<S> {
+impl<S: Place> AuditLog<S> {
     /// Lists the actions without an end, and what does not fit together. Everything that is read is proven under the head;
     /// [`AuditLog::verify`] checks the rest as well.
-    pub fn review(&self) -> Result<Review, AuditError> {
-        let mut reviewer = Reviewer::default();
-        self.read_all(None, &mut reviewer)?;
+    pub fn review(&self) -> Result<Review<ErrorOf<S>>, AuditError<ErrorOf<S>>> {
+        let mut reviewer = Reviewer::new();
+        self.read_all(None, &mut reviewer).map_err(AuditError::Log)?;
         Ok(reviewer.finish())
     }
 
     /// Verifies the whole log, and everything that this profile recorded in it.
-    pub fn verify(&self) -> Result<AuditReport, AuditError> {
-        let report = self.log().lock().verify_log()?;
-        let mut reviewer = Reviewer::default();
-        let mut verdict = match &report.verdict {
-            Verdict::Valid => AuditVerdict::Valid,
-            Verdict::Incomplete => AuditVerdict::Incomplete,
-            Verdict::Invalid(finding) => AuditVerdict::of_log(LogError::InvalidRecord(Box::new(finding.clone()))),
+    pub fn verify(&self) -> Result<AuditReportOf<S>, AuditError<ErrorOf<S>>> {
+        let report = self.log().verify_log().map_err(AuditError::Log)?;
+        let mut reviewer = Reviewer::new();
+        let mut verdict = match S::Log::verdict(&report) {
+            LogVerdict::Valid => AuditVerdict::Valid,
+            LogVerdict::Incomplete => AuditVerdict::Incomplete,
+            LogVerdict::Invalid(error) => AuditVerdict::of_log(error),
         };
         // What is in a log that is invalid says nothing.
         if !matches!(verdict, AuditVerdict::Invalid(_)) {
             let read = self.note_rules(None, &mut reviewer).and_then(|()| self.read_all(None, &mut reviewer));
-            verdict = read.map_or_else(AuditVerdict::of_error, |()| Ok(verdict))?;
+            verdict = read.map_or_else(AuditVerdict::of_error, |()| Ok(verdict)).map_err(AuditError::Log)?;
         }
         let development_key = reviewer.development_key;
         let review = reviewer.finish();
@@ -190,18 +207,21 @@ impl<S: SecureLogStore> AuditLog<S> {
 
     /// Verifies one session and nothing else: its chain from its rules to its last entry, its segments, every signature of
     /// its entries, and what its events say.
-    pub fn verify_session(&self, id: &str) -> Result<SessionReport, AuditError> {
+    pub fn verify_session(&self, id: &str) -> Result<SessionReport<ErrorOf<S>>, AuditError<ErrorOf<S>>> {
         let stream = format!("{SESSION_PREFIX}{id}");
-        let mut reviewer = Reviewer::default();
+        let mut reviewer = Reviewer::new();
         let checked = self.check_session(&stream, &mut reviewer);
-        if matches!(checked, Err(LogError::MacKeyMissing { .. })) {
-            // Which key is missing is said by the rules, which cannot be proven without it.
-            self.note_rules(Some(&stream), &mut reviewer)?;
-        }
         let (verdict, signed) = match checked {
             Ok(signed) => (AuditVerdict::Valid, signed),
-            Err(LogError::StreamNotFound(_)) => return Err(AuditError::SessionNotFound(id.into())),
-            Err(error) => (AuditVerdict::of_error(error)?, 0),
+            Err(error) => {
+                match error.means() {
+                    Meaning::StreamNotFound => return Err(AuditError::SessionNotFound(id.into())),
+                    // Which key is missing is said by the rules, which cannot be proven without it.
+                    Meaning::KeyMissing => self.note_rules(Some(&stream), &mut reviewer).map_err(AuditError::Log)?,
+                    _ => {}
+                }
+                (AuditVerdict::of_error(error).map_err(AuditError::Log)?, 0)
+            }
         };
         let state = if reviewer.deprecated { SessionState::Ended } else { SessionState::Open };
         let development_key = reviewer.development_key;
@@ -209,22 +229,18 @@ impl<S: SecureLogStore> AuditLog<S> {
         Ok(SessionReport { verdict: verdict.with(&review), state, signed, review, development_key })
     }
 
-    fn check_session(&self, stream: &str, reviewer: &mut Reviewer) -> Result<u64, LogError> {
-        let mut log = self.log().lock();
-        reviewer.note_suite(Some(log.stream(stream)?.rules.suite));
-        log.verify_chain(stream, 1, u64::MAX)?;
-        log.verify_checkpoints(stream)?;
-        let signed = log.verify_entry_signatures(stream)?;
-        drop(log);
+    fn check_session(&self, stream: &str, reviewer: &mut Reviewer<ErrorOf<S>>) -> Result<u64, ErrorOf<S>> {
+        reviewer.note_suite(Some(self.log().suite(stream)?));
+        let signed = self.log().verify_stream(stream)?;
         self.read_all(Some(stream), reviewer)?;
         Ok(signed)
     }
 
     /// The suites that the rules of all streams name, or of one.
-    fn note_rules(&self, only: Option<&str>, reviewer: &mut Reviewer) -> Result<(), LogError> {
+    fn note_rules(&self, only: Option<&str>, reviewer: &mut Reviewer<ErrorOf<S>>) -> Result<(), ErrorOf<S>> {
         let mut after = 0;
         loop {
-            let streams = self.log().lock().streams(after, PAGE)?;
+            let streams = self.log().streams(after, PAGE)?;
             let Some(last) = streams.last() else { return Ok(()) };
             after = last.number;
             let wanted = streams.iter().filter(|stream| only.is_none_or(|name| stream.row.name == name));
@@ -232,16 +248,14 @@ impl<S: SecureLogStore> AuditLog<S> {
         }
     }
 
-    fn read_all(&self, stream: Option<&str>, reviewer: &mut Reviewer) -> Result<(), LogError> {
+    fn read_all(&self, stream: Option<&str>, reviewer: &mut Reviewer<ErrorOf<S>>) -> Result<(), ErrorOf<S>> {
         let mut from = 1;
         loop {
-            let mut log = self.log().lock();
-            let to = log.size();
+            let to = self.log().size()?;
             if from > to {
                 return Ok(());
             }
-            let entries = log.read_page(stream, from, to, PAGE)?;
-            drop(log);
+            let entries = self.log().read_page(stream, from, to, PAGE)?;
             entries.iter().for_each(|entry| reviewer.entry(entry));
             let Some(last) = entries.last() else { return Ok(()) };
             from = last.seqno + 1;
@@ -249,7 +263,7 @@ impl<S: SecureLogStore> AuditLog<S> {
     }
 }
 
-impl AuditVerdict {
+impl<E> AuditVerdict<E> {
     /// `valid`, `incomplete` or `invalid`.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -259,25 +273,27 @@ impl AuditVerdict {
         }
     }
 
-    fn of_log(error: LogError) -> AuditVerdict {
+    fn of_log(error: E) -> AuditVerdict<E> {
         AuditVerdict::Invalid(AuditFinding { seqno: None, problem: AuditProblem::Log(error) })
     }
 
     /// What an error of the log comes to, where it is no failure of the check.
-    fn of_error(error: LogError) -> Result<AuditVerdict, LogError> {
-        match error {
-            LogError::MacKeyMissing { .. } => Ok(AuditVerdict::Incomplete),
-            LogError::ChainBroken { .. }
-            | LogError::InclusionMismatch { .. }
-            | LogError::SegmentNotFound(_)
-            | LogError::PolicyMismatch(_)
-            | LogError::InvalidRecord(_) => Ok(AuditVerdict::of_log(error)),
-            other => Err(other),
+    fn of_error(error: E) -> Result<AuditVerdict<E>, E>
+    where
+        E: EventLogError,
+    {
+        match error.means() {
+            Meaning::KeyMissing => Ok(AuditVerdict::Incomplete),
+            Meaning::Wrong => Ok(AuditVerdict::of_log(error)),
+            _ => Err(error),
         }
     }
 
     /// The same with what the events come to.
-    fn with(self, review: &Review) -> AuditVerdict {
+    fn with(self, review: &Review<E>) -> AuditVerdict<E>
+    where
+        E: Clone,
+    {
         match (self, review.findings.first()) {
             (AuditVerdict::Invalid(finding), _) => AuditVerdict::Invalid(finding),
             (_, Some(finding)) => AuditVerdict::Invalid(finding.clone()),
@@ -287,15 +303,14 @@ impl AuditVerdict {
 }
 
 /// Reads entries in the order of the log, and keeps what began and has not ended. Memory grows with that alone.
-#[derive(Default)]
-struct Reviewer {
-    review: Review,
+struct Reviewer<E> {
+    review: Review<E>,
     /// By seqno of what began, so that the oldest comes first.
     open: BTreeMap<u64, Unfinished>,
     /// Where it stands in `open`.
     places: BTreeMap<EventId, u64>,
     /// By stream, ends whose beginning is not there: the first, and how many more.
-    not_begun: BTreeMap<String, (AuditFinding, u64)>,
+    not_begun: BTreeMap<String, (AuditFinding<E>, u64)>,
     /// Streams of which entries were pruned, as an entry says that stands behind them.
     pruned: BTreeSet<String>,
     development_key: bool,
@@ -303,7 +318,19 @@ struct Reviewer {
     deprecated: bool,
 }
 
-impl Reviewer {
+impl<E> Reviewer<E> {
+    fn new() -> Reviewer<E> {
+        Reviewer {
+            review: Review::default(),
+            open: BTreeMap::new(),
+            places: BTreeMap::new(),
+            not_begun: BTreeMap::new(),
+            pruned: BTreeSet::new(),
+            development_key: false,
+            deprecated: false,
+        }
+    }
+
     fn note_suite(&mut self, suite: Option<Suite>) {
         self.development_key |= suite == Some(Suite::HmacSha256(development_key_id()));
     }
@@ -371,7 +398,7 @@ impl Reviewer {
         }
     }
 
-    fn find(&mut self, entry: &Entry, problem: AuditProblem) {
+    fn find(&mut self, entry: &Entry, problem: AuditProblem<E>) {
         self.list(AuditFinding { seqno: Some(entry.seqno), problem });
     }
 
@@ -381,7 +408,7 @@ impl Reviewer {
         self.not_begun.entry(entry.stream.clone()).and_modify(|(_, more)| *more += 1).or_insert((finding, 0));
     }
 
-    fn list(&mut self, finding: AuditFinding) {
+    fn list(&mut self, finding: AuditFinding<E>) {
         if self.review.findings.len() == MAX_LISTED {
             self.review.findings_unlisted += 1;
         } else {
@@ -389,7 +416,7 @@ impl Reviewer {
         }
     }
 
-    fn finish(mut self) -> Review {
+    fn finish(mut self) -> Review<E> {
         for (stream, (finding, more)) in core::mem::take(&mut self.not_begun) {
             if self.pruned.contains(&stream) {
                 self.review.beginnings_gone += 1 + more;
@@ -439,7 +466,7 @@ mod tests {
     }
 
     fn reviewed(entries: &[Entry]) -> Review {
-        let mut reviewer = Reviewer::default();
+        let mut reviewer = Reviewer::new();
         entries.iter().for_each(|entry| reviewer.entry(entry));
         reviewer.finish()
     }

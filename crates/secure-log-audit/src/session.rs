@@ -1,17 +1,16 @@
 //! Sessions: a stream each.
 
 use secure_log::engine::{Appended, CommitInfo, NewEntry};
-use secure_log::entry::Severity;
-use secure_log::error::LogError;
+use secure_log::entry::{Severity, SigningRule};
 use secure_log::hash::Hash;
 use secure_log::limits::check_stream;
-use secure_log::store::SecureLogStore;
 
 use crate::action::ActionKind;
+use crate::beneath::{ErrorOf, EventLog, EventLogError as _, Meaning, Place};
 use crate::error::{AuditError, EventError};
 use crate::event::{AUDIT_V1, Event};
 use crate::guard::Guard;
-use crate::log::{AuditLog, PAGE};
+use crate::log::{AuditLog, PAGE, SessionSuite};
 use crate::outcome::OutcomeKind;
 
 /// What the stream of a session is called before its id.
@@ -23,12 +22,12 @@ pub(crate) fn session_of(stream: &str) -> Option<&str> {
 }
 
 /// A session of events.
-pub struct Session<S> {
+pub struct Session<S: Place> {
     audit: AuditLog<S>,
     stream: String,
 }
 
-impl<S> Clone for Session<S> {
+impl<S: Place> Clone for Session<S> {
     fn clone(&self) -> Session<S> {
         Session { audit: self.audit.clone(), stream: self.stream.clone() }
     }
@@ -67,13 +66,13 @@ pub struct SessionInfo {
     pub state: SessionState,
 }
 
-impl<S: SecureLogStore> AuditLog<S> {
+impl<S: Place> AuditLog<S> {
     /// Sessions whose number is above `after`, in the order in which they began, at most `limit`.
-    pub fn sessions(&self, after: u64, limit: usize) -> Result<Vec<SessionInfo>, AuditError> {
+    pub fn sessions(&self, after: u64, limit: usize) -> Result<Vec<SessionInfo>, AuditError<ErrorOf<S>>> {
         let mut found = Vec::new();
         let mut after = after;
         loop {
-            let streams = self.log().lock().streams(after, PAGE)?;
+            let streams = self.log().streams(after, PAGE).map_err(AuditError::Log)?;
             let Some(last) = streams.last() else { return Ok(found) };
             after = last.number;
             for stream in streams {
@@ -88,21 +87,33 @@ impl<S: SecureLogStore> AuditLog<S> {
     }
 }
 
-impl<S: SecureLogStore> Session<S> {
-    pub(crate) fn of(audit: AuditLog<S>, id: &str) -> Result<Session<S>, AuditError> {
+impl<S: Place> Session<S> {
+    pub(crate) fn of(audit: AuditLog<S>, id: &str) -> Result<Session<S>, AuditError<ErrorOf<S>>> {
         let stream = format!("{SESSION_PREFIX}{id}");
-        check_stream(&stream).map_err(LogError::from)?;
+        check_stream(&stream).map_err(AuditError::of_log)?;
         if id.is_empty() {
             return Err(EventError::Unusable { member: "session", expected: "a text that is not empty" }.into());
         }
+        let session = Session { audit, stream };
         // A stream with default rules is made by its first entry.
-        if !audit.inner.rules.is_default() {
-            let made = audit.log().lock().create_stream(&stream, &audit.inner.rules);
-            if !matches!(made, Ok(_) | Err(LogError::StreamExists(_))) {
-                made?;
-            }
+        if session.rules() != (SessionSuite::Sha256, SigningRule::None) {
+            session.begin()?;
         }
-        Ok(Session { audit, stream })
+        Ok(session)
+    }
+
+    /// Makes its stream now, where the first event would, with the rules of the profile. One that is there keeps those that it has.
+    pub fn begin(&self) -> Result<(), AuditError<ErrorOf<S>>> {
+        let (suite, sign) = self.rules();
+        match self.audit.log().create_stream(&self.stream, suite, sign) {
+            Err(error) if error.means() != Meaning::StreamExists => Err(AuditError::Log(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Those of the profile.
+    fn rules(&self) -> (SessionSuite, SigningRule) {
+        (self.audit.inner.suite, self.audit.inner.sign)
     }
 
     /// Its id.
@@ -116,19 +127,19 @@ impl<S: SecureLogStore> Session<S> {
     }
 
     /// Records an event, durably. That something is about to begin is recorded by a [`Guard`] alone.
-    pub fn record(&self, event: &Event) -> Result<Recorded, AuditError> {
+    pub fn record(&self, event: &Event) -> Result<Recorded, AuditError<ErrorOf<S>>> {
         self.record_batch(core::slice::from_ref(event)).map(|recorded| recorded[0])
     }
 
     /// Records all events or none, in one durable commit.
-    pub fn record_batch(&self, events: &[Event]) -> Result<Vec<Recorded>, AuditError> {
+    pub fn record_batch(&self, events: &[Event]) -> Result<Vec<Recorded>, AuditError<ErrorOf<S>>> {
         self.append(events, |entries| self.audit.log().append_batch(entries))
     }
 
     /// The same as [`Session::record`], with a signature of the log's key over the entry, whatever the session's rules are.
-    pub fn record_signed(&self, event: &Event) -> Result<Recorded, AuditError> {
+    pub fn record_signed(&self, event: &Event) -> Result<Recorded, AuditError<ErrorOf<S>>> {
         let events = core::slice::from_ref(event);
-        self.append(events, |entries| self.audit.log().lock().append_signed_batch(entries)).map(|recorded| recorded[0])
+        self.append(events, |entries| self.audit.log().append_signed_batch(entries)).map(|recorded| recorded[0])
     }
 
     /// Actions of this session that begin only when their beginning is durable.
@@ -137,17 +148,17 @@ impl<S: SecureLogStore> Session<S> {
     }
 
     /// Records that the session ends, and closes its stream to producers for ever.
-    pub fn end(self, event: &Event) -> Result<Recorded, AuditError> {
+    pub fn end(self, event: &Event) -> Result<Recorded, AuditError<ErrorOf<S>>> {
         if event.action.kind() != ActionKind::SessionEnded {
             return Err(EventError::Contradiction("a session ends with the action session-ended").into());
         }
         let recorded = self.record(event)?;
-        let commit = self.audit.log().lock().deprecate_stream(&self.stream).map_err(|error| self.refused(error))?;
+        let commit = self.audit.log().deprecate_stream(&self.stream).map_err(|error| self.refused(error))?;
         Ok(Recorded { commit, ..recorded })
     }
 
     /// Records what is about to begin.
-    pub(crate) fn record_intent(&self, intent: &Event) -> Result<Recorded, AuditError> {
+    pub(crate) fn record_intent(&self, intent: &Event) -> Result<Recorded, AuditError<ErrorOf<S>>> {
         let entries = [Prepared::of(intent)?];
         self.append_prepared(&entries, |entries| self.audit.log().append_batch(entries)).map(|recorded| recorded[0])
     }
@@ -155,8 +166,8 @@ impl<S: SecureLogStore> Session<S> {
     fn append(
         &self,
         events: &[Event],
-        append: impl FnOnce(&[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError>,
-    ) -> Result<Vec<Recorded>, AuditError> {
+        append: impl FnOnce(&[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), ErrorOf<S>>,
+    ) -> Result<Vec<Recorded>, AuditError<ErrorOf<S>>> {
         if events.iter().any(|event| event.outcome.kind() == OutcomeKind::Begun) {
             return Err(EventError::Contradiction("what is about to begin is recorded by a guard").into());
         }
@@ -167,8 +178,8 @@ impl<S: SecureLogStore> Session<S> {
     fn append_prepared(
         &self,
         prepared: &[Prepared],
-        append: impl FnOnce(&[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError>,
-    ) -> Result<Vec<Recorded>, AuditError> {
+        append: impl FnOnce(&[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), ErrorOf<S>>,
+    ) -> Result<Vec<Recorded>, AuditError<ErrorOf<S>>> {
         let entries: Vec<NewEntry<'_>> = prepared
             .iter()
             .map(|prepared| NewEntry {
@@ -184,10 +195,10 @@ impl<S: SecureLogStore> Session<S> {
         Ok(appended.into_iter().map(|Appended { seqno, hash }| Recorded { seqno, hash, commit }).collect())
     }
 
-    fn refused(&self, error: LogError) -> AuditError {
-        match error {
-            LogError::StreamDeprecated(_) => AuditError::SessionEnded(self.id().into()),
-            other => other.into(),
+    fn refused(&self, error: ErrorOf<S>) -> AuditError<ErrorOf<S>> {
+        match error.means() {
+            Meaning::StreamDeprecated => AuditError::SessionEnded(self.id().into()),
+            _ => AuditError::Log(error),
         }
     }
 }

@@ -7,7 +7,7 @@ use wasmtime::error::Context;
 use wasmtime::{Result, bail, ensure, format_err};
 
 use super::segments::checkpoint_hash;
-use super::{Done, Group, Step, checked, is_valid, no_place, not_applicable, rules};
+use super::{Done, Group, Step, checked, entries, entry, is_valid, no_place, not_applicable, rules};
 use crate::expect::{equal, holds, refused, shown};
 use crate::host::LogError;
 use crate::host::encoder::Severity;
@@ -19,12 +19,13 @@ use crate::session::Session;
 
 pub const GROUP: Group = Group {
     name: "signatures",
-    about: "sign-segment, verify-segment-signature, verify-checkpoint-chain, sign-head",
+    about: "sign-segment, verify-segment-signature, verify-checkpoint-chain, append-signed-batch, verify-entry-signatures, sign-head",
     steps: &[
         Step { name: "a segment is unsigned until it is signed", run: sign },
         Step { name: "a second identity signs beside the first", run: second },
         Step { name: "a receipt confirms what was handed over of a segment", run: receipt },
         Step { name: "a stream that requires signatures has them without being asked", run: required },
+        Step { name: "entries are signed on request, one by one, and where the rules ask for it", run: signed_entries },
         Step { name: "keys, segments and streams that are not there", run: not_there },
         Step { name: "a signed head is a note that anybody can check", run: head },
         Step {
@@ -139,6 +140,25 @@ fn required(session: &mut Session) -> Result<Done> {
         }
     }
     checked("2 segments of a stream that signs segments, 2 of one that signs entries")
+}
+
+fn signed_entries(session: &mut Session) -> Result<Done> {
+    let (on_request, by_rule, unsigned) =
+        (session.stream("signed-on-request"), session.stream("signed-entries"), session.stream("segments"));
+    let log = session.log()?;
+    log.append(&on_request, "e", Severity::Info, "verify", b"not signed")??;
+    let batch = log.append_signed_batch(&[entries(&on_request, ["one", "two"]), entry(&on_request, "three")])??;
+    equal("entries of the batch", batch.entries.len(), 3)?;
+    equal("its commit", batch.commit.size, log.status()??.size)?;
+    log.append(&on_request, "e", Severity::Info, "verify", b"not signed either")??;
+    equal("signed on request", log.verify_entry_signatures(&on_request)??, 3)?;
+    // Those of the producer; the entries that close segments are signed as well.
+    let by_rule = log.verify_entry_signatures(&by_rule)??;
+    ensure!(by_rule >= 2, "the rules ask for signatures, and {by_rule} were found");
+    equal("nobody asked", log.verify_entry_signatures(&unsigned)??, 0)?;
+    refused!("of no stream", log.verify_entry_signatures("verify-no-such-stream")?, LogError::StreamNotFound(_))?;
+    refused!("a batch of nothing", log.append_signed_batch(&[])?, LogError::Invalid(_))?;
+    checked(format!("3 on request, {by_rule} by the rules"))
 }
 
 fn not_there(session: &mut Session) -> Result<Done> {

@@ -4,16 +4,16 @@ use wasmtime::{Result, format_err};
 
 use super::{Done, Group, Step, checked, entry, rules};
 use crate::expect::{equal, holds, refused};
-use crate::host::LogError;
 use crate::host::encoder::Severity;
 use crate::host::log::StreamInfo;
 use crate::host::types::Tier;
 use crate::host::writer::{HashSuite, SigningRule};
+use crate::host::{Instance, LogError};
 use crate::session::Session;
 
 pub const GROUP: Group = Group {
     name: "streams",
-    about: "create-stream, create-stream-with, list-streams, list-streams-page, deprecate-stream",
+    about: "create-stream, create-stream-with, list-streams, list-streams-page, describe-streams, describe-stream, deprecate-stream",
     steps: &[
         Step { name: "streams are made with their rules, once", run: create },
         Step { name: "suites: sha-256, blake3, and from one to the other", run: suites },
@@ -118,8 +118,36 @@ fn lists(session: &mut Session) -> Result<Done> {
             }
         }
         equal("the pages together", &paged, &all)?;
+        equal("with their rules", with_rules(log, limit)?, paged)?;
     }
+    let (signed, suites) = (session.stream("signed"), session.stream("suites"));
+    let log = session.log()?;
+    for (name, expected) in [
+        (&signed, rules(HashSuite::Sha256, SigningRule::Segments)),
+        (&suites, rules(HashSuite::Blake3, SigningRule::None)),
+    ] {
+        let found = log.describe_stream(name)??;
+        equal("a stream with its rules", (&found.name, &found.rules, found.mac_key), (name, &expected, None))?;
+        holds("it says when it was made", found.created_at.ends_with('Z'))?;
+    }
+    refused!("of no stream", log.describe_stream("verify-no-such-stream")?, LogError::StreamNotFound(_))?;
     checked(format!("{} streams, the same in pages of 1, 3 and 1000", all.len()))
+}
+
+/// All streams, from pages with their rules.
+fn with_rules(log: &mut Instance, limit: u32) -> Result<Vec<StreamInfo>> {
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let page = log.describe_streams(after, limit)??;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = last.number;
+        all.extend(page.into_iter().map(|stream| StreamInfo {
+            name: stream.name,
+            tier: stream.rules.tier,
+            description: stream.rules.description,
+            deprecated_at: stream.deprecated_at,
+        }));
+    }
 }
 
 fn deprecate(session: &mut Session) -> Result<Done> {

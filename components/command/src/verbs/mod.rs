@@ -1,6 +1,7 @@
 //! The verbs, one file each. A new one is a file and a line in [`VERBS`].
 
 mod append;
+mod audit;
 mod change_suite;
 mod checkpoints;
 mod close;
@@ -64,6 +65,7 @@ pub(crate) const VERBS: &[Verb] = &[
     pseudonym::VERB,
     reseal::VERB,
     erase::VERB,
+    audit::VERB,
     close::VERB,
     sign::VERB,
     checkpoints::VERB,

@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use secure_log::engine::NewEntry;
 use secure_log::entry::Severity;
+use secure_log::error::LogError;
 use secure_log::store::SecureLogStore;
 use secure_log_audit::{
-    AUDIT_V1, Action, ActionKind, AuditError, AuditLog, AuditProblem, AuditVerdict, Authorization, Event, EventError,
-    EventId, Filter, Outcome, Principal, Refused, RunError,
+    AUDIT_V1, Action, ActionKind, AuditError, AuditLog, AuditProblem, AuditVerdict, Authorization, Concealed, Event,
+    EventError, EventId, Filter, Outcome, OutcomeKind, Principal, Refused, RunError,
 };
 use secure_log_testkit::{Effect, Fault, FaultStore, SharedStore};
 
@@ -323,4 +324,35 @@ fn events_that_do_not_fit_together_are_found() {
         assert_eq!(report.review.findings.len(), 1, "{name}: {:?}", report.review.findings);
         assert_eq!(report.log.verdict, secure_log::verify::Verdict::Valid, "the log itself is as it should be");
     }
+}
+
+#[test]
+fn whoever_finds_out_what_became_of_an_action_records_its_end() {
+    let place = Place::new();
+    let audit = place.open();
+    let session = audit.session("s").unwrap();
+    let permit = session.guard().begin(reading(&audit, "/a")).unwrap();
+    let (intent, begun) = (permit.intent(), permit.begun().seqno);
+    drop(permit);
+    let end = audit.end_of(begun, Outcome::failure("it had crashed")).unwrap();
+    assert_eq!((end.completes, end.outcome.kind()), (Some(intent), OutcomeKind::Failure));
+    assert_ne!(end.id, intent);
+    let ended = session.record(&end).unwrap().seqno;
+    assert_eq!(audit.review().unwrap().unfinished, []);
+    for (seqno, expected) in [(ended, AuditError::NothingBegun(ended)), (99, LogError::EntryNotFound(99).into())] {
+        assert_eq!(audit.end_of(seqno, Outcome::Success), Err(expected));
+    }
+}
+
+#[test]
+fn the_end_says_more_of_the_same_action_and_of_no_other() {
+    let place = Place::new();
+    let audit = place.open();
+    let mut permit = audit.session("s").unwrap().guard().begin(reading(&audit, "/a")).unwrap();
+    let more = Action::FileRead { path: "/a".into(), content: Some(Concealed::sha256(b"what was read")) };
+    permit.set_action(more.clone()).unwrap();
+    assert!(matches!(permit.set_action(Action::FileDelete { path: "/a".into() }), Err(EventError::Contradiction(_))));
+    let id = permit.id();
+    let ended = audit.read(permit.complete(Outcome::Success).unwrap().seqno).unwrap().event;
+    assert_eq!((ended.action, ended.id), (more, id));
 }

@@ -1,9 +1,11 @@
 //! The profile over a store that a test can look into.
 
 mod guarding;
+mod interface;
 mod interleaved;
 mod page;
 mod place;
 mod recording;
+mod salts;
 mod suites;
 mod tampering;

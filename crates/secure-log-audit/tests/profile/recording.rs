@@ -278,3 +278,51 @@ fn what_cannot_be_recorded_is_refused_and_nothing_is_written() {
     let Err(AuditError::Log(LogError::Invalid(invalid))) = unnamed else { panic!("{unnamed:?}") };
     assert_eq!((invalid.field, invalid.problem), ("producer", Problem::Empty));
 }
+
+#[test]
+fn an_event_is_read_in_any_spelling_and_what_is_none_is_refused() {
+    let id = secure_log_audit::EventId([7; 16]);
+    let read = |text: &str| Event::from_json(Json::parse(text.as_bytes()).unwrap(), id);
+    for (name, event) in golden_events() {
+        let payload: serde_json::Value = serde_json::from_slice(&event.encode().unwrap()).unwrap();
+        let spaced = serde_json::to_string_pretty(&payload).unwrap();
+        assert_eq!(read(&spaced).as_ref(), Ok(&event), "{name}");
+        let mut bare = payload.clone();
+        for member in ["id", "category"] {
+            bare.as_object_mut().unwrap().remove(member);
+        }
+        assert_eq!(read(&bare.to_string()), Ok(Event { id, ..event.clone() }), "{name}");
+        let mut other = payload.clone();
+        other["category"] = if payload["category"] == "security" { "activity" } else { "security" }.into();
+        assert!(matches!(read(&other.to_string()), Err(EventError::Contradiction(_))), "{name}");
+        let mut more = payload;
+        more["colour"] = "red".into();
+        assert!(matches!(read(&more.to_string()), Err(EventError::Unknown { .. })), "{name}");
+    }
+    let denied = r#"{"actor":{"kind":"user","id":"a"},"authorization":{"kind":"denied","reason":"no"},
+        "action":{"kind":"session-started"}}"#;
+    assert_eq!(read(denied).unwrap().outcome, Outcome::denied("no"));
+    // What cannot be written is no event, however it was read.
+    let done = denied.replacen('{', r#"{"outcome":{"result":"success"},"#, 1);
+    assert!(matches!(read(&done), Err(EventError::Contradiction(_))));
+    let empty = denied.replace(r#""denied","reason":"no""#, r#""system""#).replacen('{', r#"{"details":{},"#, 1);
+    assert!(matches!(read(&empty), Err(EventError::Unusable { member: "details", .. })), "{empty}");
+}
+
+#[test]
+fn a_session_is_made_at_once_where_that_is_asked_for() {
+    let place = Place::new();
+    let audit = place.open_with(|profile| profile.sign = SigningRule::Entries).unwrap();
+    audit.session("signed").unwrap();
+    let audit = place.open();
+    let plain = audit.session("plain").unwrap();
+    assert_eq!(audit.sessions(0, 10).unwrap().len(), 1, "the first event makes it");
+    plain.begin().unwrap();
+    plain.begin().unwrap();
+    audit.session("signed").unwrap().begin().unwrap();
+    let ids: Vec<String> = audit.sessions(0, 10).unwrap().into_iter().map(|session| session.id).collect();
+    assert_eq!(ids, ["signed", "plain"]);
+    audit.session("signed").unwrap().record(&reading(&audit, "/a")).unwrap();
+    // What made the session is signed, too.
+    assert_eq!(audit.verify_session("signed").unwrap().signed, 2, "it keeps the rules that it has");
+}
