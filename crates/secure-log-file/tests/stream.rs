@@ -10,7 +10,8 @@ use futures_core::Stream;
 use secure_log::engine::NewEntry;
 use secure_log::shared::{SharedLog, Subscription};
 use secure_log::tail::{Delivery, Start, TailOptions};
-use secure_log_file::FileStore;
+use secure_log_file::disk::OsDisk;
+use secure_log_file::{FileStore, Options};
 use secure_log_testkit::following::{entry, open_log, seqnos};
 
 /// Counts how often it is woken.
@@ -43,8 +44,11 @@ fn assert_gives(polled: Polled, seqno: u64) {
     assert_eq!(seqnos(&[delivery]), [seqno]);
 }
 
+/// As one opens a file that others append to as well.
 fn open(path: &Path) -> SharedLog<FileStore> {
-    SharedLog::new(open_log(FileStore::open(path).unwrap()).unwrap())
+    let mut shared = Options::default();
+    shared.hold_lock = false;
+    SharedLog::new(open_log(FileStore::open_on(OsDisk, path, shared).unwrap()).unwrap())
 }
 
 #[test]

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use secure_log_file::FileStore;
+use secure_log_file::disk::OsDisk;
+use secure_log_file::{FileStore, Options};
 use secure_log_testkit::following::{follows_another_process, follows_every_writer};
 
+/// As one opens a file that others append to as well.
 fn open(path: &Path) -> FileStore {
-    FileStore::open(path).unwrap()
+    let mut shared = Options::default();
+    shared.hold_lock = false;
+    FileStore::open_on(OsDisk, path, shared).unwrap()
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub struct Subscription<S> {
     tail: Tail,
     listener: Listener,
     poll_every: Duration,
+    /// How many entries the log had when a page was read, if that is what was done last.
+    paged: Option<u64>,
 }
 
 /// What a subscription gives, one after the other, without an end: waits for each.
@@ -83,7 +85,7 @@ impl<S: SecureLogStore> SharedLog<S> {
         let poll_every = options.poll_every.max(LEAST_POLL);
         let tail = log.tail(options)?;
         drop(log);
-        Ok(Subscription { log: self.clone(), tail, listener, poll_every })
+        Ok(Subscription { log: self.clone(), tail, listener, poll_every, paged: None })
     }
 }
 
@@ -133,14 +135,17 @@ impl<S: SecureLogStore> Subscription<S> {
         if let Some(delivery) = self.tail.take() {
             return Ok(Looked::Found(delivery));
         }
+        if let Some(size) = self.paged.take()
+            && self.log.is_awaited()
+        {
+            // The lock is not fair: who takes it for page after page keeps it from those who append.
+            self.listener.wait_beyond(size, GIVE_WAY);
+        }
         let mut log = self.log.lock();
         let more = self.tail.read_on(&mut log)?;
         let size = log.size();
         drop(log);
-        if more && self.log.is_awaited() {
-            // The lock is not fair: who takes it again at once may keep it from those who append.
-            self.listener.wait_beyond(size, GIVE_WAY);
-        }
+        self.paged = more.then_some(size);
         Ok(match self.tail.take() {
             Some(delivery) => Looked::Found(delivery),
             None if more => Looked::More,
