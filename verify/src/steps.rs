@@ -24,6 +24,7 @@ mod sealing;
 mod segments;
 mod signatures;
 mod streams;
+mod tail;
 mod tampering;
 mod token;
 mod torn;
@@ -41,6 +42,7 @@ pub const GROUPS: &[Group] = &[
     segments::GROUP,
     signatures::GROUP,
     writing::GROUP,
+    tail::GROUP,
     tree::GROUP,
     evidence::GROUP,
     rotation::GROUP,
