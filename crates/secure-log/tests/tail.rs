@@ -3,7 +3,7 @@
 mod world;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use secure_log::NativeSecureLog;
@@ -348,26 +348,57 @@ fn a_subscriber_that_stops_reading_holds_up_nobody() {
 
 #[test]
 fn who_reads_much_lets_those_who_append_go_first() {
-    let world = World::new();
-    let log = NativeSecureLog::new(world.open().unwrap());
-    let many: Vec<NewEntry<'_>> = (0..20_000).map(|_| entry("a", b"x")).collect();
+    let log = NativeSecureLog::new(World::new().open().unwrap());
+    let many: Vec<NewEntry<'_>> = (0..30_000).map(|_| entry("a", b"x")).collect();
     log.append_batch(&many).unwrap();
-    let (reading, appended) = (Barrier::new(2), AtomicU64::new(0));
+    // It finds nothing that it wants, and so goes from page to page without a pause.
+    let options = TailOptions { start: Start::Seqno(1), ..topics(&["unwanted/#"]) };
+    let mut all = log.subscribe(options).unwrap();
+    let pages = AtomicU64::new(0);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut all = log.subscribe(from(1)).unwrap();
-            reading.wait();
-            while all.cursor() <= 20_000 {
-                all.wait().unwrap();
+        let reader = scope.spawn(|| {
+            while all.cursor() <= 30_000 {
+                assert_eq!(all.wait_for(Duration::ZERO).unwrap(), None);
+                pages.fetch_add(1, Ordering::SeqCst);
             }
-            // One that waits goes first at each page; there are about eighty.
-            assert!(appended.load(Ordering::SeqCst) >= 10, "{appended:?} appends while 20,000 entries were read");
         });
-        reading.wait();
+        let read = || pages.load(Ordering::SeqCst);
+        let mut waited = Vec::new();
         for _ in 0..10 {
+            // In the middle of its reading.
+            let before = read();
+            while read() == before && !reader.is_finished() {
+                std::thread::yield_now();
+            }
+            let before = read();
             log.append(&entry("b", b"y")).unwrap();
-            appended.fetch_add(1, Ordering::SeqCst);
+            waited.push(read() - before);
         }
+        // The page that is being read is waited for, and at most one that began before somebody was seen to wait.
+        assert!(waited.iter().sum::<u64>() <= 30, "pages that were read while an append waited: {waited:?}");
+    });
+}
+
+#[test]
+fn what_is_committed_here_wakes_who_waits_without_asking() {
+    let log = NativeSecureLog::new(World::new().open().unwrap());
+    let options = TailOptions { poll_every: Duration::MAX, ..TailOptions::default() };
+    let mut subscription = log.subscribe(options).unwrap();
+    std::thread::scope(|scope| {
+        let given = scope.spawn(move || {
+            [(); 2].map(|()| {
+                let began = Instant::now();
+                let given = subscription.wait_for(Duration::from_secs(20)).unwrap().expect("an entry");
+                assert!(began.elapsed() < Duration::from_secs(10), "it was found when the time was over");
+                given
+            })
+        });
+        for _ in 0..2 {
+            // Long enough that the other one waits again.
+            std::thread::sleep(Duration::from_millis(20));
+            log.append(&entry("a", b"x")).unwrap();
+        }
+        assert_eq!(seqnos(&given.join().unwrap()), [1, 2]);
     });
 }
 

@@ -11,8 +11,8 @@ use crate::tail::{Delivery, Tail, TailOptions};
 /// A store is asked no more often than this.
 const LEAST_POLL: Duration = Duration::from_millis(1);
 
-/// Who reads on lets somebody go first who waits to append, for so long at most.
-const GIVE_WAY: Duration = Duration::from_millis(1);
+/// Who reads on lets somebody go first who waits to append: until that one has committed, and for so long at most.
+const GIVE_WAY: Duration = Duration::from_millis(20);
 
 /// A place in a shared log from which it is followed, by a thread that waits or, with the feature `stream`, as a
 /// `futures_core::Stream`.
