@@ -45,7 +45,7 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, tree: 10_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 16] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 17] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
@@ -58,6 +58,7 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 16] {
         ("verifier", counts.batches),
         ("durable", counts.durable),
         ("threads", counts.durable * 16),
+        ("tail", counts.durable),
         // Long enough for several heads to be signed.
         ("slow-key", counts.batches * 10),
         ("slow-key-threads", counts.durable * 200),

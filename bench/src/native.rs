@@ -6,6 +6,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use secure_log::NativeSecureLog;
@@ -14,6 +15,7 @@ use secure_log::entry::{Severity, StreamRules, Tier};
 use secure_log::memory::MemoryStore;
 use secure_log::sign::Algorithm;
 use secure_log::store::SecureLogStore;
+use secure_log::tail::{Delivery, TailOptions};
 use secure_log::verify::{Report, Trust, Verdict, verify_jsonl, verify_jsonl_on};
 use secure_log_anchor::FileAnchor;
 use secure_log_bench_raw::hash_entries;
@@ -54,6 +56,7 @@ impl Part for Native {
             "verify-file" => self.verify_file(entries),
             "durable" => self.durable(entries),
             "threads" => self.threads(entries),
+            "tail" => self.tail(entries),
             "slow-key" => self.append_by_slow_key(entries),
             "slow-key-threads" => self.threads_with_slow_key(entries),
             "open" => self.open(entries),
@@ -233,6 +236,35 @@ impl Native {
     fn threads(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
         let log = open(FileStore::open(self.fresh("threads.jsonl")?)?)?;
         self.append_by_threads(log, "file", entries)
+    }
+
+    /// From the return of an append to the moment at which a thread that waits has the entry.
+    fn tail(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {
+        let log = NativeSecureLog::new(open(FileStore::open(self.fresh("tail.jsonl")?)?)?);
+        let entry = self.entry();
+        let mut subscription = log.subscribe(TailOptions::default())?;
+        let (tell, told) = mpsc::channel();
+        let took = std::thread::scope(|scope| {
+            let reader = scope.spawn(move || {
+                (0..entries).try_for_each(|_| {
+                    let delivery = subscription.wait().map_err(|error| error.to_string())?;
+                    tell.send((delivery, Instant::now())).map_err(|error| error.to_string())
+                })
+            });
+            let mut took = Vec::new();
+            for _ in 0..entries {
+                let (appended, _) = log.append(&entry)?;
+                let returned = Instant::now();
+                let (delivery, at) = told.recv()?;
+                if !matches!(delivery, Delivery::Entry(entry) if entry.seqno == appended.seqno) {
+                    return Err(format!("not entry {} was given out", appended.seqno).into());
+                }
+                took.push(at.saturating_duration_since(returned));
+            }
+            reader.join().map_err(|_| "the reader panicked")??;
+            Ok::<_, Failure>(took)
+        })?;
+        Ok(percentiles("tail", "file", took).into())
     }
 
     fn threads_with_slow_key(&mut self, entries: u64) -> Result<Vec<Sample>, Failure> {

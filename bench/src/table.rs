@@ -84,7 +84,7 @@ enum Bound {
 use Bound::{Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 37] = [
+const GOALS: [Goal; 38] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("append-sealed", "memory", Native), is: TimesAsLong(1.6, ("append-batch", "memory", Native)) },
@@ -98,6 +98,7 @@ const GOALS: [Goal; 37] = [
     Goal { of: ("append-batch", "file", Composed), is: TimesAsMany(0.35, ("append-batch", "file", Native)) },
     Goal { of: ("append-durable", "file", Native), is: TimesAsMany(0.75, ("write-sync", "file", Native)) },
     Goal { of: ("append-durable-32", "file", Native), is: TimesAsMany(8.0, ("append-durable", "file", Native)) },
+    Goal { of: ("tail-p99", "file", Native), is: Millis(5.0) },
     Goal { of: ("append-batch", "slow-key", Native), is: TimesAsMany(0.5, ("append-batch", "file", Native)) },
     Goal { of: ("append-batch", "slow-key", Composed), is: TimesAsMany(0.5, ("append-batch", "file", Composed)) },
     Goal { of: ("append-durable-32", "slow-key", Native), is: TimesAsMany(0.5, ("append-durable-32", "file", Native)) },

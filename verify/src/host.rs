@@ -4,9 +4,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant as Moment};
 
-use wasmtime::component::{self, Component, Linker, ResourceTable};
+use wasmtime::component::{self, Component, Linker, Resource, ResourceAny, ResourceTable};
 use wasmtime::{Config, Engine, Result, Store, StoreContextMut};
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::bindings::sync::io::poll::HostPollable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView, default_hooks};
 
@@ -17,11 +20,14 @@ mod bindings {
         path: ["../wit/keys", "../wit"],
         world: "secure-log:log/secure-log-host@0.1.0",
         additional_derives: [PartialEq],
+        with: { "wasi:io/poll": wasmtime_wasi::p2::bindings::sync::io::poll },
+        // As the bindings of WASI ask for it.
+        require_store_data_send: true,
     });
 }
 
 /// The interfaces of the contract, by the names that they have in `wit/log.wit`.
-pub use bindings::exports::secure_log::log::{checkpoint, encoder, evidence, log, sealing, tree, types, writer};
+pub use bindings::exports::secure_log::log::{checkpoint, encoder, evidence, log, sealing, tail, tree, types, writer};
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
 /// Where what a guest says can be collected.
@@ -211,6 +217,37 @@ impl Instance {
         let report = evidence.verification().call_finish(&mut *store, verification)?;
         verification.resource_drop(store)?;
         Ok(Ok(report))
+    }
+
+    /// Begins to follow the log (`tail.follow`).
+    pub fn follow(&mut self, options: &tail::Options) -> Result<Answer<ResourceAny>> {
+        self.stack.secure_log_log_tail().call_follow(&mut self.store, options)
+    }
+
+    /// `subscription.next`.
+    pub fn next(&mut self, subscription: ResourceAny) -> Result<Answer<Option<tail::Delivery>>> {
+        self.stack.secure_log_log_tail().subscription().call_next(&mut self.store, subscription)
+    }
+
+    /// `subscription.cursor`.
+    pub fn cursor(&mut self, subscription: ResourceAny) -> Result<u64> {
+        self.stack.secure_log_log_tail().subscription().call_cursor(&mut self.store, subscription)
+    }
+
+    /// `subscription.skip-to`.
+    pub fn skip_to(&mut self, subscription: ResourceAny, seqno: u64) -> Result<()> {
+        self.stack.secure_log_log_tail().subscription().call_skip_to(&mut self.store, subscription, seqno)
+    }
+
+    /// Waits until the pollable of a subscription is ready (`subscription.subscribe`), and answers how long that took.
+    pub fn wait(&mut self, subscription: ResourceAny) -> Result<Duration> {
+        let began = Moment::now();
+        let subscriptions = self.stack.secure_log_log_tail().subscription();
+        let pollable = subscriptions.call_subscribe(&mut self.store, subscription)?;
+        let table = &mut self.store.data_mut().table;
+        table.block(Resource::<DynPollable>::new_borrow(pollable.rep()))?;
+        HostPollable::drop(table, pollable)?;
+        Ok(began.elapsed())
     }
 
     /// For bindings of what a stack exports besides the contract.

@@ -25,6 +25,7 @@ mod sealing;
 mod segments;
 mod signatures;
 mod streams;
+mod tail;
 mod tampering;
 mod token;
 mod torn;
@@ -42,6 +43,7 @@ pub const GROUPS: &[Group] = &[
     segments::GROUP,
     signatures::GROUP,
     writing::GROUP,
+    tail::GROUP,
     tree::GROUP,
     evidence::GROUP,
     rotation::GROUP,

@@ -82,7 +82,8 @@ impl<W: Write> Output<W> {
         }
     }
 
-    fn flush(&mut self) {
+    /// Prints what is held back, before something is waited for.
+    pub(crate) fn flush(&mut self) {
         if self.is_read() {
             let flushed = self.to.flush();
             self.note_failure(flushed);

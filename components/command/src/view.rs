@@ -7,6 +7,7 @@ use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
 use crate::bindings::secure_log::log::evidence::{BundleReport, Claim};
 use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
 use crate::bindings::secure_log::log::sealing::{Erased, Opened, PseudonymOf, Resealed};
+use crate::bindings::secure_log::log::tail::PrunedEntry;
 use crate::bindings::secure_log::log::types::Tier;
 use crate::bindings::secure_log::log::writer::{
     Collected, CommitInfo, HashSuite, KeyRotation, LogStatus, MissingCheck, Report, SigningRule, Verdict, WitnessRow,
@@ -107,6 +108,15 @@ pub(crate) fn erased(erased: Erased) -> Value {
 /// The columns of an entry in a list.
 pub(crate) const ENTRY_COLUMNS: [&str; 8] =
     ["seqno", "time", "severity", "stream", "event", "producer", "text:", "b64:"];
+
+/// An entry that was pruned: its hash is what is left of it.
+pub(crate) fn pruned(pruned: &PrunedEntry) -> Value {
+    json!({ "seqno": pruned.seqno, "stream": pruned.stream_id, "pruned": hex(&pruned.hash) })
+}
+
+/// The columns in a list of both.
+pub(crate) const TAIL_COLUMNS: [&str; 9] =
+    ["seqno", "time", "severity", "stream", "event", "producer", "text:", "b64:", "pruned:"];
 
 pub(crate) fn stream(stream: StreamInfo) -> Value {
     json!({

@@ -10,6 +10,7 @@
 //! | `tree` | those of the interface `tree` |
 //! | `evidence` | those of the interface `evidence` |
 //! | `sealing` | those of the interface `sealing` |
+//! | `tail` | those of the interface `tail` |
 
 mod bindings;
 mod config;
@@ -18,4 +19,5 @@ mod evidence;
 mod exports;
 mod providers;
 mod sealing;
+mod tail;
 mod tree;

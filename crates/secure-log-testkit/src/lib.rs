@@ -29,6 +29,8 @@ mod builder;
 pub mod conformance;
 pub mod crash_disk;
 mod fault;
+#[cfg(debug_assertions)]
+pub mod following;
 pub mod forge;
 mod hand;
 mod hostile;

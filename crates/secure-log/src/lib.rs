@@ -6,8 +6,9 @@
 //! head.
 //!
 //! **In scope**: the format (docs/format.md), the engine that writes it ([`engine`], [`shared`]), the verifier that
-//! re-hashes it ([`verify`]), proofs that others check ([`proof`]), evidence of a part of a log in a file ([`bundle`]), and sealed
-//! payloads ([`sealed`]). The same code is the core component of the WebAssembly stacks and this native library.
+//! re-hashes it ([`verify`]), proofs that others check ([`proof`]), evidence of a part of a log in a file ([`bundle`]), sealed
+//! payloads ([`sealed`]), and following a log ([`tail`]). The same code is the core component of the WebAssembly stacks and
+//! this native library.
 //!
 //! **Out of scope**, and who does it instead: keeping the rows is a store's work ([`store`]; crate `secure-log-file`,
 //! or [`memory`] for tests and short-lived logs); keeping keys is a keystore's (crate `secure-log-keystore`);
@@ -66,6 +67,7 @@ pub mod store;
 pub mod submission;
 #[cfg(feature = "system")]
 pub mod system;
+pub mod tail;
 pub mod time;
 pub mod tree;
 pub mod verify;

@@ -1,5 +1,7 @@
 //! A log shared by threads: durable appends made at the same time are committed together.
 
+mod subscription;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +13,8 @@ use crate::entry::Severity;
 use crate::error::LogError;
 use crate::limits::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
 use crate::store::{SecureLogStore, StoreError};
+
+pub use crate::shared::subscription::{Deliveries, Subscription};
 
 /// A log that threads share. Clones are handles to the same log.
 ///
@@ -79,6 +83,11 @@ impl<S: SecureLogStore> SharedLog<S> {
     /// The log itself, for everything but appending. Other threads wait while this is held.
     pub fn lock(&self) -> MutexGuard<'_, SecureLog<S>> {
         lock(&self.inner.log)
+    }
+
+    /// Whether somebody appends, or waits for the log to do so.
+    fn is_awaited(&self) -> bool {
+        lock(&self.inner.queue).led
     }
 
     /// Appends one entry, durably.

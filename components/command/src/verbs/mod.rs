@@ -28,6 +28,7 @@ mod rotate_key;
 mod sign;
 mod status;
 mod submissions;
+mod tail;
 mod verify;
 mod verify_entry;
 mod verify_evidence;
@@ -59,6 +60,7 @@ pub(crate) const VERBS: &[Verb] = &[
     open_payload::VERB,
     head::VERB,
     list::VERB,
+    tail::VERB,
     create_stream::VERB,
     change_suite::VERB,
     deprecate::VERB,

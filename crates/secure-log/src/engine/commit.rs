@@ -235,6 +235,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                     self.torn_bytes = 0;
                     self.next.last_time = Some(now);
                     self.accepted = self.next.clone();
+                    self.news.tell(self.accepted.head.size);
                     self.streams.rotate();
                     if !self.rotating.is_empty() {
                         self.take_over();

@@ -41,6 +41,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             self.streams.go_on(&stream, end);
         }
         self.accepted = state;
+        self.news.tell(self.accepted.head.size);
         self.next = self.accepted.clone();
         self.anchor.said = None;
         self.stale = false;

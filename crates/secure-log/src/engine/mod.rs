@@ -19,6 +19,7 @@
 //! | `proof` | proving against the log tree |
 //! | `read` | reading and verifying |
 //! | `tree` | proofs of the log tree for others |
+//! | `tailing` | reading on from a place in the log |
 //! | `evidence` | a part of the log with its proofs, for others |
 
 mod anchoring;
@@ -38,10 +39,12 @@ mod sealing;
 mod segment;
 mod signed;
 mod stream;
+mod tailing;
 mod tree;
 mod write;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::engine::cosigning::Said;
 use crate::engine::data_keys::KeyRing;
@@ -51,6 +54,7 @@ use crate::note::VerifierKey;
 use crate::providers::{CheckpointSigner, KeyError, MacKey};
 use crate::record::{HeadRow, LogRow, WitnessRow};
 use crate::store::{Expected, SecureLogStore, Torn};
+use crate::tail::news::News;
 use crate::time::Timestamp;
 use crate::tree::CompactTree;
 use crate::verify::Trust;
@@ -111,6 +115,8 @@ pub struct SecureLog<S> {
     torn_bytes: u64,
     set_aside: Option<String>,
     clock_jumps: u64,
+    /// Who waits for entries, and hears of them here once they are durable.
+    news: Arc<News>,
 }
 
 /// What the engine keeps of its options once it is open.
@@ -258,6 +264,10 @@ impl<S: SecureLogStore> SecureLog<S> {
             set_aside: self.set_aside.clone(),
             clock_jumps: self.clock_jumps,
         }
+    }
+
+    pub(crate) fn news(&self) -> &Arc<News> {
+        &self.news
     }
 
     /// How many entries the log has.

@@ -1,5 +1,7 @@
 //! Making, opening and re-reading a log: from which head it may be continued (security.md rule 8).
 
+use std::sync::Arc;
+
 use crate::control;
 use crate::engine::anchoring::anchored_head;
 use crate::engine::commit::{ATTEMPTS, Signing};
@@ -92,6 +94,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             },
             set_aside: None,
             clock_jumps: 0,
+            news: Arc::default(),
             providers,
         };
         this.known = this.given_keys();
@@ -182,6 +185,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             return Err(LogError::PolicyMismatch("the identity of the log changed under way".into()));
         }
         self.accept_stored(Unattested::Refuse)?;
+        self.news.tell(self.accepted.head.size);
         self.stale = false;
         self.record_recovered()
     }
