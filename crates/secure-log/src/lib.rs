@@ -66,6 +66,7 @@ pub mod store;
 pub mod submission;
 #[cfg(feature = "system")]
 pub mod system;
+mod threads;
 pub mod time;
 pub mod tree;
 pub mod verify;

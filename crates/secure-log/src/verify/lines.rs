@@ -7,9 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::jsonl::{Line, LineError};
+use crate::threads::{self, MAX_THREADS};
 use crate::verify::blocks::{Block, Damaged, Splitter};
 use crate::verify::finding::{Finding, FindingCode, Place};
-use crate::verify::prepared::{Found, Preparation};
+use crate::verify::prepared::{Found, Preparation, ReadLine};
 use crate::verify::report::Report;
 use crate::verify::trust::{Trust, TrustError};
 use crate::verify::verifier::Verifier;
@@ -22,8 +23,6 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// How many lines of a damaged block are prepared before it is their turn to be judged; what they hold besides the block is
 /// some hundred bytes each.
 const MAX_LINES_AHEAD: usize = 4096;
-/// More threads than that would wait for each other: judging takes about a fifth of the time.
-const MAX_THREADS: usize = 4;
 
 /// Verifies a log as it lies in a file, in memory that its length does not change, on the cores that there are.
 /// `progress` is told now and then how far it is.
@@ -38,8 +37,7 @@ const MAX_THREADS: usize = 4;
 /// assert!(matches!(report.verdict, Verdict::Invalid(_)));
 /// ```
 pub fn verify_jsonl(log: impl Read + Send, trust: &Trust, progress: impl FnMut(Progress) + Send) -> io::Result<Report> {
-    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    verify_jsonl_on(threads, log, trust, progress)
+    verify_jsonl_on(threads::available(), log, trust, progress)
 }
 
 /// The same on so many threads at the most. The report does not depend on it.
@@ -203,8 +201,7 @@ fn work(
     loop {
         let Some(piece) = lock(feed).next(core::mem::take(&mut spent)) else { return };
         let block = piece.as_block();
-        let ahead: Vec<_> =
-            block.lines().take(MAX_LINES_AHEAD).map(|line| preparation.read(line, &mut scratch)).collect();
+        let ahead = preparation.read_all(block.lines().take(MAX_LINES_AHEAD), &mut scratch);
         let mut bench = wait_for_turn(bench, turn, piece.number);
         let goes_on = bench.judge.block(&block, &ahead, preparation);
         bench.judged += 1;
@@ -267,8 +264,9 @@ impl LogVerifier {
     /// A verification by these keys.
     pub fn new(trust: Trust) -> Result<LogVerifier, TrustError> {
         trust.check()?;
-        let preparation = Preparation::new(&trust);
-        let judge = Judge { verifier: Verifier::new(trust), end: None };
+        let verifier = Verifier::new(trust);
+        let preparation = verifier.preparation();
+        let judge = Judge { verifier, end: None };
         Ok(LogVerifier { preparation, splitter: Splitter::new(MAX_COMMIT_BYTES), judge })
     }
 
@@ -305,9 +303,6 @@ impl LogVerifier {
         self.judge.finish(&self.splitter)
     }
 }
-
-/// A line, and what was found of it by itself.
-type ReadLine<'a> = (Result<Line<'a>, LineError>, Found);
 
 /// Judges whole commits in their order.
 #[derive(Debug)]
