@@ -5,5 +5,6 @@ mod interleaved;
 mod page;
 mod place;
 mod recording;
+mod rotation;
 mod suites;
 mod tampering;
