@@ -1,5 +1,6 @@
 //! Verifying a file of JSON lines: as it lies, on as many cores as there are, or in pieces as they come (format.md s.7).
 
+use core::iter;
 use core::num::NonZeroUsize;
 use core::ops::Range;
 use std::io::{self, Read};
@@ -332,8 +333,26 @@ impl Judge {
             self.line(line, found, number, block.damaged, preparation)
         };
         let mut scratch = Vec::new();
-        let _ = ahead.iter().all(&mut judge)
-            && block.lines().skip(ahead.len()).all(|line| judge(&preparation.read(line, &mut scratch)));
+        let mut goes_on = ahead.iter().all(&mut judge);
+        let mut lines = block.lines().skip(ahead.len());
+        // Lines are read one by one, until there is a signature: of many it is worth to be checked together.
+        let mut together = 1;
+        while let Some(line) = lines.next().filter(|_| goes_on) {
+            if together > 1 {
+                let read =
+                    preparation.read_all(iter::once(line).chain(lines.by_ref().take(together - 1)), &mut scratch);
+                goes_on = read.iter().all(&mut judge);
+                if !read.iter().any(|(line, _)| matches!(line, Ok(Line::Signature(_)))) {
+                    together = 1;
+                }
+            } else {
+                let read = preparation.read(line, &mut scratch);
+                if matches!(read.0, Ok(Line::Signature(_))) {
+                    together = PIECE_LINES;
+                }
+                goes_on = judge(&read);
+            }
+        }
         !matches!(self.end, Some(End::Invalid(_) | End::Full(_)))
     }
 
