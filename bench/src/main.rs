@@ -3,6 +3,7 @@
 //! `scripts/bench.sh` builds the parts and calls this.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod native;
 mod signing;
 mod slow;
@@ -45,12 +46,15 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, tree: 10_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 17] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 19] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
         ("append-sealed", counts.batches),
         ("verify-memory", counts.batches),
+        ("append-events", counts.batches),
+        // A signature takes as long as twenty entries.
+        ("signed-entries", counts.batches / 2),
         ("append-file", counts.batches),
         // Long enough that the start of a thread or an instance counts for little.
         ("verify-file", counts.batches * 5),

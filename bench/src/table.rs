@@ -84,7 +84,7 @@ enum Bound {
 use Bound::{Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 38] = [
+const GOALS: [Goal; 45] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("append-sealed", "memory", Native), is: TimesAsLong(1.6, ("append-batch", "memory", Native)) },
@@ -94,6 +94,13 @@ const GOALS: [Goal; 38] = [
     Goal { of: ("verify-jsonl", "two-cores", Native), is: TimesAsMany(1.7, ("verify-jsonl", "file", Native)) },
     Goal { of: ("verify-jsonl", "file", Composed), is: TimesAsMany(0.35, ("verify-jsonl", "file", Native)) },
     Goal { of: ("verify-jsonl", "node", Composed), is: TimesAsLong(1.5, ("verify-jsonl", "file", Composed)) },
+    Goal { of: ("append-events", "memory", Native), is: TimesAsMany(0.6, ("append-alike", "memory", Native)) },
+    Goal { of: ("append-events", "file", Native), is: TimesAsMany(0.6, ("append-alike", "file", Native)) },
+    Goal { of: ("append-signed-entries", "memory", Native), is: TimesAsLong(1.1, ("sign-entries", "", Native)) },
+    Goal { of: ("append-signed-entries", "file", Native), is: TimesAsLongAsBoth(1.1, ("sign-entries", "", Native), ("append-batch", "file", Native)) },
+    Goal { of: ("verify-signed-entries", "file", Native), is: TimesAsMany(2.0, ("verify-one-by-one", "", Native)) },
+    Goal { of: ("verify-signed-entries", "file-two-cores", Native), is: TimesAsMany(1.7, ("verify-signed-entries", "file", Native)) },
+    Goal { of: ("verify-signed-entries", "memory-two-cores", Native), is: TimesAsMany(1.7, ("verify-signed-entries", "memory", Native)) },
     Goal { of: ("append-batch", "file", Native), is: TimesAsLong(4.0, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "file", Composed), is: TimesAsMany(0.35, ("append-batch", "file", Native)) },
     Goal { of: ("append-durable", "file", Native), is: TimesAsMany(0.75, ("write-sync", "file", Native)) },

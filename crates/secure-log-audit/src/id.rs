@@ -53,13 +53,7 @@ impl FromStr for EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = const_hex::Buffer::<16>::new();
-        let hex = buffer.format(&self.0);
-        for (index, part) in [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].into_iter().enumerate() {
-            f.write_str(if index > 0 { "-" } else { "" })?;
-            f.write_str(part)?;
-        }
-        Ok(())
+        f.write_str(spelled(self, &mut [0; 36]))
     }
 }
 
@@ -69,11 +63,22 @@ impl fmt::Debug for EventId {
     }
 }
 
+/// The id as a text, in this place for it.
+fn spelled<'t>(id: &EventId, text: &'t mut [u8; 36]) -> &'t str {
+    let mut buffer = const_hex::Buffer::<16>::new();
+    let hex = buffer.format(&id.0).as_bytes();
+    text.fill(b'-');
+    for (at, digits) in [(0, &hex[..8]), (9, &hex[8..12]), (14, &hex[12..16]), (19, &hex[16..20]), (24, &hex[20..])] {
+        text[at..at + digits.len()].copy_from_slice(digits);
+    }
+    core::str::from_utf8(text).expect("digits and hyphens are ASCII")
+}
+
 impl Value for EventId {
     const EXPECTED: &'static str = "a UUID in lower case";
 
     fn write(&self, out: &mut Canonical) -> Result<(), EventError> {
-        out.word(&self.to_string());
+        out.word(spelled(self, &mut [0; 36]));
         Ok(())
     }
 

@@ -68,6 +68,7 @@ pub mod submission;
 #[cfg(feature = "system")]
 pub mod system;
 pub mod tail;
+mod threads;
 pub mod time;
 pub mod tree;
 pub mod verify;

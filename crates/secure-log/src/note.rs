@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::hash::Hash;
 use crate::record::HeadRow;
-use crate::sign::{Algorithm, PublicKey, SignatureError};
+use crate::sign::{Algorithm, Claim, KeyTables, PublicKey, SignatureError};
 
 /// The longest note that is read. A head with [`MAX_SIGNATURES`] signatures by the largest RSA keys has 0.2 MiB.
 pub const MAX_NOTE_BYTES: usize = 1 << 20;
@@ -255,8 +255,32 @@ impl VerifierKey {
 
     /// Checks a line that names this key.
     pub fn verify(&self, line: &SignatureLine<'_>, text: &str) -> Result<(), NoteError> {
+        self.verify_by(line, text, |claim| claim.verify())
+    }
+
+    /// The same with tables of keys.
+    pub(crate) fn verify_with(
+        &self,
+        tables: &KeyTables,
+        line: &SignatureLine<'_>,
+        text: &str,
+    ) -> Result<(), NoteError> {
+        self.verify_by(line, text, |claim| tables.verify(claim))
+    }
+
+    fn verify_by(
+        &self,
+        line: &SignatureLine<'_>,
+        text: &str,
+        verify: impl FnOnce(Claim<'_>) -> Result<(), SignatureError>,
+    ) -> Result<(), NoteError> {
+        let (key, text_bytes) = (&self.key, text.as_bytes());
         match self.kind {
-            Kind::Signer => Ok(self.key.verify_note(text.as_bytes(), &line.signature)?),
+            // Of all algorithms it alone has another form in notes.
+            Kind::Signer if key.algorithm() == Algorithm::EcdsaP256 => {
+                Ok(key.verify_note(text_bytes, &line.signature)?)
+            }
+            Kind::Signer => Ok(verify(Claim { key, message: text_bytes, signature: &line.signature })?),
             Kind::Witness => {
                 let (time, signature) = line.signature.split_first_chunk().ok_or(NoteError::BadLine)?;
                 let time = u64::from_be_bytes(*time);
@@ -264,7 +288,7 @@ impl VerifierKey {
                     return Err(NoteError::BadCosignatureTime);
                 }
                 let message = format!("cosignature/v1\ntime {time}\n{text}");
-                Ok(self.key.verify(message.as_bytes(), signature)?)
+                Ok(verify(Claim { key, message: message.as_bytes(), signature })?)
             }
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! Only checking happens here. Whoever signs is behind [`crate::providers::CheckpointSigner`].
 
+mod many;
+mod table;
+
 use core::fmt;
 
 use ed25519_dalek::Signature as Ed25519Signature;
@@ -14,6 +17,8 @@ use rsa::pkcs8::spki::der::Decode as _;
 use rsa::pkcs8::spki::der::asn1::Null;
 use rsa::traits::PublicKeyParts as _;
 use subtle::ConstantTimeEq as _;
+
+pub(crate) use crate::sign::many::{Claim, KeyTables};
 
 /// A signature algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -11,6 +11,7 @@ use secure_log::engine::NewEntry;
 use secure_log::entry::Severity;
 use secure_log::jsonl::export;
 use secure_log::memory::MemoryStore;
+use secure_log::sign::Algorithm;
 use secure_log::verify::{LogVerifier, Progress, Report, Trust, Verdict, verify_jsonl_on};
 use secure_log_testkit::{count, seed};
 use support::damage::change_bytes;
@@ -42,7 +43,8 @@ fn threads_and_pieces_change_no_report() {
 
 /// A log of some megabytes in commits of many sizes, and the keys that it is signed with.
 fn log_of_several_chunks() -> (Vec<u8>, Trust) {
-    let world = World::new();
+    const SECOND: &str = "checkpoint-second";
+    let world = World { keys: World::new().keys.signing(SECOND, Algorithm::Ed25519), ..World::new() };
     let mut log = SecureLog::open(MemoryStore::new(), world.providers(), world.options()).unwrap();
     let payload = "x".repeat(256);
     for round in 0..60 {
@@ -55,17 +57,23 @@ fn log_of_several_chunks() -> (Vec<u8>, Trust) {
             encoding: "text",
             payload: payload.as_bytes(),
         };
-        log.append_batch(&vec![entry; 1 + (round * 37) % 200]).unwrap();
+        let batch = vec![entry; 1 + (round * 37) % 200];
+        // Signatures by a key that is known, by one that it introduces, and none.
+        match round % 4 {
+            0 => log.append_signed_batch(&batch).unwrap(),
+            _ => log.append_batch(&batch).unwrap(),
+        };
+        if round == 30 {
+            log.rotate_key(SECOND).unwrap();
+        }
         if round % 7 == 6 {
             log.close_segment(stream).unwrap();
         }
     }
-    let mut trust = Trust::new();
-    trust.add_log_key(log.status().head_key.expect("it has a key").parse().unwrap());
     let mut lines = Vec::new();
     export(log.store_mut(), &mut lines).unwrap();
     assert!(lines.len() > 2 << 20, "threads begin after the first chunk");
-    (lines, trust)
+    (lines, secure_log_testkit::attacks::trust())
 }
 
 fn on(threads: usize, log: &[u8], trust: &Trust) -> Report {

@@ -90,9 +90,16 @@ impl Canonical {
         let out = &mut self.out;
         out.push(b'"');
         let bytes = text.as_bytes();
+        let stands_for_itself = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+        // Hardly any text has something to escape. All of it is looked at, as that is done for many bytes at once.
+        if bytes.iter().fold(true, |all, &byte| all & stands_for_itself(byte)) {
+            out.extend(bytes);
+            out.push(b'"');
+            return Ok(());
+        }
         let mut copied = 0;
         for (at, &byte) in bytes.iter().enumerate() {
-            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            if stands_for_itself(byte) {
                 continue;
             }
             out.extend(&bytes[copied..at]);

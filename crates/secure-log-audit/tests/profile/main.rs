@@ -6,6 +6,7 @@ mod interleaved;
 mod page;
 mod place;
 mod recording;
+mod rotation;
 mod salts;
 mod suites;
 mod tampering;

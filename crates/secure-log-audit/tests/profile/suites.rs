@@ -6,6 +6,8 @@ use secure_log::hash::Suite;
 use secure_log::providers::KeyError;
 use secure_log_audit::{AuditError, AuditLog, AuditReport, AuditVerdict, Profile, SessionSuite, use_development_key};
 
+use secure_log_testkit::{TestKeystore, to_jsonl};
+
 use crate::place::{MAC_LABEL, Place, Store, reading};
 
 fn open(
@@ -68,6 +70,29 @@ fn the_keyed_suite_without_its_key_is_an_error_of_its_own() {
         assert_eq!(found.is_some(), configured);
         assert_eq!(audit.verify().unwrap().verdict, AuditVerdict::Incomplete);
         assert_eq!(audit.verify_session("keyed").unwrap().verdict, AuditVerdict::Incomplete);
+    }
+}
+
+#[test]
+fn the_key_of_the_keyed_suite_is_shown_nowhere() {
+    let place = Place::new();
+    let audit = open(&place, SessionSuite::HmacSha256, |_, _| ()).unwrap();
+    audit.session("keyed").unwrap().record(&reading(&audit, "/a")).unwrap();
+    let Suite::HmacSha256(id) = audit.log().lock().mac_suite().unwrap() else { panic!("not the keyed suite") };
+    let open_without = open(&place, SessionSuite::Sha256, |_, options| options.mac_label = None).unwrap();
+    let refused = open_without.session("keyed").unwrap().record(&reading(&audit, "/b")).unwrap_err();
+    let stored = String::from_utf8(to_jsonl(&place.records())).unwrap();
+    let shown = [
+        stored,
+        format!("{refused} {refused:?} {:?}", audit.log().lock().status()),
+        format!("{:?} {:?}", audit.verify().unwrap(), audit.verify_session("keyed").unwrap()),
+        format!("{:?}", open_without.verify().unwrap()),
+    ];
+    assert!(shown[0].contains(&id.to_string()), "its public name is there");
+    let secret = TestKeystore::mac_secret(MAC_LABEL);
+    let listed = format!("{:?}", secret.as_slice());
+    for form in [const_hex::encode(secret.as_slice()), const_hex::encode_upper(secret.as_slice()), listed] {
+        assert!(shown.iter().all(|text| !text.contains(&form)), "{form} is shown");
     }
 }
 

@@ -131,7 +131,7 @@ impl<'a> Pen<'a> {
     /// Signs the entry that was appended last: a signature stands right after its entry (format.md s.7).
     pub(super) fn sign_entry(&mut self, last: &Appended) -> Result<(), LogError> {
         let row = self.signature(Subject::Entry(last.seqno), &entry_message(&last.hash))?;
-        self.commit.push(Record::Signature(&row));
+        self.commit.push_signature(row);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Reading and verifying.
 
+use core::num::NonZeroUsize;
 use std::collections::HashSet;
 
 use crate::control;
@@ -11,8 +12,9 @@ use crate::hash::{Hash, Suite};
 use crate::providers::KeyError;
 use crate::record::{Record, StreamRow};
 use crate::store::{SecureLogStore, StoreError};
+use crate::threads;
 use crate::tree::{CompactTree, leaf_hash};
-use crate::verify::{Finding, FindingCode, Place, Report, Signer, Trust, Verdict, Verifier};
+use crate::verify::{Finding, FindingCode, HeldRecords, Place, Report, Signer, Trust, Verdict, Verifier};
 
 /// Entries that one page holds at most.
 pub const MAX_PAGE: u32 = 1000;
@@ -225,49 +227,56 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Verifies the whole log in bounded memory: every entry re-hashed, every segment and head recomputed, every signature
     /// checked by the keystore's keys and the policy's.
     pub fn verify_log(&mut self) -> Result<Report, LogError> {
-        self.verify_log_with(false)
+        self.verify_log_with(threads::available(), false)
+    }
+
+    /// The same on so many threads at the most, where [`SecureLog::verify_log`] takes as many as there are cores. The report
+    /// does not depend on it.
+    pub fn verify_log_on(&mut self, threads: NonZeroUsize) -> Result<Report, LogError> {
+        self.verify_log_with(threads, false)
     }
 
     /// The same, and opens every sealed payload with the keystore's keys. A wrapping key that the keystore does not have leaves
     /// the verification incomplete.
     pub fn verify_log_opening(&mut self) -> Result<Report, LogError> {
-        self.verify_log_with(true)
+        self.verify_log_with(threads::available(), true)
     }
 
-    fn verify_log_with(&mut self, opening: bool) -> Result<Report, LogError> {
+    fn verify_log_with(&mut self, threads: NonZeroUsize, opening: bool) -> Result<Report, LogError> {
         self.catch_up()?;
         let mut trust = self.verifying_trust()?;
         if opening {
             trust.open_payloads();
         }
-        let report = self.verify_stored_by(trust, opening)?;
+        let report = self.verify_stored_by(threads, trust, opening)?;
         Ok(self.not_behind(report))
     }
 
     /// Verifies what the store holds, whatever this log knows of it.
     pub(super) fn verify_stored(&mut self) -> Result<Report, LogError> {
         let trust = self.verifying_trust()?;
-        self.verify_stored_by(trust, false)
+        self.verify_stored_by(threads::available(), trust, false)
     }
 
-    fn verify_stored_by(&mut self, trust: Trust, opening: bool) -> Result<Report, LogError> {
+    fn verify_stored_by(&mut self, threads: NonZeroUsize, trust: Trust, opening: bool) -> Result<Report, LogError> {
         const CHUNK_BYTES: usize = 1 << 20;
         let mut verifier = Verifier::new(trust);
+        let mut held = HeldRecords::new(threads);
         let (mut asked, mut keks) = (HashSet::new(), HashSet::new());
-        let (mut cursor, mut line) = (Some(0), 0);
-        let mut found: Result<Option<Finding>, LogError> = Ok(None);
+        let mut cursor = Some(0);
         while let Some(at) = cursor {
+            let mut found: Result<Option<Finding>, LogError> = Ok(None);
             let keystore = &*self.providers.keystore;
             let scanned = self.store.scan(at, CHUNK_BYTES, &mut |record| {
-                line += 1;
                 if !matches!(found, Ok(None)) {
                     return;
                 }
                 if let Record::Signature(row) = record
-                    && asked.insert(row.identity.clone())
+                    && !asked.contains(&row.identity)
                 {
+                    asked.insert(row.identity.clone());
                     match own_signer(keystore, &row.identity) {
-                        Ok(Some(signer)) => verifier.trust_signer(signer),
+                        Ok(Some(signer)) => held.trust_signer(&mut verifier, signer),
                         Ok(None) => {}
                         Err(error) => {
                             found = Err(error);
@@ -280,7 +289,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                     && keks.insert(row.kek.clone())
                 {
                     match keystore.wrapping_key(&row.kek) {
-                        Ok(kek) => verifier.trust_wrapping_key(&row.kek, kek),
+                        Ok(kek) => held.trust_wrapping_key(&mut verifier, &row.kek, kek),
                         // The report says which key it would have needed.
                         Err(KeyError::NotFound(_) | KeyError::UnsupportedAlgorithm(_)) => {}
                         Err(error) => {
@@ -289,20 +298,28 @@ impl<S: SecureLogStore> SecureLog<S> {
                         }
                     }
                 }
-                found = Ok(verifier.record(record, line).err());
+                found = Ok(held.record(&mut verifier, record).err());
             });
+            // What was handed out before anything failed is judged before that.
+            let (found, failed) = match found {
+                Ok(found) => (found, None),
+                Err(error) => (None, Some(error)),
+            };
+            if let Some(finding) = found.or_else(|| held.judge(&mut verifier).err()) {
+                return Ok(verifier.invalid(finding));
+            }
+            if let Some(error) = failed {
+                return Err(error);
+            }
             match scanned {
                 Ok(next) => cursor = next,
-                Err(StoreError::Corrupt { at, detail }) if matches!(found, Ok(None)) => {
+                Err(StoreError::Corrupt { at, detail }) => {
                     // What cannot be read as a record is a finding, and no failure of the check.
                     let finding =
-                        Finding::new(FindingCode::Malformed, Place::Line(line + 1), format!("{at}: {detail}"));
+                        Finding::new(FindingCode::Malformed, Place::Line(held.line()), format!("{at}: {detail}"));
                     return Ok(verifier.invalid(finding));
                 }
                 Err(error) => return Err(error.into()),
-            }
-            if let Some(finding) = core::mem::replace(&mut found, Ok(None))? {
-                return Ok(verifier.invalid(finding));
             }
             if let Some(why) = verifier.exhausted() {
                 return Ok(verifier.stop(&why));

@@ -1,5 +1,7 @@
 //! Closing and proving segments, and their signatures.
 
+use std::collections::HashMap;
+
 use crate::control;
 use crate::engine::commit::{Say, Signing};
 use crate::engine::proof::{Checked, SegmentProof, segment_path};
@@ -11,7 +13,7 @@ use crate::hash::Hash;
 use crate::limits::{check_name, check_stream};
 use crate::providers::KeyError;
 use crate::record::{Record, SegmentRow, SignatureRow, Subject};
-use crate::sign::{Algorithm, PublicKey};
+use crate::sign::PublicKey;
 use crate::store::{Node, NodeId, SecureLogStore, StoreError, TreeId};
 use crate::submission::Submission;
 use crate::tree::{CompactTree, leaf_hash};
@@ -312,36 +314,75 @@ impl<S: SecureLogStore> SecureLog<S> {
         at: &Place,
         seqno: u64,
     ) -> Result<Option<&'r SignatureRow>, LogError> {
-        let mut verified = None;
+        let (mut verified, mut own) = (None, OwnKeys::default());
         for row in rows {
-            let Some(keys) = self.known_keys(&row.identity, seqno)? else { continue };
-            let named = Algorithm::from_name(&row.alg).and_then(|alg| PublicKey::new(alg, &row.key).ok());
-            let good = named.is_some_and(|key| keys.contains(&key) && key.verify(message, &row.sig).is_ok());
-            if !good {
-                let finding = Finding::new(FindingCode::SignatureInvalid, at.clone(), &row.identity);
-                return Err(LogError::InvalidRecord(Box::new(finding)));
+            let Some(key) = self.named_key(row, at, seqno, &mut own)? else { continue };
+            if key.verify(message, &row.sig).is_err() {
+                return Err(bad_signature(at, row));
             }
             verified.get_or_insert(row);
         }
         Ok(verified)
     }
 
+    /// The key that a signature names, if it may speak for `seqno`. `None` when nobody knows the identity.
+    pub(super) fn named_key(
+        &self,
+        row: &SignatureRow,
+        at: &Place,
+        seqno: u64,
+        own: &mut OwnKeys,
+    ) -> Result<Option<PublicKey>, LogError> {
+        let Some(keys) = self.known_keys(&row.identity, seqno, own)? else { return Ok(None) };
+        let named = |key: &PublicKey| key.algorithm().as_str() == row.alg && key.as_bytes() == row.key;
+        keys.into_iter().find(named).map(Some).ok_or_else(|| bad_signature(at, row))
+    }
+
     /// The keys that this identity may sign an entry or segment ending at `seqno` with: the policy's, and the one that the
     /// keystore has now. `None` when nobody knows the identity.
-    pub(super) fn known_keys(&self, identity: &str, seqno: u64) -> Result<Option<Vec<PublicKey>>, LogError> {
+    pub(super) fn known_keys(
+        &self,
+        identity: &str,
+        seqno: u64,
+        own: &mut OwnKeys,
+    ) -> Result<Option<Vec<PublicKey>>, LogError> {
         let mut keys = self.known_signers().signer_keys(identity, seqno);
-        match self.providers.keystore.signer(identity) {
-            Ok(signer) => {
-                let key = PublicKey::new(signer.algorithm(), signer.public_key()).map_err(|error| {
-                    KeyError::Backend(format!("'{identity}' has a public key that is none: {error}"))
-                })?;
-                keys.get_or_insert_default().push(key);
-            }
-            Err(KeyError::NotFound(_)) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(key) = self.own_key(identity, own)? {
+            keys.get_or_insert_default().push(key);
         }
         Ok(keys)
     }
+
+    /// The key that the keystore has now for an identity. It is asked once.
+    fn own_key(&self, identity: &str, own: &mut OwnKeys) -> Result<Option<PublicKey>, LogError> {
+        if let Some(key) = own.0.get(identity) {
+            return Ok(key.clone());
+        }
+        let key =
+            match self.providers.keystore.signer(identity) {
+                Ok(signer) => Some(PublicKey::new(signer.algorithm(), signer.public_key()).map_err(|error| {
+                    KeyError::Backend(format!("'{identity}' has a public key that is none: {error}"))
+                })?),
+                Err(KeyError::NotFound(_)) => None,
+                Err(error) => return Err(error.into()),
+            };
+        if own.0.len() == MAX_OWN_KEYS {
+            own.0.clear();
+        }
+        own.0.insert(identity.into(), key.clone());
+        Ok(key)
+    }
+}
+
+/// What the keystore answered for identities. A log names few.
+#[derive(Default)]
+pub(super) struct OwnKeys(HashMap<String, Option<PublicKey>>);
+
+/// Of so many identities the keystore's answers are remembered at most, whatever a hostile log names.
+const MAX_OWN_KEYS: usize = 1024;
+
+fn bad_signature(at: &Place, row: &SignatureRow) -> LogError {
+    LogError::InvalidRecord(Box::new(Finding::new(FindingCode::SignatureInvalid, at.clone(), &row.identity)))
 }
 
 fn finding(code: FindingCode, segment: u64, detail: &str) -> LogError {

@@ -182,6 +182,11 @@ impl Commit {
         self.items.push(item);
     }
 
+    /// Appends a signature, which is not copied.
+    pub fn push_signature(&mut self, row: SignatureRow) {
+        self.items.push(Item::Signature(Box::new(row)));
+    }
+
     fn intern(&mut self, stream: &str) -> u32 {
         // Batches name few streams and mostly the last one again, so a search from the end is short.
         let found =

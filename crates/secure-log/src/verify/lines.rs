@@ -1,5 +1,6 @@
 //! Verifying a file of JSON lines: as it lies, on as many cores as there are, or in pieces as they come (format.md s.7).
 
+use core::iter;
 use core::num::NonZeroUsize;
 use core::ops::Range;
 use std::io::{self, Read};
@@ -7,9 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::jsonl::{Line, LineError};
+use crate::threads::{self, MAX_THREADS};
 use crate::verify::blocks::{Block, Damaged, Splitter};
 use crate::verify::finding::{Finding, FindingCode, Place};
-use crate::verify::prepared::{Found, Preparation};
+use crate::verify::prepared::{Found, Preparation, ReadLine};
 use crate::verify::report::Report;
 use crate::verify::trust::{Trust, TrustError};
 use crate::verify::verifier::Verifier;
@@ -22,8 +24,6 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// How many lines of a damaged block are prepared before it is their turn to be judged; what they hold besides the block is
 /// some hundred bytes each.
 const MAX_LINES_AHEAD: usize = 4096;
-/// More threads than that would wait for each other: judging takes about a fifth of the time.
-const MAX_THREADS: usize = 4;
 
 /// Verifies a log as it lies in a file, in memory that its length does not change, on the cores that there are.
 /// `progress` is told now and then how far it is.
@@ -38,8 +38,7 @@ const MAX_THREADS: usize = 4;
 /// assert!(matches!(report.verdict, Verdict::Invalid(_)));
 /// ```
 pub fn verify_jsonl(log: impl Read + Send, trust: &Trust, progress: impl FnMut(Progress) + Send) -> io::Result<Report> {
-    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    verify_jsonl_on(threads, log, trust, progress)
+    verify_jsonl_on(threads::available(), log, trust, progress)
 }
 
 /// The same on so many threads at the most. The report does not depend on it.
@@ -203,8 +202,7 @@ fn work(
     loop {
         let Some(piece) = lock(feed).next(core::mem::take(&mut spent)) else { return };
         let block = piece.as_block();
-        let ahead: Vec<_> =
-            block.lines().take(MAX_LINES_AHEAD).map(|line| preparation.read(line, &mut scratch)).collect();
+        let ahead = preparation.read_all(block.lines().take(MAX_LINES_AHEAD), &mut scratch);
         let mut bench = wait_for_turn(bench, turn, piece.number);
         let goes_on = bench.judge.block(&block, &ahead, preparation);
         bench.judged += 1;
@@ -267,8 +265,9 @@ impl LogVerifier {
     /// A verification by these keys.
     pub fn new(trust: Trust) -> Result<LogVerifier, TrustError> {
         trust.check()?;
-        let preparation = Preparation::new(&trust);
-        let judge = Judge { verifier: Verifier::new(trust), end: None };
+        let verifier = Verifier::new(trust);
+        let preparation = verifier.preparation();
+        let judge = Judge { verifier, end: None };
         Ok(LogVerifier { preparation, splitter: Splitter::new(MAX_COMMIT_BYTES), judge })
     }
 
@@ -306,9 +305,6 @@ impl LogVerifier {
     }
 }
 
-/// A line, and what was found of it by itself.
-type ReadLine<'a> = (Result<Line<'a>, LineError>, Found);
-
 /// Judges whole commits in their order.
 #[derive(Debug)]
 struct Judge {
@@ -337,8 +333,26 @@ impl Judge {
             self.line(line, found, number, block.damaged, preparation)
         };
         let mut scratch = Vec::new();
-        let _ = ahead.iter().all(&mut judge)
-            && block.lines().skip(ahead.len()).all(|line| judge(&preparation.read(line, &mut scratch)));
+        let mut goes_on = ahead.iter().all(&mut judge);
+        let mut lines = block.lines().skip(ahead.len());
+        // Lines are read one by one, until there is a signature: of many it is worth to be checked together.
+        let mut together = 1;
+        while let Some(line) = lines.next().filter(|_| goes_on) {
+            if together > 1 {
+                let read =
+                    preparation.read_all(iter::once(line).chain(lines.by_ref().take(together - 1)), &mut scratch);
+                goes_on = read.iter().all(&mut judge);
+                if !read.iter().any(|(line, _)| matches!(line, Ok(Line::Signature(_)))) {
+                    together = 1;
+                }
+            } else {
+                let read = preparation.read(line, &mut scratch);
+                if matches!(read.0, Ok(Line::Signature(_))) {
+                    together = PIECE_LINES;
+                }
+                goes_on = judge(&read);
+            }
+        }
         !matches!(self.end, Some(End::Invalid(_) | End::Full(_)))
     }
 

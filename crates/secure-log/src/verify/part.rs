@@ -3,6 +3,8 @@
 //!
 //! [`crate::bundle`] reads the lines, knows their order, and says here what they are.
 
+use std::sync::Arc;
+
 use crate::hash::{Hash, KeyId};
 use crate::introduction;
 use crate::jsonl::Line;
@@ -101,7 +103,7 @@ pub(crate) struct Alone {
 
 impl Alone {
     pub(crate) fn new(trust: &Trust) -> Alone {
-        Alone { preparation: Preparation::new(trust), scratch: Vec::new() }
+        Alone { preparation: Preparation::new(trust, Arc::default()), scratch: Vec::new() }
     }
 }
 

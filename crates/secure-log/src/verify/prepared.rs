@@ -1,14 +1,16 @@
-//! What of a line's check needs no other line: reading it, hashing an entry, and checking the signatures of a head. It can
-//! be done for many lines at once, on as many cores as there are; judging them cannot.
+//! What of a record's check needs nothing that was judged before: reading it, hashing an entry, and checking signatures. It
+//! can be done for many records at once, on as many cores as there are; judging them cannot.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use crate::entry::EntryRef;
+use crate::entry::{EntryRef, Severity};
 use crate::hash::{Hash, Suite};
-use crate::jsonl::{Line, LineError, parse_line};
+use crate::jsonl::{self, Line, LineError, parse_line};
 use crate::note::{self, SignatureLine, VerifierKey};
-use crate::record::HeadRow;
+use crate::record::{EntryRow, HeadRow, Record};
+use crate::time::Timestamp;
 use crate::tree::leaf_hash;
+use crate::verify::signatures::{CheckedSignature, SignatureChecks, Signed};
 use crate::verify::trust::Trust;
 
 /// What was found of a line by itself.
@@ -17,7 +19,11 @@ pub(super) enum Found {
     Nothing,
     Entry(Digest),
     Head(CheckedLines),
+    Signature(CheckedSignature),
 }
+
+/// A line, and what was found of it by itself.
+pub(super) type ReadLine<'a> = (Result<Line<'a>, LineError>, Found);
 
 /// What an entry hashes to.
 #[derive(Clone, Copy, Debug)]
@@ -53,17 +59,39 @@ pub(super) struct Preparation {
     keys: Vec<VerifierKey>,
     /// The log's origin, once it was read.
     origin: OnceLock<String>,
+    checks: Arc<SignatureChecks>,
 }
 
 impl Preparation {
-    pub(super) fn new(trust: &Trust) -> Preparation {
+    pub(super) fn new(trust: &Trust, checks: Arc<SignatureChecks>) -> Preparation {
         let keys = trust.log_keys().iter().chain(trust.witnesses()).cloned().collect();
-        Preparation { keys, origin: OnceLock::new() }
+        Preparation { keys, origin: OnceLock::new(), checks }
+    }
+
+    /// Reads lines that follow each other, and looks at what can be seen of them by themselves. `scratch` is overwritten.
+    pub(super) fn read_all<'a>(
+        &self,
+        lines: impl Iterator<Item = &'a [u8]>,
+        scratch: &mut Vec<u8>,
+    ) -> Vec<ReadLine<'a>> {
+        let mut read: Vec<_> = lines.map(|line| self.read(line, scratch)).collect();
+        let mut signed = Signed::default();
+        for (place, (line, _)) in read.iter().enumerate() {
+            match line {
+                Ok(Line::Entry(line)) => signed.entry(line.entry().seqno, line.hash),
+                Ok(Line::Signature(row)) => signed.signature(place, row),
+                _ => {}
+            }
+        }
+        for (place, checked) in self.checks.check(&signed) {
+            read[place].1 = Found::Signature(checked);
+        }
+        read
     }
 
     /// Reads a line and looks at what can be seen of it alone. `scratch` is overwritten.
     #[inline]
-    pub(super) fn read<'a>(&self, line: &'a [u8], scratch: &mut Vec<u8>) -> (Result<Line<'a>, LineError>, Found) {
+    pub(super) fn read<'a>(&self, line: &'a [u8], scratch: &mut Vec<u8>) -> ReadLine<'a> {
         let line = parse_line(line);
         let found = line.as_ref().map_or(Found::Nothing, |line| self.look_at(line, scratch));
         (line, found)
@@ -92,7 +120,7 @@ impl Preparation {
         let maker = |line: &String| {
             let line = SignatureLine::parse(line).ok()?;
             let index = self.keys.iter().position(|key| key.is_named_by(&line))?;
-            self.keys[index].verify(&line, &text).is_ok().then_some(index)
+            self.checks.verify_line(&self.keys[index], &line, &text).is_ok().then_some(index)
         };
         row.sigs.iter().map(maker).collect()
     }
@@ -108,4 +136,68 @@ fn digest(entry: &EntryRef<'_>, hash: &Hash, scratch: &mut Vec<u8>) -> Digest {
     scratch.clear();
     entry.encode_into(scratch);
     Digest::new(entry.version, scratch, hash)
+}
+
+/// What was found of a record of a store by itself.
+#[derive(Debug)]
+pub(super) enum ReadRecord<'r> {
+    /// What an entry says and hashes to, or why it is none.
+    Entry(Result<(EntryRef<'r>, Digest), String>),
+    Signature(CheckedSignature),
+    /// It is looked at when it is judged.
+    Other,
+}
+
+impl<'r> ReadRecord<'r> {
+    /// Looks at a record by itself.
+    #[inline]
+    pub(super) fn of(record: &Record<'r>) -> ReadRecord<'r> {
+        match record {
+            Record::Entry(row) => ReadRecord::Entry(read_entry(row)),
+            _ => ReadRecord::Other,
+        }
+    }
+
+    /// Looks at records that follow each other.
+    pub(super) fn of_all(records: &[Record<'r>], checks: &SignatureChecks) -> Vec<ReadRecord<'r>> {
+        let mut read: Vec<_> = records.iter().map(ReadRecord::of).collect();
+        let mut signed = Signed::default();
+        for (place, record) in records.iter().enumerate() {
+            match record {
+                Record::Entry(row) => signed.entry(row.seqno, row.hash),
+                Record::Signature(row) => signed.signature(place, row),
+                _ => {}
+            }
+        }
+        for (place, checked) in checks.check(&signed) {
+            read[place] = ReadRecord::Signature(checked);
+        }
+        read
+    }
+}
+
+#[inline]
+fn read_entry<'r>(row: &EntryRow<'r>) -> Result<(EntryRef<'r>, Digest), String> {
+    let entry = EntryRef::decode(row.bytes).map_err(|error| error.to_string())?;
+    if (entry.seqno, entry.stream) != (row.seqno, row.stream) {
+        return Err("an entry of another stream or seqno than its row says".into());
+    }
+    check_fields(&entry)?;
+    Ok((entry, Digest::new(entry.version, row.bytes, &row.hash)))
+}
+
+/// What a line of an entry could not say, and a store might.
+fn check_fields(entry: &EntryRef<'_>) -> Result<(), &'static str> {
+    let plain =
+        [entry.session, entry.boot, entry.event, entry.producer, entry.encoding].into_iter().all(jsonl::is_plain);
+    if !plain {
+        return Err("a control character in a field");
+    }
+    if !Timestamp::is_valid(entry.time) {
+        return Err("not a real time in its one spelling");
+    }
+    if entry.severity.parse::<Severity>().is_err() {
+        return Err("not a severity of the format");
+    }
+    Ok(())
 }

@@ -174,7 +174,10 @@ impl Verifier {
         let signed = checked_introduction(entry, &log.id, &log.origin)?;
         let introduction = &signed.introduction;
         match self.rotations.follow(&mut self.trust, introduction, entry.seqno) {
-            Ok(Followed::Counts) => Ok(()),
+            Ok(Followed::Counts) => {
+                self.learn_signers();
+                Ok(())
+            }
             Ok(Followed::Unknown) => {
                 self.unknown_signers.add(&name_and_id(&introduction.old));
                 Ok(())

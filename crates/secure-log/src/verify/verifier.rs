@@ -1,10 +1,9 @@
 //! The rules of format.md and security.md, applied to records in commit order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::entry::{
-    EntryRef, Severity, SigningRule, StreamRules, checkpoint_message, entry_message, is_reserved_stream,
-};
+use crate::entry::{EntryRef, SigningRule, StreamRules, checkpoint_message, entry_message, is_reserved_stream};
 use crate::hash::{Hash, KeyId, Suite};
 use crate::introduction;
 use crate::jsonl::{self, Line, RowError};
@@ -13,7 +12,7 @@ use crate::providers::{WrapAlgorithm, WrappingKey};
 use crate::record::{
     DataKeyRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
 };
-use crate::time::Timestamp;
+use crate::sign::Claim;
 use crate::tree::{CompactTree, SharedPush, empty_root, leaf_hash};
 use crate::verify::commit::{Closing, Lack, OpenCommit};
 use crate::verify::cosigners::Cosigners;
@@ -21,9 +20,10 @@ use crate::verify::finding::{Finding, FindingCode, Place, Quoted};
 use crate::verify::missing::{Missing, MissingCode};
 use crate::verify::opening::Opener;
 use crate::verify::part::{Scope, Segments, Unit};
-use crate::verify::prepared::{Digest, Found, Preparation};
+use crate::verify::prepared::{Digest, Found, Preparation, ReadRecord};
 use crate::verify::report::{Counts, Few, KeyRole, KeyUses, Listed};
 use crate::verify::rotation::Rotations;
+use crate::verify::signatures::{CheckedSignature, SignatureChecks};
 use crate::verify::stream::{Kind, Stream, Streams};
 use crate::verify::trust::{Signer, Trust};
 
@@ -76,13 +76,15 @@ pub struct Verifier {
     pub(super) limits: (usize, usize),
     /// What was counted at the last head, with its size and root.
     pub(super) at_head: (Counts, u64, Hash),
+    /// Shared with those who look at records ahead.
+    checks: Arc<SignatureChecks>,
     scratch: Vec<u8>,
 }
 
 impl Verifier {
     /// A verification by these keys. [`Trust::check`] says whether they make sense together.
     pub fn new(trust: Trust) -> Verifier {
-        Verifier {
+        let verifier = Verifier {
             trust,
             rotations: Rotations::default(),
             scope: Scope::Log,
@@ -108,8 +110,26 @@ impl Verifier {
             counts: Counts::default(),
             limits: (MAX_STREAMS, MAX_SEGMENTS),
             at_head: (Counts::default(), 0, empty_root()),
+            checks: Arc::default(),
             scratch: Vec::new(),
-        }
+        };
+        verifier.learn_signers();
+        verifier
+    }
+
+    /// What looks at lines ahead of this verification.
+    pub(super) fn preparation(&self) -> Preparation {
+        Preparation::new(&self.trust, Arc::clone(&self.checks))
+    }
+
+    /// What looks at the signatures of records ahead of this verification.
+    pub(super) fn checks(&self) -> &SignatureChecks {
+        &self.checks
+    }
+
+    /// Has signatures by keys that came to count checked ahead.
+    pub(super) fn learn_signers(&self) {
+        self.checks.learn(self.trust.signers().iter().map(Signer::key));
     }
 
     /// Adds a signer on the way, before its first signature. It is passed over, and so stays unknown, when another identity
@@ -118,6 +138,7 @@ impl Verifier {
         let shared = |other: &Signer| other.key() == signer.key() && other.identity() != signer.identity();
         if !self.trust.signers().iter().any(shared) {
             self.trust.add_signer(signer);
+            self.learn_signers();
         }
     }
 
@@ -130,23 +151,27 @@ impl Verifier {
     ///
     /// After a finding the log is invalid: see [`Verifier::invalid`].
     pub fn record(&mut self, record: Record<'_>, line: u64) -> Result<(), Finding> {
-        self.judge_record(record, line).map_err(|finding| finding.in_stream(record.stream()))
+        self.record_ahead(record, ReadRecord::of(&record), line)
     }
 
-    fn judge_record(&mut self, record: Record<'_>, line: u64) -> Result<(), Finding> {
-        if let Record::Entry(row) = record {
-            let malformed = |detail: &str| Finding::new(FindingCode::Malformed, Place::Line(line), detail);
-            let entry = EntryRef::decode(row.bytes).map_err(|error| malformed(&error.to_string()))?;
-            if (entry.seqno, entry.stream) != (row.seqno, row.stream) {
-                return Err(malformed("an entry of another stream or seqno than its row says"));
+    /// The same of a record that was looked at before.
+    pub(super) fn record_ahead(&mut self, record: Record<'_>, read: ReadRecord<'_>, line: u64) -> Result<(), Finding> {
+        self.judge_record(record, read, line).map_err(|finding| finding.in_stream(record.stream()))
+    }
+
+    fn judge_record(&mut self, record: Record<'_>, read: ReadRecord<'_>, line: u64) -> Result<(), Finding> {
+        let checked = match (record, read) {
+            (Record::Entry(row), ReadRecord::Entry(read)) => {
+                let malformed = |detail| Finding::new(FindingCode::Malformed, Place::Line(line), detail);
+                let (entry, digest) = read.map_err(malformed)?;
+                if !self.is_to_be_read(false, line)? {
+                    return Ok(());
+                }
+                return self.on_entry(&entry, digest, row.hash, true, line);
             }
-            check_fields(&entry).map_err(malformed)?;
-            if !self.is_to_be_read(false, line)? {
-                return Ok(());
-            }
-            let digest = Digest::new(entry.version, row.bytes, &row.hash);
-            return self.on_entry(&entry, digest, row.hash, true, line);
-        }
+            (_, ReadRecord::Signature(checked)) => Some(checked),
+            (_, ReadRecord::Entry(_) | ReadRecord::Other) => None,
+        };
         if let Record::Unknown(row) = record {
             self.on_unknown(row, line);
             return Ok(());
@@ -166,7 +191,7 @@ impl Verifier {
             Record::Stream(row) => self.on_stream(row, at),
             Record::DataKey(row) => self.on_data_key(row, at),
             Record::Pruned(row) => self.on_pruned(row, at),
-            Record::Signature(row) => self.on_signature(row),
+            Record::Signature(row) => self.on_signature(row, checked.as_ref()),
             Record::Segment(row) => self.on_segment(row, at),
             Record::Head(row) => self.on_head(row, |_, _| false),
             // Kept for the operator; a cosignature itself stands in a head.
@@ -220,7 +245,10 @@ impl Verifier {
                 self.on_entry(&line.entry(), *digest, line.hash, line.payload_form_fits, number)
             }
             Line::Pruned(line) => self.on_pruned(line.row(), at),
-            Line::Signature(row) => self.on_signature(row),
+            Line::Signature(row) => {
+                let Found::Signature(checked) = found else { return self.on_signature(row, None) };
+                self.on_signature(row, Some(checked))
+            }
             Line::Segment(row) => self.on_segment(row, at),
             Line::Head(row) => {
                 let Found::Head(lines) = found else { unreachable!("a head is prepared as one") };
@@ -460,12 +488,15 @@ impl Verifier {
         Ok(())
     }
 
-    fn on_signature(&mut self, row: &SignatureRow) -> Result<(), Finding> {
+    /// `checked` is what was found ahead: it counts if it was found with what is signed.
+    fn on_signature(&mut self, row: &SignatureRow, checked: Option<&CheckedSignature>) -> Result<(), Finding> {
+        let mut result = None;
         // What is signed, the seqno that its signer has to speak for, and the place.
         let (message, seqno, at) = match row.of {
             Subject::Entry(seqno) => {
-                let signed = self.last.filter(|(last, _)| *last == seqno);
-                (signed.map(|(_, hash)| entry_message(&hash).to_vec()), seqno, Place::Entry(seqno))
+                let signed = self.last.filter(|(last, _)| *last == seqno).map(|(_, hash)| hash);
+                result = checked.filter(|checked| Some(checked.of) == signed).map(|checked| checked.result);
+                (signed.map(|hash| entry_message(&hash).to_vec()), seqno, Place::Entry(seqno))
             }
             Subject::Segment(id) => {
                 let segment = self.segments.find(id);
@@ -496,7 +527,8 @@ impl Verifier {
         let Some(key) = key else {
             return invalid(format!("not a key that the policy gives {}", Quoted(&row.identity)));
         };
-        if let Err(error) = key.verify(&message, &row.sig) {
+        let claim = Claim { key, message: &message, signature: &row.sig };
+        if let Err(error) = result.unwrap_or_else(|| self.checks.verify(claim)) {
             return invalid(format!("{}: {error}", Quoted(&row.identity)));
         }
         self.rotations.check(introduction::KeyRole::Signer, key, seqno, at)?;
@@ -547,7 +579,7 @@ impl Verifier {
             let mut keys = self.trust.log_keys().iter().chain(self.trust.witnesses());
             let Some(key) = keys.find(|key| key.is_named_by(&line)) else { continue };
             if !was_made_by(place, key) {
-                key.verify(&line, &text).map_err(invalid)?;
+                self.checks.verify_line(key, &line, &text).map_err(invalid)?;
             }
             if key.name() == log.origin && !key.is_witness() {
                 self.rotations.check(introduction::KeyRole::Log, key.public_key(), size, Place::Head(size))?;
@@ -620,20 +652,4 @@ impl Verifier {
         }
         Err(Finding::new(FindingCode::Gap, Place::Seqno(seqno), "not the next entry").comparing(next, seqno))
     }
-}
-
-/// What a line of an entry could not say, and a store might.
-fn check_fields(entry: &EntryRef<'_>) -> Result<(), &'static str> {
-    let plain =
-        [entry.session, entry.boot, entry.event, entry.producer, entry.encoding].into_iter().all(jsonl::is_plain);
-    if !plain {
-        return Err("a control character in a field");
-    }
-    if !Timestamp::is_valid(entry.time) {
-        return Err("not a real time in its one spelling");
-    }
-    if entry.severity.parse::<Severity>().is_err() {
-        return Err("not a severity of the format");
-    }
-    Ok(())
 }
