@@ -7,3 +7,4 @@ mod place;
 mod recording;
 mod suites;
 mod tampering;
+mod trail;
