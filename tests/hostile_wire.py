@@ -72,7 +72,9 @@ CALLS = [
     ("secure-log-entries", [{"stream-id": "a", "from-seqno": 1, "to-seqno": 9, "limit": 9}]),
     ("secure-log-nodes", [[{"tree": {"segment": 1}, "level": 4, "index": 0}]]),
     ("secure-log-hashes", ["log", 0, 5]),
-    ("secure-log-insert", [{"expected": None, "rows": [], "streams": [], "nodes": [], "hashes": "", "entries": ""}]),
+    ("secure-log-indexed", [{"key": "AAAAAAAAAAAAAAAAAAAAAA==", "from-seqno": 1, "to-seqno": 9, "newest-first": True, "limit": 9}]),
+    ("secure-log-index-rows", [{"key": "AAAAAAAAAAAAAAAAAAAAAA==", "seqno": 1}, 9]),
+    ("secure-log-insert", [{"expected": None, "rows": [], "streams": [], "nodes": [], "index": [], "hashes": "", "entries": ""}]),
 ]
 
 

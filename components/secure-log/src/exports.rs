@@ -8,6 +8,7 @@ use secure_log::engine::{
 use secure_log::entry::StreamRules;
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
+use secure_log::index::IndexKey;
 use secure_log::limits::{Invalid, Problem};
 use secure_log::note::Note;
 use secure_log_guest::ImportedStore;
@@ -263,6 +264,23 @@ impl writer::Guest for Component {
     ) -> Result<Vec<encoder::EntryFields>, types::LogError> {
         let page = with(|log| log.read_page(stream_id.as_deref(), from_seqno, to_seqno, limit))?;
         page.into_iter().map(convert::entry).collect()
+    }
+
+    fn read_indexed(
+        key: Vec<u8>,
+        from_seqno: u64,
+        to_seqno: u64,
+        limit: u32,
+    ) -> Result<Vec<encoder::EntryFields>, types::LogError> {
+        let Ok(key) = key.try_into() else {
+            return Err(types::LogError::Invalid("a key of the index has 16 bytes".into()));
+        };
+        let page = with(|log| log.read_indexed(IndexKey(key), from_seqno, to_seqno, limit))?;
+        page.into_iter().map(convert::entry).collect()
+    }
+
+    fn reindex() -> Result<(), types::LogError> {
+        with(|log| log.reindex())
     }
 
     fn sign_head() -> Result<String, types::LogError> {

@@ -1,5 +1,6 @@
 //! Who acts, and on whose behalf.
 
+use secure_log::index::{IndexKey, actor_key};
 use secure_log::limits::check_name;
 
 use crate::error::EventError;
@@ -55,6 +56,11 @@ impl Principal {
     /// This principal, acting on behalf of another one.
     pub fn on_behalf_of(self, other: Principal) -> Actor {
         Actor { who: self, on_behalf_of: Some(other) }
+    }
+
+    /// The key under which a store's index has what it did, and what others did on its behalf.
+    pub fn index_key(&self) -> IndexKey {
+        actor_key(self.kind.as_str(), &self.id)
     }
 
     fn put_members(&self, object: &mut ObjectWriter<'_>) -> Result<(), EventError> {

@@ -6,6 +6,7 @@ use secure_log::engine::{Appended, CommitInfo, Erase, NewEntry, NumberedStream};
 use secure_log::entry::{Entry, SigningRule, StreamRules, Tier};
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
+use secure_log::index::IndexKey;
 use secure_log::limits::Invalid;
 use secure_log::providers::RandomError;
 use secure_log::shared::SharedLog;
@@ -74,6 +75,9 @@ pub trait EventLog {
 
     /// Entries of a stream or of all from `from` to `to`, at most `limit`. Of all entries none is left out.
     fn read_page(&self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, Self::Error>;
+
+    /// Entries from `from` to `to` that the store's index has under a key, at most `limit`. Others can be left out unnoticed.
+    fn read_indexed(&self, key: IndexKey, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, Self::Error>;
 
     /// The suite that the rules of a stream name.
     fn suite(&self, stream: &str) -> Result<Suite, Self::Error>;
@@ -209,6 +213,10 @@ impl<S: SecureLogStore> EventLog for SharedLog<S> {
 
     fn read_page(&self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
         self.lock().read_page(stream, from, to, limit)
+    }
+
+    fn read_indexed(&self, key: IndexKey, from: u64, to: u64, limit: u32) -> Result<Vec<Entry>, LogError> {
+        self.lock().read_indexed(key, from, to, limit)
     }
 
     fn suite(&self, stream: &str) -> Result<Suite, LogError> {

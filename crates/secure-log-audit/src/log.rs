@@ -148,15 +148,15 @@ impl<S: Place> AuditLog<S> {
 
     /// Events from `from` on that the filter lets through, in the order of the log, each proven under the head. Looks at
     /// entries until `limit` were found; where the log goes on, the page says from where. An entry that claims to be an event
-    /// and is none hides no other: whatever the filter, the page names it.
+    /// and is none hides no other: whatever the filter, the page of all that was looked at names it.
+    ///
+    /// With an actor only the entries that the store's index has under it are looked at, and what [`AuditLog::trail`] says of
+    /// them holds. Without one all are, and of those none can be left out unnoticed.
     pub fn events(&self, filter: &Filter, from: u64, limit: usize) -> Result<Page, AuditError<ErrorOf<S>>> {
         let mut page = Page { events: Vec::new(), unreadable: Vec::new(), next: None };
         let mut at = from.max(1);
         loop {
-            let size = self.inner.log.size().map_err(AuditError::Log)?;
-            // The whole log, whatever the filter: of a page of all entries none can be left out unnoticed.
-            let to = at.saturating_add(u64::from(PAGE) - 1).min(size);
-            let entries = self.inner.log.read_page(None, at, to, PAGE).map_err(AuditError::Log)?;
+            let (entries, next) = self.some_entries(filter, at).map_err(AuditError::Log)?;
             for entry in &entries {
                 let found = Logged::of(entry);
                 if matches!(&found, Ok(event) if !event.as_ref().is_some_and(|event| filter.lets_through(event))) {
@@ -171,14 +171,40 @@ impl<S: Place> AuditLog<S> {
                     Err(problem) => page.unreadable.push((entry.seqno, problem)),
                 }
             }
-            at = at.saturating_add(u64::from(PAGE));
-            if at > size {
-                return Ok(page);
+            match next {
+                Some(next) => at = next,
+                None => return Ok(page),
             }
         }
     }
 
-    /// What somebody did, and what others did on their behalf, from `from` on.
+    /// Some of the entries from `at` on, among them all that the filter may let through, and from where to go on.
+    fn some_entries(&self, filter: &Filter, at: u64) -> Result<(Vec<Entry>, Option<u64>), ErrorOf<S>> {
+        let log = &self.inner.log;
+        let size = log.size()?;
+        let (entries, next) = match &filter.actor {
+            Some(actor) => {
+                let entries = log.read_indexed(actor.index_key(), at, size, PAGE)?;
+                let last = entries.last().filter(|_| entries.len() == PAGE as usize);
+                let next = last.map(|last| last.seqno + 1);
+                (entries, next)
+            }
+            None => {
+                let to = at.saturating_add(u64::from(PAGE) - 1).min(size);
+                (log.read_page(None, at, to, PAGE)?, Some(to + 1))
+            }
+        };
+        Ok((entries, next.filter(|next| *next <= size)))
+    }
+
+    /// What somebody did, and what others did on their behalf, from `from` on: the entries that the store's index has under
+    /// them, in time that grows with their number and not with the log. An entry that claims to be an event of theirs and is
+    /// none is named as unreadable.
+    ///
+    /// Each is proven under the head. What is *not* shown is proven by nobody: a store, or whoever changed its index, can leave
+    /// an event out, and so an event whose actor cannot be read is in no trail. [`AuditLog::verify`] finds both, as it computes
+    /// the whole index from the entries; whoever trusts no store with it reads all entries ([`AuditLog::events`] without an
+    /// actor).
     pub fn trail(&self, of: &Principal, from: u64, limit: usize) -> Result<Page, AuditError<ErrorOf<S>>> {
         self.events(&Filter { actor: Some(of.clone()), ..Filter::default() }, from, limit)
     }

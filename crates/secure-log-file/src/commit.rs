@@ -109,6 +109,7 @@ impl<D: Disk> FileStore<D> {
         }
         commit.head().ok_or_else(no_head)?;
         index.add_nodes(&commit.nodes).map_err(log_error)?;
+        index.add_rows(&commit.index);
         Ok(line.offset..line.end())
     }
 

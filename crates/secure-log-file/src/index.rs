@@ -7,9 +7,10 @@
 use std::path::{Path, PathBuf};
 
 use secure_log::hash::Hash;
+use secure_log::index::{IndexKey, IndexRow};
 use secure_log::jsonl::{Line, RowError};
 use secure_log::record::{Record, Subject};
-use secure_log::store::{NodeId, STORED_LEVEL, StoreError, TreeId};
+use secure_log::store::{IndexRange, NodeId, STORED_LEVEL, StoreError, TreeId};
 
 use crate::disk::{Disk, DiskFile, Mode};
 use crate::reader::{ONE_LINE, Reader, Span};
@@ -20,6 +21,7 @@ mod chain;
 mod checksum;
 mod names;
 mod rows;
+mod sorted;
 mod state;
 mod table;
 
@@ -27,6 +29,7 @@ use cells::Cells;
 use names::Names;
 pub(crate) use rows::{EntryAt, SegmentAt, StreamNow};
 use rows::{HeadAt, Linked, SegmentNow, Waypoint, WitnessAt};
+use sorted::Sorted;
 use state::State;
 use table::{Stored, Table};
 
@@ -69,6 +72,7 @@ pub(crate) struct Index<F> {
     streams: Cells<F, StreamNow>,
     segment_cells: Cells<F, SegmentNow>,
     names: Names<F>,
+    by_key: Sorted<F>,
     /// The first line that this version does not know; of no length while there is none.
     unknown: Span,
     /// The stream of the last entry, since most entries follow one of their own stream.
@@ -163,6 +167,7 @@ impl<F: DiskFile> Index<F> {
             streams: Cells::new("streams"),
             segment_cells: Cells::new("segment-cells"),
             names: Names::new(),
+            by_key: Sorted::new(),
             unknown: Span::default(),
             last_name: (String::new(), 0),
         }
@@ -195,6 +200,7 @@ impl<F: DiskFile> Index<F> {
         index.streams.open(&stored, st)?;
         index.segment_cells.open(&stored, sc)?;
         index.names.open(&stored, state.name_bits, st)?;
+        index.by_key.open(&stored, state.runs)?;
         index.is_new = false;
         Some(index)
     }
@@ -245,6 +251,7 @@ impl<F: DiskFile> Index<F> {
             self.streams.write(disk, &folder, salt, next.epoch)?,
             self.segment_cells.write(disk, &folder, salt, next.epoch)?,
             self.names.write(disk, &folder, salt)?,
+            self.by_key.write(disk, &folder, salt)?,
         ];
         if made.contains(&true) {
             disk.sync_folder(&folder)?;
@@ -254,6 +261,7 @@ impl<F: DiskFile> Index<F> {
         next.head_len = head.len() as u64;
         next.head = Hash::sha256(head);
         next.rows = self.row_counts();
+        next.runs = self.by_key.rows();
         next.unknown = self.unknown;
         state::write(disk, &folder, &next)?;
         self.state = next;
@@ -290,6 +298,7 @@ impl<F: DiskFile> Index<F> {
         self.streams.settle();
         self.segment_cells.settle();
         self.names.settle(disk, folder);
+        self.by_key.settle(disk, folder);
     }
 
     /// How many entries there are.
@@ -336,6 +345,23 @@ impl<F: DiskFile> Index<F> {
         is_late: impl FnMut(u64, &SegmentAt) -> bool,
     ) -> Result<Option<(u64, SegmentAt)>, Trouble> {
         self.segments.oldest(stream.last_segment, is_late)
+    }
+
+    /// Seqnos of entries by a key that they have.
+    pub(crate) fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, Trouble> {
+        let IndexRange { key, from, to, newest_first, limit } = range;
+        let (first, last) = (IndexRow { key, seqno: from }, IndexRow { key, seqno: to });
+        let rows = self.by_key.range(first, last, newest_first, limit)?;
+        Ok(rows.into_iter().map(|row| row.seqno).collect())
+    }
+
+    /// At most `limit` rows of those behind this one, in order.
+    pub(crate) fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, Trouble> {
+        let last = IndexRow { key: IndexKey([u8::MAX; 16]), seqno: u64::MAX };
+        match after.map_or(Some(IndexRow::default()), next_row) {
+            Some(first) => self.by_key.range(first, last, false, limit),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The stream with this number.
@@ -486,6 +512,17 @@ fn linked<F: DiskFile>(table: &mut Table<F, Linked>, last: u64) -> Result<Vec<Sp
 fn node_count(leaves: u64) -> u64 {
     let units = leaves >> STORED_LEVEL;
     2 * units - u64::from(units.count_ones())
+}
+
+/// The first row that could stand behind this one.
+fn next_row(row: IndexRow) -> Option<IndexRow> {
+    match row.seqno.checked_add(1) {
+        Some(seqno) => Some(IndexRow { seqno, ..row }),
+        None => {
+            let key = u128::from_be_bytes(row.key.0).checked_add(1)?;
+            Some(IndexRow { key: IndexKey(key.to_be_bytes()), seqno: 0 })
+        }
+    }
 }
 
 /// Place of a subtree's hash among those of its tree, which stand in the order in which they are completed.

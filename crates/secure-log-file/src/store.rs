@@ -1,10 +1,12 @@
 //! The store's contract over one file.
 
 use secure_log::hash::Hash;
+use secure_log::index::IndexRow;
 use secure_log::jsonl::Line;
 use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
+    Torn, TreeId,
 };
 
 use crate::disk::Disk;
@@ -45,6 +47,14 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
 
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
         self.with_index_or_nothing(vec![None; ids.len()], |index, _| ids.iter().map(|id| index.node(*id)).collect())
+    }
+
+    fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        self.with_index_or_nothing(Vec::new(), |index, _| index.indexed(range))
+    }
+
+    fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        self.with_index_or_nothing(Vec::new(), |index, _| index.index_rows(after, limit))
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

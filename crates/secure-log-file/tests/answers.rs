@@ -129,8 +129,18 @@ fn a_damaged_index_is_found_out_and_built_anew() {
     }
     file.reindex().unwrap();
     drop(file);
-    for name in ["entries", "streams", "segments", "segment-cells", "heads", "nodes", "signatures", "state", "names-6"]
-    {
+    for name in [
+        "entries",
+        "streams",
+        "segments",
+        "segment-cells",
+        "heads",
+        "nodes",
+        "signatures",
+        "state",
+        "names-6",
+        "index-0",
+    ] {
         let file = index_of(&path).join(name);
         let whole = std::fs::read(&file).unwrap_or_else(|e| panic!("{name}: {e}"));
         for _ in 0..common::count(6, 60) {

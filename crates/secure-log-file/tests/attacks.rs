@@ -14,8 +14,8 @@ use secure_log::verify::{Verdict, verify_jsonl};
 use secure_log_file::disk::Disk;
 use secure_log_file::{FileStore, Options};
 use secure_log_testkit::attacks::{
-    Flip, Native, flips, no_edit_passes, no_flip_passes, options, providers, reference_verdict, sample_log,
-    sample_records, scenarios, to_jsonl, trust,
+    Flip, Native, flips, no_changed_row_of_an_index_passes, no_edit_passes, no_flip_passes, options, providers,
+    reference_verdict, sample_log, sample_records, scenarios, to_jsonl, trust,
 };
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
 use secure_log_testkit::{AnyStore, SeededRandom, count, seed};
@@ -27,6 +27,23 @@ fn rows_1_to_19_no_edit_of_a_file_passes() {
     no_edit_passes(|records| {
         number += 1;
         put(&folder.path().join(format!("{number}.jsonl")), &to_jsonl(records))
+    });
+}
+
+/// The index is written after every commit, so that what is changed lies in its files: one that was not written is built anew of
+/// the log, and nothing of it is left.
+#[test]
+fn row_18_no_changed_row_of_an_index_in_a_file_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    no_changed_row_of_an_index_passes(|| {
+        number += 1;
+        let path = folder.path().join(format!("{number}.jsonl"));
+        move || {
+            let mut options = Options::default();
+            options.index_every = 1;
+            FileStore::open_on(secure_log_file::disk::OsDisk, &path, options).unwrap()
+        }
     });
 }
 

@@ -37,12 +37,14 @@ fn history() -> (LogBuilder, Vec<Commit>) {
     let entry = signature(Subject::Entry(4), 0);
     let close = log.commit().close("a").record(Record::Signature(&entry)).record(Record::Signature(&segment));
     commits.push(close.finish());
-    let mut many = log.commit();
+    let alice = ("user", "alice");
+    commits.push(log.commit().event("a", ("agent", "agent-7"), Some(alice)).event("b", alice, None).finish());
+    let mut many = log.commit().event("a", alice, None);
     for n in 0..70 {
         many = many.entry(if n % 3 == 0 { "a" } else { "c" }, b"one of many");
     }
     commits.push(many.finish());
-    commits.push(log.commit().close("c").entry("d", &[0; 700]).finish());
+    commits.push(log.commit().close("c").entry("d", &[0; 700]).event("a", ("service", "s"), Some(alice)).finish());
     (log, commits)
 }
 

@@ -34,6 +34,7 @@ macro_rules! import_log {
             use $crate::secure_log::engine::{Appended, CommitInfo, NewEntry, NumberedStream};
             use $crate::secure_log::entry::{Entry, Severity, SigningRule, StreamRules, Tier};
             use $crate::secure_log::hash::{Hash, KeyId, Suite};
+            use $crate::secure_log::index::IndexKey;
             use $crate::secure_log::limits::Invalid;
             use $crate::secure_log::providers::RandomError;
             use $crate::secure_log::record::StreamRow;
@@ -179,6 +180,16 @@ macro_rules! import_log {
                     limit: u32,
                 ) -> Result<Vec<Entry>, LogError> {
                     writer::read_page(stream, from, to, limit)?.into_iter().map(entry).collect()
+                }
+
+                fn read_indexed(
+                    &self,
+                    key: IndexKey,
+                    from: u64,
+                    to: u64,
+                    limit: u32,
+                ) -> Result<Vec<Entry>, LogError> {
+                    writer::read_indexed(&key.0, from, to, limit)?.into_iter().map(entry).collect()
                 }
 
                 fn suite(&self, stream: &str) -> Result<Suite, LogError> {

@@ -4,6 +4,7 @@
 //! once, as macros that are given the module with the one or the other.
 
 use secure_log::hash::{Hash, KeyId};
+use secure_log::index::IndexKey;
 use secure_log::store::StoreError;
 
 /// The other side answered, or asked for, something that the interface's comments rule out.
@@ -38,6 +39,15 @@ pub(crate) fn unpack_hash((a, b, c, d): (u64, u64, u64, u64)) -> Hash {
         *place = word.to_le_bytes();
     }
     hash
+}
+
+pub(crate) fn key_to_numbers(key: &IndexKey) -> (u64, u64) {
+    let key = u128::from_be_bytes(key.0);
+    ((key >> 64) as u64, key as u64)
+}
+
+pub(crate) fn key_of_numbers((first, last): (u64, u64)) -> IndexKey {
+    IndexKey((u128::from(first) << 64 | u128::from(last)).to_be_bytes())
 }
 
 /// A word that the format knows.
@@ -271,6 +281,13 @@ macro_rules! outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_ordered_as_their_bytes_are() {
+        let key = IndexKey(core::array::from_fn(|i| i as u8));
+        assert_eq!(key_to_numbers(&key), (0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f));
+        assert_eq!(key_of_numbers(key_to_numbers(&key)), key);
+    }
 
     #[test]
     fn a_packed_hash_comes_back() {

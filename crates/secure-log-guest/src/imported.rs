@@ -3,13 +3,14 @@
 use bindings::secure_log::log::store as wire;
 use secure_log::entry::StreamRules;
 use secure_log::hash::{Hash, Suite};
+use secure_log::index::IndexRow;
 use secure_log::record::{
     DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
-    Commit, CommitRow, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
-    Torn, TreeId,
+    Commit, CommitRow, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError,
+    StreamState, Torn, TreeId,
 };
 
 use crate::{convert, packed};
@@ -125,7 +126,15 @@ impl SecureLogStore for ImportedStore {
             root: &expected.root.0,
             segments: expected.segments,
         });
-        let commit = wire::CommitParam { expected, rows: &rows, streams: &streams, entries: &entries, nodes: &nodes };
+        let index: Vec<wire::IndexRow> = commit.index.iter().map(index_row_to_wire).collect();
+        let commit = wire::CommitParam {
+            expected,
+            rows: &rows,
+            streams: &streams,
+            entries: &entries,
+            nodes: &nodes,
+            index: &index,
+        };
         wire::secure_log_insert(commit).map_err(error_from_wire)
     }
 
@@ -158,6 +167,24 @@ impl SecureLogStore for ImportedStore {
         let ids: Vec<wire::NodeId> = ids.iter().map(node_id_to_wire).collect();
         list(wire::secure_log_nodes(&ids), |hash| {
             hash.map(|hash| convert::hash(&hash, "an interior tree hash")).transpose()
+        })
+    }
+
+    fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        let range = wire::IndexRange {
+            key: convert::key_to_numbers(&range.key),
+            from_seqno: range.from,
+            to_seqno: range.to,
+            newest_first: range.newest_first,
+            limit: range.limit,
+        };
+        wire::secure_log_indexed(range).map_err(error_from_wire)
+    }
+
+    fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        let after = after.as_ref().map(index_row_to_wire);
+        list(wire::secure_log_index_rows(after, limit), |row| {
+            Ok(IndexRow { key: convert::key_of_numbers(row.key), seqno: row.seqno })
         })
     }
 
@@ -270,6 +297,10 @@ fn stream_state(state: wire::StreamState) -> Result<StreamState, StoreError> {
         last: state.last,
         segment: state.segment,
     })
+}
+
+fn index_row_to_wire(row: &IndexRow) -> wire::IndexRow {
+    wire::IndexRow { key: convert::key_to_numbers(&row.key), seqno: row.seqno }
 }
 
 fn node_id_to_wire(id: &NodeId) -> wire::NodeId {

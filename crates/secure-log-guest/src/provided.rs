@@ -6,13 +6,14 @@ use std::marker::PhantomData;
 use bindings::exports::secure_log::log::store as wire;
 use secure_log::entry::StreamRules;
 use secure_log::hash::Suite;
+use secure_log::index::IndexRow;
 use secure_log::record::{
     DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
-    Commit, EntryRange, Expected, Node, NodeId, NumberedHead, NumberedWitness, PackedEntry, SecureLogStore, StoreError,
-    StreamState, TreeId,
+    Commit, EntryRange, Expected, IndexRange, Node, NodeId, NumberedHead, NumberedWitness, PackedEntry, SecureLogStore,
+    StoreError, StreamState, TreeId,
 };
 
 use crate::{convert, packed};
@@ -140,6 +141,28 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
         with_store(|store| Ok(store.nodes(&ids)?.iter().map(|hash| hash.map(|hash| hash.0.to_vec())).collect()))
     }
 
+    fn secure_log_indexed(range: wire::IndexRange) -> Result<Vec<u64>, wire::StoreError> {
+        let range = IndexRange {
+            key: convert::key_of_numbers(range.key),
+            from: range.from_seqno,
+            to: range.to_seqno,
+            newest_first: range.newest_first,
+            limit: range.limit,
+        };
+        with_store(|store| store.indexed(range))
+    }
+
+    fn secure_log_index_rows(
+        after: Option<wire::IndexRow>,
+        limit: u32,
+    ) -> Result<Vec<wire::IndexRow>, wire::StoreError> {
+        with_store(|store| {
+            let rows = store.index_rows(after.map(index_row_from_wire), limit)?;
+            let row = |row: &IndexRow| wire::IndexRow { key: convert::key_to_numbers(&row.key), seqno: row.seqno };
+            Ok(rows.iter().map(row).collect())
+        })
+    }
+
     fn secure_log_stream(name: String) -> Result<Option<wire::StreamState>, wire::StoreError> {
         with_store(|store| Ok(store.stream(&name)?.as_ref().map(stream_state)))
     }
@@ -263,7 +286,12 @@ fn commit_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
         let hash = convert::hash(&node.hash, "a tree hash")?;
         commit.nodes.push(Node { id: node_id_from_wire(node.id), hash });
     }
+    commit.index = wire.index.into_iter().map(index_row_from_wire).collect();
     Ok(commit)
+}
+
+fn index_row_from_wire(row: wire::IndexRow) -> IndexRow {
+    IndexRow { key: convert::key_of_numbers(row.key), seqno: row.seqno }
 }
 
 fn node_id_from_wire(id: wire::NodeId) -> NodeId {
@@ -341,6 +369,7 @@ mod tests {
             streams: Vec::new(),
             entries: Vec::new(),
             nodes: Vec::new(),
+            index: Vec::new(),
         }
     }
 

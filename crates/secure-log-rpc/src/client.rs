@@ -6,9 +6,11 @@ mod retry;
 use core::fmt;
 
 use secure_log::hash::Hash;
+use secure_log::index::IndexRow;
 use secure_log::record::{self, DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
+    Torn, TreeId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,7 @@ pub use retry::Retry;
 
 use crate::method::Method;
 use crate::transport::{Transport, TransportError};
-use crate::wire::{self, Answer, Digest, Digests, Malformed, Opened, Row, ScanPage, from_json, json};
+use crate::wire::{self, Answer, Digest, Digests, Key, Malformed, Opened, Row, ScanPage, from_json, json};
 use crate::{MAX_ANSWER_BYTES, MAX_ENTRIES, MAX_HASHES, MAX_NODES, MAX_ROWS, PAGE_BYTES, PROTOCOL_VERSION, weight};
 
 /// A store behind a [`Transport`].
@@ -106,11 +108,11 @@ impl<T: Transport> RemoteStore<T> {
         Ok(answer)
     }
 
-    /// Reads a list page by page: `params` asks for the rows after the last one, each of which `follows` the one before.
+    /// Reads a list page by page, of so many rows at once: `params` asks for the rows after the last one, each of which `follows` the one before.
     fn paged<R, P: Serialize>(
         &mut self,
         method: Method,
-        limit: u32,
+        (limit, at_once): (u32, u32),
         params: impl Fn(Option<&R>, u32) -> P,
         read: impl Fn(&str, u32) -> Result<Vec<R>, Unreadable>,
         follows: impl Fn(&R, &R) -> bool,
@@ -118,7 +120,7 @@ impl<T: Transport> RemoteStore<T> {
         let mut found: Vec<R> = Vec::new();
         let mut left = limit;
         while left > 0 {
-            let limit = left.min(MAX_ROWS);
+            let limit = left.min(at_once);
             let before = found.len();
             let page = self.ask(method, &params(found.last(), limit), |answer| read(answer, limit))?;
             found.extend(page);
@@ -189,7 +191,7 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
     fn heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {
         let params = |last: Option<&NumberedHead>, limit| (last.map_or(below, |last| Some(last.number)), limit);
         let read = |answer: &str, limit| list::<wire::NumberedHead<'_>, _>(answer, limit);
-        self.paged(Method::Heads, limit, params, read, |earlier, row| row.number < earlier.number)
+        self.paged(Method::Heads, (limit, MAX_ROWS), params, read, |earlier, row| row.number < earlier.number)
     }
 
     fn segment_count(&mut self) -> Result<u64, StoreError> {
@@ -241,6 +243,35 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
         Ok(found)
     }
 
+    fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        let IndexRange { key, from, to, newest_first, limit } = range;
+        // The range that is left behind the last seqno, which is empty where there is none.
+        let params = |last: Option<&u64>, limit| {
+            let (from_seqno, to_seqno) = match last {
+                None => (from, to),
+                Some(last) if newest_first => last.checked_sub(1).map_or((1, 0), |to| (from, to)),
+                Some(last) => last.checked_add(1).map_or((1, 0), |from| (from, to)),
+            };
+            (wire::IndexRange { key: Key(key), from_seqno, to_seqno, newest_first, limit },)
+        };
+        let read = |answer: &str, limit| {
+            let seqnos: Vec<u64> = value(answer)?;
+            at_most(seqnos.len(), limit)?;
+            match seqnos.iter().all(|seqno| (from..=to).contains(seqno)) {
+                true => Ok(seqnos),
+                false => Err(Malformed::new("a seqno", "it is not of the range").into()),
+            }
+        };
+        let follows = |earlier: &u64, seqno: &u64| if newest_first { seqno < earlier } else { seqno > earlier };
+        self.paged(Method::Indexed, (limit, MAX_HASHES), params, read, follows)
+    }
+
+    fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        let params = |last: Option<&IndexRow>, limit| (last.or(after.as_ref()).map(wire::IndexRow::from), limit);
+        let read = |answer: &str, limit| list::<wire::IndexRow, _>(answer, limit);
+        self.paged(Method::IndexRows, (limit, MAX_HASHES), params, read, |earlier, row| row > earlier)
+    }
+
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
         self.ask(Method::Stream, &(name,), |answer| optional::<wire::StreamState<'_>, _>(answer))
     }
@@ -248,7 +279,7 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
     fn streams(&mut self, after: u64, limit: u32) -> Result<Vec<StreamState>, StoreError> {
         let params = |last: Option<&StreamState>, limit| (last.map_or(after, |last| last.number), limit);
         let read = |answer: &str, limit| list::<wire::StreamState<'_>, _>(answer, limit);
-        self.paged(Method::Streams, limit, params, read, |earlier, row| row.number > earlier.number)
+        self.paged(Method::Streams, (limit, MAX_ROWS), params, read, |earlier, row| row.number > earlier.number)
     }
 
     fn segment(&mut self, id: u64) -> Result<Option<SegmentRow>, StoreError> {
@@ -258,7 +289,7 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
     fn segments(&mut self, stream: &str, after: u64, limit: u32) -> Result<Vec<SegmentRow>, StoreError> {
         let params = |last: Option<&SegmentRow>, limit| (stream, last.map_or(after, |last| last.id), limit);
         let read = |answer: &str, limit| list::<wire::SegmentRow<'_>, _>(answer, limit);
-        self.paged(Method::Segments, limit, params, read, |earlier, row| row.id > earlier.id)
+        self.paged(Method::Segments, (limit, MAX_ROWS), params, read, |earlier, row| row.id > earlier.id)
     }
 
     fn segment_of(&mut self, stream: &str, seqno: u64) -> Result<Option<SegmentRow>, StoreError> {
@@ -282,7 +313,7 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
     fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
         let params = |last: Option<&NumberedWitness>, limit| (last.map(|last| last.number).or(below), limit);
         let read = |answer: &str, limit| list::<wire::NumberedWitness<'_>, _>(answer, limit);
-        self.paged(Method::Witnesses, limit, params, read, |earlier, row| row.number < earlier.number)
+        self.paged(Method::Witnesses, (limit, MAX_ROWS), params, read, |earlier, row| row.number < earlier.number)
     }
 
     fn scan(

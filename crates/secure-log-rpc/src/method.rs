@@ -41,6 +41,8 @@ methods! {
     Entries = "secure-log-entries",
     Hashes = "secure-log-hashes",
     Nodes = "secure-log-nodes",
+    Indexed = "secure-log-indexed",
+    IndexRows = "secure-log-index-rows",
     Stream = "secure-log-stream",
     Streams = "secure-log-streams",
     Segment = "secure-log-segment",

@@ -139,6 +139,23 @@ fn call<S: SecureLogStore + ?Sized>(
                 ok(&hashes)
             })
         }
+        Method::Indexed => {
+            let (range,): (wire::IndexRange,) = arguments(params)?;
+            at_most(range.limit, MAX_HASHES)?;
+            let range = store::IndexRange {
+                key: range.key.0,
+                from: range.from_seqno,
+                to: range.to_seqno,
+                newest_first: range.newest_first,
+                limit: range.limit,
+            };
+            store.indexed(range).map(|seqnos| ok(&seqnos))
+        }
+        Method::IndexRows => {
+            let (after, limit): (Option<wire::IndexRow>, u32) = arguments(params)?;
+            at_most(limit, MAX_HASHES)?;
+            store.index_rows(after.map(Into::into), limit).map(|rows| ok(&each::<_, wire::IndexRow>(&rows)))
+        }
         Method::Stream => {
             let (name,): (String,) = arguments(params)?;
             store.stream(&name).map(|state| ok(&state.as_ref().map(wire::StreamState::from)))

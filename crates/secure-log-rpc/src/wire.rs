@@ -10,11 +10,11 @@ use core::fmt;
 use secure_log::store::StoreError;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use binary::{Binary, Digest, Digests};
+pub(crate) use binary::{Binary, Digest, Digests, Key};
 pub(crate) use commit::{Commit, encode as encode_commit};
 pub(crate) use row::{
-    DataKeyRow, HeadRow, LogRow, NodeId, NumberedHead, NumberedWitness, Row, SegmentRow, SignatureRow, StreamState,
-    Subject, TreeId, WitnessRow,
+    DataKeyRow, HeadRow, IndexRow, LogRow, NodeId, NumberedHead, NumberedWitness, Row, SegmentRow, SignatureRow,
+    StreamState, Subject, TreeId, WitnessRow,
 };
 
 /// What a call answers.
@@ -46,6 +46,16 @@ pub(crate) struct EntryRange {
     pub(crate) stream_id: Option<String>,
     pub(crate) from_seqno: u64,
     pub(crate) to_seqno: u64,
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct IndexRange {
+    pub(crate) key: Key,
+    pub(crate) from_seqno: u64,
+    pub(crate) to_seqno: u64,
+    pub(crate) newest_first: bool,
     pub(crate) limit: u32,
 }
 

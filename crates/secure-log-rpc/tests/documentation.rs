@@ -8,9 +8,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use secure_log::hash::Hash;
+use secure_log::index::{IndexRow, actor_key};
 use secure_log::memory::MemoryStore;
 use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
-use secure_log::store::{EntryRange, NodeId, SecureLogStore, TreeId};
+use secure_log::store::{EntryRange, IndexRange, NodeId, SecureLogStore, TreeId};
 use secure_log_rpc::{Method, Transport, TransportError};
 use secure_log_testkit::LogBuilder;
 
@@ -89,7 +90,10 @@ fn calls() -> Calls {
     store.prune("app", 1).unwrap();
     store.reindex().unwrap();
     // The commit that is shown.
-    store.insert(&log.commit().entry("app", b"third").entry("new", b"fourth").finish()).unwrap();
+    store.insert(&log.commit().entry("app", b"third").event("new", ("user", "alice"), None).finish()).unwrap();
+    let key = actor_key("user", "alice");
+    assert_eq!(store.indexed(IndexRange { key, from: 1, to: 5, newest_first: false, limit: 10 }), Ok(vec![5]));
+    assert_eq!(store.index_rows(None, 10), Ok(vec![IndexRow { key, seqno: 5 }]));
     store.set_aside(2).unwrap();
     drop(store);
     calls

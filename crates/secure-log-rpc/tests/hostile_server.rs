@@ -3,9 +3,10 @@
 mod support;
 
 use secure_log::SecureLog;
+use secure_log::index::IndexKey;
 use secure_log::memory::MemoryStore;
 use secure_log::record::Subject;
-use secure_log::store::{EntryRange, NodeId, SecureLogStore, StoreError, TreeId};
+use secure_log::store::{EntryRange, IndexRange, NodeId, SecureLogStore, StoreError, TreeId};
 use secure_log_rpc::{MAX_ANSWER_BYTES, RemoteStore, Transport, TransportError};
 use secure_log_testkit::attacks::{
     self, no_edit_passes_with, open_and_verify, options, providers, sample_log, scenarios,
@@ -41,6 +42,8 @@ fn read_all(answer: &str) -> Vec<(&'static str, Result<(), StoreError>)> {
         ("entries", store.entries(range, &mut |_| ())),
         ("hashes", store.hashes(TreeId::Log, 0, u32::MAX).map(drop)),
         ("nodes", store.nodes(&[node]).map(drop)),
+        ("indexed", store.indexed(indexed(false)).map(drop)),
+        ("index-rows", store.index_rows(None, u32::MAX).map(drop)),
         ("stream", store.stream("a").map(drop)),
         ("streams", store.streams(0, u32::MAX).map(drop)),
         ("segment", store.segment(1).map(drop)),
@@ -52,6 +55,10 @@ fn read_all(answer: &str) -> Vec<(&'static str, Result<(), StoreError>)> {
         ("witnesses", store.witnesses(None, 3).map(drop)),
         ("scan", store.scan(0, usize::MAX, &mut |_| ()).map(drop)),
     ]
+}
+
+fn indexed(newest_first: bool) -> IndexRange {
+    IndexRange { key: IndexKey::default(), from: 1, to: 1 << 40, newest_first, limit: u32::MAX }
 }
 
 #[test]
@@ -127,6 +134,25 @@ fn pages_end() {
     let many = page(&|place| head(5000 - place), 5);
     let said = open(Says(|_: &str| many.clone())).heads(None, 3);
     assert!(matches!(said, Err(StoreError::Corrupt { .. })), "{said:?}");
+    // The index: a page that repeats, one that is not in the order that was asked for, and a seqno that is not of the range.
+    let full = 1 << 16;
+    let seqnos = |seqno: &dyn Fn(u64) -> u64, rows| page(&|place| seqno(place).to_string(), rows);
+    for (newest_first, answer) in [
+        (false, seqnos(&|place| place + 1, full)),
+        (true, seqnos(&|place| (1 << 20) - place, full)),
+        (false, seqnos(&|place| 9 - place, 3)),
+        (true, seqnos(&|place| place + 1, 3)),
+        (false, seqnos(&|place| place, 3)),
+        (true, seqnos(&|_| 7, 2)),
+    ] {
+        let said = open(Says(|_: &str| answer.clone())).indexed(indexed(newest_first));
+        assert!(matches!(said, Err(StoreError::Corrupt { .. })), "{said:?}");
+    }
+    let row = |seqno: u64| format!(r#"{{"key":"AAAAAAAAAAAAAAAAAAAAAA==","seqno":{seqno}}}"#);
+    for answer in [page(&row, full), page(&|_| row(1), 2), page(&|place| row(9 - place), 2)] {
+        let said = open(Says(|_: &str| answer.clone())).index_rows(None, u32::MAX);
+        assert!(matches!(said, Err(StoreError::Corrupt { .. })), "{said:?}");
+    }
     let entry = |seqno: u64| format!(r#"{{"entry":{{"seqno":{seqno},"stream-id":"a","hash":"{hash}","bytes":""}}}}"#);
     for rows in [page(&|place| entry(place + 1), 4096), page(&|_| entry(1), 2), page(&|place| entry(9 - place), 3)] {
         let range = EntryRange { stream: None, from: 1, to: u64::MAX, limit: u32::MAX };

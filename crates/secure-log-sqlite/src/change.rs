@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use secure_log::entry::EntryRef;
 use secure_log::hash::Hash;
+use secure_log::index::{self, IndexKey, IndexRow};
 use secure_log::jsonl::write_record;
 use secure_log::record::{DataKeyRow, WitnessRow};
 use secure_log::store::{Node, NodeId, STORED_LEVEL, StoreError, TreeId};
@@ -33,12 +34,16 @@ impl<D: Database> SqliteStore<D> {
                         at: format!("seqno {seqno}"),
                         detail: error.to_string(),
                     })?;
-                    Ok((seqno, entry.is_control()))
+                    let keys: Vec<IndexKey> = index::keys(entry.encoding, entry.payload).collect();
+                    Ok((seqno, entry.is_control(), keys))
                 })?;
-                let Some((read, _)) = found.last() else { return Ok(pruned) };
+                let Some((read, ..)) = found.last() else { return Ok(pruned) };
                 from = *read;
-                let gone: Vec<Value<'_>> =
-                    found.iter().filter(|(_, control)| !control).map(|(seqno, _)| bound(*seqno)).collect();
+                let producers = || found.iter().filter(|(_, control, _)| !control);
+                let gone: Vec<Value<'_>> = producers().map(|(seqno, ..)| bound(*seqno)).collect();
+                let keys = producers().flat_map(|(seqno, _, keys)| keys.iter().map(move |key| (key, seqno)));
+                let keys: Vec<Value<'_>> = keys.flat_map(|(key, seqno)| [Value::Blob(&key.0), bound(*seqno)]).collect();
+                store.run_each("DELETE FROM entry_key WHERE key = ? AND seqno = ?", 2, &keys)?;
                 pruned += gone.len() as u64;
                 let sql = "UPDATE entry SET bytes = NULL, time = NULL, severity = NULL, event = NULL, producer = NULL,
                     session = NULL WHERE seqno = ?";
@@ -160,6 +165,7 @@ impl<D: Database> SqliteStore<D> {
         for (sql, from) in [
             ("DELETE FROM entry WHERE seqno > ?", size),
             ("DELETE FROM waypoint WHERE seqno > ?", size),
+            ("DELETE FROM entry_key WHERE seqno > ?", size),
             ("DELETE FROM node WHERE tree = 0 AND at >= (? >> level)", size),
             ("DELETE FROM node WHERE tree > ?", segments),
             ("DELETE FROM segment WHERE id > ?", segments),
@@ -206,8 +212,32 @@ impl<D: Database> SqliteStore<D> {
                 let ordinal = store.ordinal(stream, first)?;
                 store.run("UPDATE segment SET ordinal = ? WHERE id = ?", &[stored(ordinal)?, bound(id)])?;
             }
-            store.rebuild_trees()
+            store.rebuild_trees()?;
+            store.rebuild_keys()
         })
+    }
+
+    /// Computes the keys of all entries.
+    pub(crate) fn rebuild_keys(&mut self) -> Result<(), StoreError> {
+        self.script("DELETE FROM entry_key")?;
+        let mut after = 0;
+        loop {
+            let mut rows: Vec<IndexRow> = Vec::new();
+            let (mut read, mut bytes) = (None, 0);
+            let sql = "SELECT seqno, bytes FROM entry WHERE seqno > ? ORDER BY seqno LIMIT ?";
+            self.each_while("entry", sql, &[bound(after), bound(PAGE.into())], |row| {
+                let seqno = row.number(0)?;
+                if let Some(content) = row.optional_blob(1)? {
+                    rows.extend(index::rows(content).map(|row| IndexRow { seqno, ..row }));
+                    bytes += content.len();
+                }
+                read = Some(seqno);
+                Ok(bytes < PAGE_BYTES)
+            })?;
+            let Some(read) = read else { return Ok(()) };
+            after = read;
+            self.put_index(&rows)?;
+        }
     }
 
     /// Computes the stored hashes of all trees from those of the entries.

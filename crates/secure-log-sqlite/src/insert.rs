@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use secure_log::entry::{EntryRef, Severity};
 use secure_log::hash::Hash;
+use secure_log::index::IndexRow;
 use secure_log::record::{
     DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
 };
@@ -117,6 +118,7 @@ impl<D: Database> SqliteStore<D> {
             return Err(StoreError::Corrupt { at, detail: "no head stands there".into() });
         }
         self.put_nodes(&commit.nodes)?;
+        self.put_index(&commit.index)?;
         self.written = pen.written;
         Ok(())
     }
@@ -155,7 +157,8 @@ impl<D: Database> SqliteStore<D> {
                 outcome.clone()?;
             }
             store.end()?;
-            store.rebuild_trees()
+            store.rebuild_trees()?;
+            store.rebuild_keys()
         })
     }
 
@@ -414,6 +417,15 @@ impl<D: Database> SqliteStore<D> {
         }
         let sql = "INSERT INTO node VALUES (?, ?, ?, ?)";
         self.run_each(sql, COLUMNS, &values)
+    }
+
+    pub(crate) fn put_index(&mut self, rows: &[IndexRow]) -> Result<(), StoreError> {
+        const COLUMNS: usize = 2;
+        let mut values = Vec::with_capacity(rows.len() * COLUMNS);
+        for row in rows {
+            values.extend([Value::Blob(&row.key.0), stored(row.seqno)?]);
+        }
+        self.run_each("INSERT OR ROLLBACK INTO entry_key VALUES (?, ?)", COLUMNS, &values)
     }
 
     fn touched_number(&mut self, pen: &mut Pen<'_>, name: &str) -> Result<i64, Unwritten> {

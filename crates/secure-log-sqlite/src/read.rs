@@ -2,11 +2,14 @@
 
 use secure_log::entry::StreamRules;
 use secure_log::hash::{Hash, Suite};
+use secure_log::index::{IndexKey, IndexRow};
 use secure_log::record::{
     DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject,
     WitnessResult, WitnessRow,
 };
-use secure_log::store::{EntryRange, Expected, NodeId, NumberedHead, NumberedWitness, StoreError, StreamState, TreeId};
+use secure_log::store::{
+    EntryRange, Expected, IndexRange, NodeId, NumberedHead, NumberedWitness, StoreError, StreamState, TreeId,
+};
 
 use crate::database::{Database, Value};
 use crate::insert::{subject, tree_number};
@@ -83,6 +86,32 @@ impl<D: Database> SqliteStore<D> {
         let sql = "SELECT number, size, root, sigs FROM head WHERE number < ? ORDER BY number DESC LIMIT ?";
         let values = [bound(below.unwrap_or(u64::MAX)), bound(limit.into())];
         self.all("head", sql, &values, |row| Ok(NumberedHead { number: row.number(0)?, head: head(&row, 1)? }))
+    }
+
+    pub(crate) fn read_indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        let sql = match range.newest_first {
+            false => "SELECT seqno FROM entry_key WHERE key = ? AND seqno >= ? AND seqno <= ? ORDER BY seqno LIMIT ?",
+            true => {
+                "SELECT seqno FROM entry_key WHERE key = ? AND seqno >= ? AND seqno <= ? ORDER BY seqno DESC LIMIT ?"
+            }
+        };
+        let values = [Value::Blob(&range.key.0), bound(range.from), bound(range.to), bound(range.limit.into())];
+        self.all("entry_key", sql, &values, |row| row.number(0))
+    }
+
+    pub(crate) fn read_index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        let read = |row: Row<'_>| Ok(IndexRow { key: IndexKey(row.bytes(0)?), seqno: row.number(1)? });
+        match after {
+            None => {
+                let sql = "SELECT key, seqno FROM entry_key ORDER BY key, seqno LIMIT ?";
+                self.all("entry_key", sql, &[bound(limit.into())], read)
+            }
+            Some(after) => {
+                let sql = "SELECT key, seqno FROM entry_key WHERE (key, seqno) > (?, ?) ORDER BY key, seqno LIMIT ?";
+                let values = [Value::Blob(&after.key.0), bound(after.seqno), bound(limit.into())];
+                self.all("entry_key", sql, &values, read)
+            }
+        }
     }
 
     pub(crate) fn closed_segments(&mut self) -> Result<u64, StoreError> {

@@ -6,10 +6,13 @@
 pub const APPLICATION_ID: i64 = 0x534c_4f47;
 
 /// Each leads to the next version, `PRAGMA user_version`, from the one before.
-pub(crate) const MIGRATIONS: [&str; 1] = [V1];
+pub(crate) const MIGRATIONS: [&str; 2] = [V1, V2];
 
 /// The version that this code reads and writes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// From this version on there is a table of keys.
+pub(crate) const KEYED_VERSION: usize = 2;
 
 /// A waypoint is kept for the first of so many entries of a stream.
 pub(crate) const BLOCK: u64 = 256;
@@ -105,4 +108,9 @@ CREATE TRIGGER segment_is_final BEFORE UPDATE ON segment WHEN NOT EXISTS (SELECT
 BEGIN SELECT RAISE(ROLLBACK, 'segments of an audit log are never changed'); END;
 CREATE TRIGGER segment_is_new BEFORE INSERT ON segment WHEN EXISTS (SELECT 1 FROM segment WHERE id = NEW.id)
 BEGIN SELECT RAISE(ROLLBACK, 'segments of an audit log are never replaced'); END;
+";
+
+// Rows are found by key, so that they stand in that order, and in no other. The migration computes those of the entries that are there.
+const V2: &str = "
+CREATE TABLE entry_key (key BLOB NOT NULL, seqno INTEGER NOT NULL, PRIMARY KEY (key, seqno)) WITHOUT ROWID;
 ";

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 
 use secure_log::hash::Hash;
+use secure_log::index::IndexRow;
 use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
+    Torn, TreeId,
 };
 
 use crate::database::{Database, SqlError, Value, code};
 use crate::insert::Written;
 use crate::row::Row;
-use crate::schema::{APPLICATION_ID, MIGRATIONS, VERSION};
+use crate::schema::{APPLICATION_ID, KEYED_VERSION, MIGRATIONS, VERSION};
 
 /// How many heads a conflict answers.
 const CONFLICT_HEADS: u32 = 16;
@@ -116,6 +118,9 @@ impl<D: Database> SqliteStore<D> {
         let from = usize::try_from(self.version()?).unwrap_or(0);
         for migration in MIGRATIONS.iter().skip(from) {
             self.script(migration)?;
+        }
+        if from < KEYED_VERSION {
+            self.rebuild_keys()?;
         }
         self.script(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}"))
     }
@@ -301,6 +306,14 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
         let found: Vec<_> = self.reading(|store| ids.iter().map(|id| store.read_node(id)).collect())?;
         Ok(if found.is_empty() { vec![None; ids.len()] } else { found })
+    }
+
+    fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        self.reading(|store| store.read_indexed(range))
+    }
+
+    fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        self.reading(|store| store.read_index_rows(after, limit))
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

@@ -6,15 +6,17 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use secure_log::SecureLog;
+use secure_log::engine::NewEntry;
+use secure_log::entry::Severity;
 use secure_log::error::LogError;
 use secure_log::jsonl::export;
 use secure_log::memory::MemoryStore;
 use secure_log::store::{SecureLogStore, StoreError};
-use secure_log::verify::Verdict;
+use secure_log::verify::{FindingCode, Verdict};
 use secure_log_sqlite::{Native, SqliteStore};
 use secure_log_testkit::attacks::{
-    self, no_edit_passes_with, no_stored_bit_passes, open_and_verify, options, providers, reference_verdict,
-    sample_log, sample_records, scenarios, to_jsonl,
+    self, no_changed_row_of_an_index_passes, no_edit_passes_with, no_stored_bit_passes, open_and_verify, options,
+    providers, reference_verdict, sample_log, sample_records, scenarios, to_jsonl,
 };
 use secure_log_testkit::{AnyStore, OwnedRecord, store_from};
 
@@ -50,6 +52,104 @@ fn rows_1_to_19_no_edit_of_a_database_passes() {
     in_memory_and_in_files(|fresh| {
         no_edit_passes_with(|records| open_and_verify(|| laid(&*fresh(), records)).of_tables());
     });
+}
+
+#[test]
+fn row_18_no_changed_row_of_an_index_in_a_database_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    no_changed_row_of_an_index_passes(|| {
+        number += 1;
+        let path = folder.path().join(format!("indexed-{number}.db"));
+        move || SqliteStore::open(&path).unwrap()
+    });
+}
+
+/// Each row that a table of keys can be made to hold in the shell.
+#[test]
+fn row_18_no_edit_of_the_keys_in_the_tables_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.db");
+    write_events(&whole);
+    for (number, edit) in [
+        "DELETE FROM entry_key WHERE seqno = 2",
+        "DELETE FROM entry_key",
+        "UPDATE entry_key SET key = randomblob(16) WHERE seqno = 2",
+        "UPDATE entry_key SET seqno = 4 WHERE seqno = 3",
+        "UPDATE entry_key SET seqno = 9 WHERE seqno = 3",
+        "UPDATE entry_key SET seqno = 0 WHERE seqno = 3",
+        "UPDATE entry_key SET seqno = -1 WHERE seqno = 3",
+        "UPDATE entry_key SET key = x'00' WHERE seqno = 3",
+        "UPDATE entry_key SET key = 'text' WHERE seqno = 3",
+        "INSERT INTO entry_key VALUES (randomblob(16), 1)",
+        "INSERT INTO entry_key SELECT key, 4 FROM entry_key WHERE seqno = 2",
+        "INSERT INTO entry_key VALUES (randomblob(16), 1000)",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = folder.path().join(format!("edited-{number}.db"));
+        std::fs::copy(&whole, &path).unwrap();
+        Connection::open(&path).unwrap().execute_batch(edit).unwrap();
+        let mut log = SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()).unwrap();
+        match log.verify_log().unwrap().verdict {
+            Verdict::Invalid(finding) => assert_eq!(finding.code, FindingCode::IndexMismatch, "{edit}: {finding}"),
+            other => panic!("{edit}: {other:?}"),
+        }
+        log.reindex().unwrap();
+        assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid, "{edit}");
+    }
+}
+
+/// What `user` `alice` did, what an agent did for her, what another agent did, and an entry that is no event.
+const EVENTS: [(&str, &str); 4] = [
+    (AUDIT, r#"{"actor":{"id":"alice","kind":"user"}}"#),
+    (AUDIT, r#"{"actor":{"id":"agent-7","kind":"agent","on_behalf_of":{"id":"alice","kind":"user"}}}"#),
+    (AUDIT, r#"{"actor":{"id":"agent-8","kind":"agent"}}"#),
+    ("text", r#"{"actor":{"id":"alice","kind":"user"}}"#),
+];
+const AUDIT: &str = "secure-log.audit.v1+json";
+
+fn write_events(path: &Path) {
+    let entry = |(encoding, payload): (&'static str, &'static str)| NewEntry {
+        stream: "session/a",
+        event: "x.success",
+        severity: Severity::Info,
+        producer: "test",
+        encoding,
+        payload: payload.as_bytes(),
+    };
+    let mut log = SecureLog::open(SqliteStore::open(path).unwrap(), providers(), options()).unwrap();
+    log.append_batch(&EVENTS.map(entry)).unwrap();
+}
+
+/// A database of the version before this one has no keys: they are computed of what it holds when it is opened, all or none.
+#[test]
+fn a_database_of_an_earlier_version_gets_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("earlier.db");
+    write_events(&path);
+    let rows = |path: &Path| SqliteStore::open(path).unwrap().index_rows(None, 100).unwrap();
+    let before = rows(&path);
+    assert_eq!(before.len(), 4);
+    let earlier = "DROP TABLE entry_key; PRAGMA user_version = 1";
+    Connection::open(&path).unwrap().execute_batch(earlier).unwrap();
+    assert_eq!(rows(&path), before);
+    let mut log = SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()).unwrap();
+    assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid);
+    let marked: i64 = Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(marked, 2);
+    drop(log);
+    // What cannot be finished leaves the database as it was.
+    Connection::open(&path).unwrap().execute_batch(earlier).unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE entry_key (key, seqno, PRIMARY KEY (key))").unwrap();
+    assert!(SqliteStore::open(&path).is_err());
+    let connection = Connection::open(&path).unwrap();
+    let marked: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(marked, 1);
+    connection.execute_batch("DROP TABLE entry_key").unwrap();
+    drop(connection);
+    assert_eq!(rows(&path), before);
 }
 
 #[test]
@@ -254,7 +354,7 @@ fn a_database_of_something_else_is_left_alone() {
     // Made by a later version.
     let path = folder.path().join("later.db");
     drop(sample_log(SqliteStore::open(&path).unwrap()).unwrap());
-    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
     let refused = SqliteStore::open(&path).map(|_| ());
     assert!(matches!(refused, Err(StoreError::LaterVersion { .. })), "{refused:?}");
 }

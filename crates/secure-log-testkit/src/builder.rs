@@ -139,6 +139,15 @@ impl CommitBuilder<'_> {
         this
     }
 
+    /// Appends an event of the audit profile, as far as its actor goes: a kind and an id, and another one's where it is on behalf
+    /// of another. Nothing in them needs an escape.
+    pub fn event(self, stream: &str, (kind, id): (&str, &str), on_behalf_of: Option<(&str, &str)>) -> Self {
+        let other = on_behalf_of.map(|(kind, id)| format!(r#","on_behalf_of":{{"id":"{id}","kind":"{kind}"}}"#));
+        let other = other.unwrap_or_default();
+        let payload = format!(r#"{{"action":{{"kind":"x"}},"actor":{{"id":"{id}","kind":"{kind}"{other}}}}}"#);
+        self.entry_of(stream, "x.success", "test", "secure-log.audit.v1+json", payload.as_bytes())
+    }
+
     /// Appends a control entry.
     pub fn control(self, stream: &str, event: &str, payload: &str) -> Self {
         self.entry_of(stream, &format!("{CONTROL_PREFIX}{event}"), CONTROL_PRODUCER, "text", payload.as_bytes())
@@ -204,6 +213,7 @@ impl CommitBuilder<'_> {
         let line = |number| format!("{} dGVzdCBzaWduYXR1cmUg{number}w==", self.log.log.origin);
         let sigs = ["A", "B"].into_iter().take((size % 3) as usize).map(line).collect();
         self.commit.push(Record::Head(&HeadRow { size, root: self.log.root(), sigs }));
+        self.commit.index_entries();
         self.log.created = true;
         self.commit
     }

@@ -3,9 +3,11 @@
 use core::fmt;
 
 use secure_log::hash::Hash;
+use secure_log::index::IndexRow;
 use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
+    Torn, TreeId,
 };
 
 use crate::record::OwnedRecord;
@@ -19,12 +21,14 @@ pub struct HostileStore<S> {
     rewrite: Box<RewriteRow>,
     rewrite_hashes: Box<RewriteHashes>,
     rewrite_nodes: Box<RewriteNodes>,
+    rewrite_index: Box<RewriteIndex>,
     intercept: Box<Intercept<S>>,
 }
 
 type RewriteRow = dyn FnMut(&mut OwnedRecord) -> bool + Send;
 type RewriteHashes = dyn FnMut(TreeId, u64, &mut Vec<Hash>) + Send;
 type RewriteNodes = dyn FnMut(NodeId, &mut Option<Hash>) + Send;
+type RewriteIndex = dyn FnMut(&mut Vec<IndexRow>) + Send;
 type Intercept<S> = dyn FnMut(&Commit, &mut S) -> Option<Result<(), StoreError>> + Send;
 
 impl<S: SecureLogStore> HostileStore<S> {
@@ -35,6 +39,7 @@ impl<S: SecureLogStore> HostileStore<S> {
             rewrite: Box::new(|_| true),
             rewrite_hashes: Box::new(|_, _, _| ()),
             rewrite_nodes: Box::new(|_, _| ()),
+            rewrite_index: Box::new(|_| ()),
             intercept: Box::new(|_, _| None),
         }
     }
@@ -55,6 +60,12 @@ impl<S: SecureLogStore> HostileStore<S> {
     /// Shows each interior tree hash to `hook`.
     pub fn rewrite_nodes(mut self, hook: impl FnMut(NodeId, &mut Option<Hash>) + Send + 'static) -> Self {
         self.rewrite_nodes = Box::new(hook);
+        self
+    }
+
+    /// Shows the rows of the index that an answer says to `hook`, those of one key and those of all.
+    pub fn rewrite_index(mut self, hook: impl FnMut(&mut Vec<IndexRow>) + Send + 'static) -> Self {
+        self.rewrite_index = Box::new(hook);
         self
     }
 
@@ -169,6 +180,19 @@ impl<S: SecureLogStore> SecureLogStore for HostileStore<S> {
         let mut hashes = self.inner.nodes(ids)?;
         ids.iter().zip(&mut hashes).for_each(|(id, hash)| (self.rewrite_nodes)(*id, hash));
         Ok(hashes)
+    }
+
+    fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        let key = range.key;
+        let mut rows = self.inner.indexed(range)?.into_iter().map(|seqno| IndexRow { key, seqno }).collect();
+        (self.rewrite_index)(&mut rows);
+        Ok(rows.into_iter().map(|row| row.seqno).collect())
+    }
+
+    fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        let mut rows = self.inner.index_rows(after, limit)?;
+        (self.rewrite_index)(&mut rows);
+        Ok(rows)
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

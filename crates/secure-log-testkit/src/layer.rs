@@ -4,9 +4,11 @@ use core::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secure_log::hash::Hash;
+use secure_log::index::IndexRow;
 use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState, Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
+    Torn, TreeId,
 };
 
 use crate::fault::FaultStore;
@@ -22,6 +24,8 @@ pub enum Method {
     Entries,
     Hashes,
     Nodes,
+    Indexed,
+    IndexRows,
     Stream,
     Streams,
     Segment,
@@ -102,6 +106,14 @@ macro_rules! store_over_layer {
 
             fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
                 self.call(Method::Nodes, |store| store.nodes(ids))
+            }
+
+            fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+                self.call(Method::Indexed, |store| store.indexed(range))
+            }
+
+            fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+                self.call(Method::IndexRows, |store| store.index_rows(after, limit))
             }
 
             fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

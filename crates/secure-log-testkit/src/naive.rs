@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use secure_log::entry::EntryRef;
 use secure_log::hash::Hash;
+use secure_log::index::{self, IndexRow};
 use secure_log::record::{DataKeyRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, Expected, NodeId, NumberedHead, NumberedWitness, STORED_LEVEL, SecureLogStore, StoreError,
-    StreamState, Torn, TreeId,
+    Commit, EntryRange, Expected, IndexRange, NodeId, NumberedHead, NumberedWitness, STORED_LEVEL, SecureLogStore,
+    StoreError, StreamState, Torn, TreeId,
 };
 use secure_log::tree::{leaf_hash, node_hash};
 
@@ -71,6 +72,13 @@ impl NaiveStore {
         })
     }
 
+    /// Every row of the index, in order.
+    fn index(&self) -> Vec<IndexRow> {
+        let mut rows: Vec<IndexRow> = self.records.iter().flat_map(index_of).collect();
+        rows.sort_unstable();
+        rows
+    }
+
     fn rebuild(&mut self) {
         self.nodes.clear();
         let trees = self.segment_rows().into_iter().map(|row| TreeId::Segment(row.id)).chain([TreeId::Log]);
@@ -97,6 +105,14 @@ fn entry_of(record: &OwnedRecord) -> Option<(u64, &str, Hash)> {
             Some((*seqno, stream, *hash))
         }
         _ => None,
+    }
+}
+
+/// The rows of the index that an entry has.
+fn index_of(record: &OwnedRecord) -> Vec<IndexRow> {
+    match record {
+        OwnedRecord::Entry { bytes, .. } => index::rows(bytes).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -159,6 +175,22 @@ impl SecureLogStore for NaiveStore {
 
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
         Ok(ids.iter().map(|id| self.nodes.get(id).copied()).collect())
+    }
+
+    fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        let IndexRange { key, from, to, newest_first, limit } = range;
+        let rows = self.index().into_iter().filter(|row| row.key == key && (from..=to).contains(&row.seqno));
+        let mut seqnos: Vec<u64> = rows.map(|row| row.seqno).collect();
+        if newest_first {
+            seqnos.reverse();
+        }
+        seqnos.truncate(limit as usize);
+        Ok(seqnos)
+    }
+
+    fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        let rows = self.index().into_iter().filter(|row| after.is_none_or(|after| *row > after));
+        Ok(rows.take(limit as usize).collect())
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

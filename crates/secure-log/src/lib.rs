@@ -52,6 +52,7 @@ pub mod engine;
 pub mod entry;
 pub mod error;
 pub mod hash;
+pub mod index;
 pub mod introduction;
 pub mod jsonl;
 pub mod limits;

@@ -3,19 +3,21 @@
 //! It refuses every commit that a correct engine would never send, which is what makes it worth testing against, and
 //! it is fast enough to show what everything else costs. What it holds is gone with it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use zeroize::Zeroize;
 
 use crate::entry::EntryRef;
 use crate::hash::Hash;
+use crate::index::{self, IndexRow};
 use crate::record::{
     DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
     WitnessRow,
 };
 use crate::store::{
-    Commit, EntryRange, Expected, NodeId, NumberedHead, NumberedWitness, STORED_LEVEL, SecureLogStore, StoreError,
-    StreamState, Torn, TreeId,
+    Commit, EntryRange, Expected, IndexRange, NodeId, NumberedHead, NumberedWitness, STORED_LEVEL, SecureLogStore,
+    StoreError, StreamState, Torn, TreeId,
 };
 use crate::tree::{CompactTree, leaf_hash};
 
@@ -51,6 +53,7 @@ pub struct MemoryStore {
     /// The kinds of records that are not known here, which only [`MemoryStore::from_records`] can bring.
     unknown: Vec<String>,
     nodes: BTreeMap<NodeId, Hash>,
+    index: BTreeSet<IndexRow>,
     aside: Vec<MemoryStore>,
 }
 
@@ -96,12 +99,19 @@ impl MemoryStore {
     }
 
     /// A store that holds these records, whatever they are: nothing is checked, as nothing can be that somebody else
-    /// stored. The interior tree hashes are computed of the entries' hashes.
+    /// stored. The interior tree hashes and the index are computed of the entries.
     pub fn from_records<'a>(records: impl IntoIterator<Item = Record<'a>>) -> MemoryStore {
         let mut store = MemoryStore::new();
         records.into_iter().for_each(|record| store.take(record));
         store.rebuild_nodes();
+        store.rebuild_index();
         store
+    }
+
+    /// The index, for a test that plays the attacker.
+    #[doc(hidden)]
+    pub fn index_mut(&mut self) -> &mut BTreeSet<IndexRow> {
+        &mut self.index
     }
 
     /// Every record, in commit order.
@@ -266,6 +276,11 @@ impl MemoryStore {
         }
         self.nodes = nodes;
     }
+
+    fn rebuild_index(&mut self) {
+        let spans = self.entries.iter().filter_map(|entry| entry.bytes);
+        self.index = spans.flat_map(|span| index::rows(self.bytes.get(span))).collect();
+    }
 }
 
 impl SecureLogStore for MemoryStore {
@@ -290,6 +305,7 @@ impl SecureLogStore for MemoryStore {
         check::check(self, commit)?;
         commit.records().for_each(|record| self.take(record));
         self.nodes.extend(commit.nodes.iter().map(|node| (node.id, node.hash)));
+        self.index.extend(&commit.index);
         Ok(())
     }
 
@@ -335,6 +351,24 @@ impl SecureLogStore for MemoryStore {
 
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
         Ok(ids.iter().map(|id| self.nodes.get(id).copied()).collect())
+    }
+
+    fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        let IndexRange { key, from, to, newest_first, limit } = range;
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let seqnos = self.index.range(IndexRow { key, seqno: from }..=IndexRow { key, seqno: to }).map(|row| row.seqno);
+        Ok(if newest_first {
+            seqnos.rev().take(limit as usize).collect()
+        } else {
+            seqnos.take(limit as usize).collect()
+        })
+    }
+
+    fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self.index.range((from, Bound::Unbounded)).take(limit as usize).copied().collect())
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
@@ -420,6 +454,9 @@ impl SecureLogStore for MemoryStore {
             }
         }
         for (index, span) in &gone {
+            for row in index::rows(self.bytes.get(*span)) {
+                self.index.remove(&row);
+            }
             self.bytes.erase(*span);
             self.entries[*index].bytes = None;
         }
@@ -473,6 +510,8 @@ impl SecureLogStore for MemoryStore {
             TreeId::Log => id.index < entries >> id.level,
             TreeId::Segment(id) => id <= segments,
         });
+        kept.index = core::mem::take(&mut self.index);
+        kept.index.retain(|row| row.seqno <= entries);
         kept.aside = core::mem::take(&mut self.aside);
         kept.aside.push(gone);
         *self = kept;
@@ -481,6 +520,7 @@ impl SecureLogStore for MemoryStore {
 
     fn reindex(&mut self) -> Result<(), StoreError> {
         self.rebuild_nodes();
+        self.rebuild_index();
         Ok(())
     }
 }

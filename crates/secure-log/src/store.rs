@@ -6,6 +6,7 @@
 use core::fmt;
 
 use crate::hash::Hash;
+use crate::index::{IndexKey, IndexRow};
 use crate::record::{DataKeyRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow};
 
 mod commit;
@@ -65,6 +66,21 @@ pub struct EntryRange<'a> {
     /// The last seqno that may be answered.
     pub to: u64,
     /// At most so many rows.
+    pub limit: u32,
+}
+
+/// Which entries with a key of the index to name: from `from` to `to` inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexRange {
+    /// The key.
+    pub key: IndexKey,
+    /// The first seqno that may be answered.
+    pub from: u64,
+    /// The last seqno that may be answered.
+    pub to: u64,
+    /// Descending, from `to` on, and not ascending, from `from` on.
+    pub newest_first: bool,
+    /// At most so many.
     pub limit: u32,
 }
 
@@ -148,6 +164,15 @@ pub trait SecureLogStore {
 
     /// The stored interior hashes, in the order asked for; `None` for one that the store does not have.
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError>;
+
+    /// Seqnos of the entries that the index has under a key, each once.
+    fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError>;
+
+    /// The rows of the index behind `after` (or all) in ascending order, at most `limit`. They are read where
+    /// [`SecureLogStore::indexed`] finds them, so that a verification sees what a read by key does.
+    ///
+    /// The index has the rows of all commits, and of entries that were pruned none: what is gone leaves no trace of who did it.
+    fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError>;
 
     /// The stream of this name.
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError>;

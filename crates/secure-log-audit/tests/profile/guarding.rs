@@ -237,16 +237,20 @@ fn entries_that_no_event_of_the_profile_has_are_found() {
         let read = audit.read(*seqno);
         assert!(matches!(read, Err(AuditError::Payload { seqno: at, .. }) if at == *seqno), "{read:?}");
     }
-    // They hide no event, and stand on the page of every filter.
+    // They hide no event, and stand on the page of every filter without an actor.
     let good = audit.session("s").unwrap().record(&event).unwrap().seqno;
-    let of_nobody = Filter { actor: Some(Principal::user("nobody")), ..Filter::default() };
-    for (filter, expected) in [(Filter::default(), vec![good]), (of_nobody, vec![])] {
+    let of_nothing = Filter { correlation: Some("nothing".into()), ..Filter::default() };
+    for (filter, expected) in [(Filter::default(), vec![good]), (of_nothing, vec![])] {
         let page = audit.events(&filter, 1, 9).unwrap();
         assert_eq!(page.events.iter().map(|event| event.seqno).collect::<Vec<_>>(), expected);
         assert_eq!(page.unreadable.iter().map(|(seqno, _)| *seqno).collect::<Vec<_>>(), wrong);
         let first = audit.events(&filter, 1, 3).unwrap();
         assert_eq!((first.unreadable.len(), first.next), (3, Some(wrong[3])));
     }
+    // In a trail are those that say in the one spelling whose they are.
+    let unreadable = |of| audit.trail(&of, 1, 9).unwrap().unreadable.into_iter().map(|(seqno, _)| seqno);
+    assert_eq!(unreadable(Principal::user("alice")).collect::<Vec<_>>(), wrong[..2]);
+    assert_eq!(unreadable(Principal::user("nobody")).count(), 0);
     let report = audit.verify().unwrap();
     assert_eq!(report.review.findings.iter().map(|finding| finding.seqno.unwrap()).collect::<Vec<_>>(), wrong);
     let [event_type, severity, spaced, empty] = &report.review.findings[..] else { panic!("{report:?}") };

@@ -10,3 +10,4 @@ mod rotation;
 mod salts;
 mod suites;
 mod tampering;
+mod trail;

@@ -1,6 +1,7 @@
 //! Adding lines to the index: those of a commit, and those that are found in the log.
 
 use secure_log::hash::Hash;
+use secure_log::index::{self, IndexRow};
 use secure_log::jsonl::Line;
 use secure_log::store::{Node, NodeId, STORED_LEVEL, TreeId};
 use secure_log::tree::{CompactTree, frontier, leaf_hash};
@@ -138,6 +139,11 @@ impl<F: DiskFile> Index<F> {
         Ok(())
     }
 
+    /// Adds the rows by key of a commit whose lines were added.
+    pub(crate) fn add_rows(&mut self, rows: &[IndexRow]) {
+        rows.iter().for_each(|row| self.by_key.push(*row));
+    }
+
     /// Reads on in the log, which ends at `end`, until the end of a commit after about `max_entries`.
     pub(crate) fn read_on(&mut self, file: &F, end: u64, max_entries: u64) -> Result<(), Trouble> {
         let (mut lines, mut others) = (Reader::new(file), Reader::new(file));
@@ -152,6 +158,11 @@ impl<F: DiskFile> Index<F> {
                 _ => None,
             };
             self.add(&Item::of_line(&line), span, &mut others)?;
+            if let Line::Entry(line) = &line {
+                let seqno = self.entries.len();
+                let keys = index::keys(&line.encoding, &line.payload);
+                keys.for_each(|key| self.by_key.push(IndexRow { key, seqno }));
+            }
             if let Some(hash) = hash {
                 tree.push_with(leaf_hash(&hash), |subtree, hash| {
                     if subtree.level >= STORED_LEVEL {

@@ -9,11 +9,12 @@ use secure_log::hash::Hash;
 
 use super::Salt;
 use super::rows::Row;
+use super::sorted::RUNS;
 use crate::disk::{Disk, DiskFile, Mode, folder_of, read_full, remove_if_there};
 use crate::reader::Span;
 
 /// Changes with every change of the index's files: an index of another version is built anew.
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 const MAGIC: &[u8; 16] = b"secure-log state";
 /// One sector each, so that writing one never harms the other.
 const PLACE: usize = 512;
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(super) head: Hash,
     /// How many rows of each table count.
     pub(super) rows: [u64; TABLES],
+    /// How many rows each run of the index by key has.
+    pub(super) runs: [u64; RUNS],
     /// The first line that this version does not know; of no length where there is none.
     pub(super) unknown: Span,
 }
@@ -48,7 +51,7 @@ impl State {
         self.covered.put(&mut out);
         self.head_len.put(&mut out);
         self.head.put(&mut out);
-        self.rows.iter().for_each(|rows| rows.put(&mut out));
+        self.rows.iter().chain(&self.runs).for_each(|rows| rows.put(&mut out));
         self.unknown.put(&mut out);
         let sum = Hash::sha256(&out);
         sum.put(&mut out);
@@ -68,9 +71,10 @@ impl State {
             head_len: next(&mut rest)?,
             head: next(&mut rest)?,
             rows: [0; TABLES],
+            runs: [0; RUNS],
             unknown: Span::default(),
         };
-        for rows in &mut state.rows {
+        for rows in state.rows.iter_mut().chain(&mut state.runs) {
             *rows = next(&mut rest)?;
         }
         state.unknown = next(&mut rest)?;
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_bit_of_a_state_is_checked() {
-        let state = State { epoch: 7, covered: 1 << 40, rows: [9; TABLES], ..State::default() };
+        let state = State { epoch: 7, covered: 1 << 40, rows: [9; TABLES], runs: [5; RUNS], ..State::default() };
         let place = state.encode();
         assert_eq!(State::decode(&place), Some(state));
         for bit in 0..place.len() * 8 {

@@ -4,8 +4,9 @@
 use std::sync::OnceLock;
 
 use secure_log::hash::Hash;
+use secure_log::index::actor_key;
 use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
-use secure_log::store::{Commit, EntryRange, NodeId, NumberedWitness, SecureLogStore, TreeId};
+use secure_log::store::{Commit, EntryRange, IndexRange, NodeId, NumberedWitness, SecureLogStore, TreeId};
 
 pub use secure_log_testkit::{LogBuilder, count};
 
@@ -31,6 +32,10 @@ impl Choices {
         (z ^ (z >> 31)) % bound
     }
 }
+
+/// Who acts in random commits.
+pub const ACTORS: [(&str, &str); 5] =
+    [("user", "alice"), ("user", "bob"), ("agent", "agent-7"), ("service", "s"), ("system", "x")];
 
 /// A commit of everything that a commit may hold. `open` counts the entries of each stream since its last close.
 pub fn random_commit(log: &mut LogBuilder, choices: &mut Choices, open: &mut [u64], closed: &mut u64) -> Commit {
@@ -72,6 +77,14 @@ pub fn random_commit(log: &mut LogBuilder, choices: &mut Choices, open: &mut [u6
                 let bytes: Vec<u8> = (0..choices.below(9000)).map(|i| i as u8).collect();
                 commit = commit.entry(&stream, &bytes);
                 (size, open[n]) = (size + 1, open[n] + 1);
+            }
+            6..9 => {
+                let count = choices.below(20);
+                for _ in 0..count {
+                    let (who, other) = (choices.below(5) as usize, choices.below(9) as usize);
+                    commit = commit.event(&stream, ACTORS[who], ACTORS.get(other).copied());
+                }
+                (size, open[n]) = (size + count, open[n] + count);
             }
             _ => {
                 let count = choices.below(40);
@@ -138,6 +151,20 @@ pub fn assert_same(a: &mut dyn SecureLogStore, b: &mut dyn SecureLogStore, choic
     let segments = a.segment_count().unwrap();
     assert_eq!(segments, b.segment_count().unwrap());
     assert_eq!(records(a), records(b));
+    let rows = a.index_rows(None, u32::MAX).unwrap();
+    assert_eq!(rows, b.index_rows(None, u32::MAX).unwrap());
+    if !rows.is_empty() {
+        let after = rows[choices.below(rows.len() as u64) as usize];
+        assert_eq!(a.index_rows(Some(after), 7), b.index_rows(Some(after), 7));
+    }
+    for (kind, id) in ACTORS {
+        let (from, to) = (choices.below(size + 2), choices.below(size + 2));
+        let limit = 1 + choices.below(50) as u32;
+        for newest_first in [false, true] {
+            let range = IndexRange { key: actor_key(kind, id), from, to, newest_first, limit };
+            assert_eq!(a.indexed(range), b.indexed(range), "{range:?}");
+        }
+    }
 
     let all = |stream| EntryRange { stream, from: 0, to: u64::MAX, limit: u32::MAX };
     assert_eq!(entries(a, all(None)), entries(b, all(None)));

@@ -110,7 +110,7 @@ fn wrong_arguments_are_refused_and_nothing_is_written() {
     let head = r#"{"size":0,"root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","sigs":[]}"#;
     let commit = |rows: &str, hashes: &str, entries: &str| {
         format!(
-            r#"[{{"expected":null,"rows":[{rows}],"streams":["a"],"nodes":[],"hashes":"{hashes}","entries":"{entries}"}}]"#
+            r#"[{{"expected":null,"rows":[{rows}],"streams":["a"],"nodes":[],"index":[],"hashes":"{hashes}","entries":"{entries}"}}]"#
         )
     };
     let hash = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -144,6 +144,16 @@ fn wrong_arguments_are_refused_and_nothing_is_written() {
     calls.push(("secure-log-hashes", r#"["log",0,65537]"#.into()));
     calls.push(("secure-log-entries", r#"[{"stream-id":null,"from-seqno":1,"to-seqno":9,"limit":4097}]"#.into()));
     calls.push(("secure-log-scan", "[0,4194305]".into()));
+    let indexed = |key: &str, limit: u32| {
+        format!(r#"[{{"key":"{key}","from-seqno":1,"to-seqno":9,"newest-first":true,"limit":{limit}}}]"#)
+    };
+    calls.push(("secure-log-indexed", indexed("AAAAAAAAAAAAAAAAAAAAAA==", 65_537)));
+    calls.push(("secure-log-indexed", indexed(hash, 1)));
+    calls.push(("secure-log-index-rows", "[null,65537]".into()));
+    calls.push(("secure-log-index-rows", r#"[{"key":"AA==","seqno":1},1]"#.into()));
+    let rows = r#"{"row":{"log":{"id":"AQIDBAUGBwgJCgsMDQ4PEA==","origin":"a","created":"now"}}}"#;
+    let in_commit = commit(rows, "", "").replace(r#""index":[]"#, r#""index":[{"key":"AAAA","seqno":1}]"#);
+    calls.push(("secure-log-insert", in_commit));
     for (method, params) in calls {
         let said = serve(&place, format!(r#"{{"method":"{method}","params":{params}}}"#).as_bytes());
         assert_eq!(said.status, 400, "{method} {params}: {said:?}");

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use secure_log::hash::Hash;
+use secure_log::index::IndexKey;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -64,6 +65,26 @@ impl<'de> Deserialize<'de> for Digest {
         match bytes.as_ref().try_into() {
             Ok(hash) => Ok(Digest(hash)),
             Err(_) => Err(D::Error::custom(format!("{} bytes stand where a hash of 32 belongs", bytes.len()))),
+        }
+    }
+}
+
+/// A key of the index: 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key(pub(crate) IndexKey);
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Binary::from(self.0.0.as_slice()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = Binary::deserialize(deserializer)?.0;
+        match bytes.as_ref().try_into() {
+            Ok(key) => Ok(Key(IndexKey(key))),
+            Err(_) => Err(D::Error::custom(format!("{} bytes stand where a key of 16 belongs", bytes.len()))),
         }
     }
 }

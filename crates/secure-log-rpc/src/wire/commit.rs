@@ -10,7 +10,7 @@ use secure_log::record::Record;
 use secure_log::store::{self, CommitRow, PackedEntry};
 use serde::{Deserialize, Serialize};
 
-use super::{Binary, Digest, Digests, Malformed, NodeId, Row, json};
+use super::{Binary, Digest, Digests, IndexRow, Malformed, NodeId, Row, json};
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -58,6 +58,7 @@ pub(crate) struct Commit<'a> {
     hashes: Digests,
     entries: Binary<'a>,
     nodes: Vec<Node>,
+    index: Vec<IndexRow>,
 }
 
 /// The arguments of a commit's insertion.
@@ -69,11 +70,13 @@ pub(crate) fn encode(commit: &store::Commit) -> String {
     });
     let (rows, hashes) = rows_and_hashes(commit);
     let nodes = commit.nodes.iter().map(|node| Node { id: node.id.into(), hash: Digest(node.hash) });
+    let index: Vec<IndexRow> = commit.index.iter().map(IndexRow::from).collect();
     let before = format!(
-        r#"[{{"expected":{},"rows":{rows},"streams":{},"nodes":{},"hashes":""#,
+        r#"[{{"expected":{},"rows":{rows},"streams":{},"nodes":{},"index":{},"hashes":""#,
         json(&expected),
         json(commit.streams()),
         json(&nodes.collect::<Vec<_>>()),
+        json(&index),
     );
     // Base64 needs no escaping, so that it is written where it belongs.
     let length = before.len() + base64_length(hashes.len()) + base64_length(commit.packed_bytes().len()) + 64;
@@ -159,6 +162,7 @@ impl TryFrom<Commit<'_>> for store::Commit {
         }
         commit.nodes =
             wire.nodes.into_iter().map(|node| store::Node { id: node.id.into(), hash: node.hash.0 }).collect();
+        commit.index = wire.index.into_iter().map(Into::into).collect();
         Ok(commit)
     }
 }

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use secure_log::entry::StreamRules;
 use secure_log::hash::{KeyId, Suite};
+use secure_log::index;
 use secure_log::record::{self, Record, UnknownRow};
 use secure_log::store;
 use serde::{Deserialize, Serialize};
 
-use super::{Binary, Digest, Malformed};
+use super::{Binary, Digest, Key, Malformed};
 
 type Text<'a> = Cow<'a, str>;
 
@@ -195,6 +196,13 @@ pub(crate) struct StreamState<'a> {
     first: Option<u64>,
     last: Option<u64>,
     segment: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct IndexRow {
+    key: Key,
+    seqno: u64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -506,6 +514,18 @@ impl TryFrom<StreamState<'_>> for store::StreamState {
     fn try_from(state: StreamState<'_>) -> Result<store::StreamState, Malformed> {
         let StreamState { stream, number, first, last, segment } = state;
         Ok(store::StreamState { row: stream.try_into()?, number, first, last, segment })
+    }
+}
+
+impl From<&index::IndexRow> for IndexRow {
+    fn from(row: &index::IndexRow) -> IndexRow {
+        IndexRow { key: Key(row.key), seqno: row.seqno }
+    }
+}
+
+impl From<IndexRow> for index::IndexRow {
+    fn from(row: IndexRow) -> index::IndexRow {
+        index::IndexRow { key: row.key.0, seqno: row.seqno }
     }
 }
 

@@ -21,13 +21,14 @@ pub(crate) fn lay(store: &mut SqliteStore<Native>, records: &[OwnedRecord]) -> R
     Ok(())
 }
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "log",
     "record",
     "stream",
     "stream_rules",
     "word",
     "entry",
+    "entry_key",
     "waypoint",
     "segment",
     "signature",

@@ -11,6 +11,7 @@ use crate::engine::{Appended, CommitInfo, HeadKey, LoadedMac, SecureLog, Setting
 use crate::entry::{CONTROL_PRODUCER, EntryRef, Severity, SigningRule, entry_message};
 use crate::error::LogError;
 use crate::hash::Hash;
+use crate::index::{self, IndexRow};
 use crate::note;
 use crate::providers::KeyError;
 use crate::record::{HeadRow, LogRow, Record, SignatureRow, StreamRow, Subject};
@@ -106,6 +107,7 @@ impl<'a> Pen<'a> {
             |out| entry.encode_into(out),
             |bytes| suite_hash(suite, bytes, mac, &tip.row.name),
         )?;
+        self.commit.index.extend(index::keys(say.encoding, say.payload).map(|key| IndexRow { key, seqno }));
         let leaf = leaf_hash(&hash);
         let nodes = &mut self.commit.nodes;
         self.next.tree.push_with(leaf, |subtree, hash| {

@@ -18,6 +18,7 @@
 //! | `signed` | entries that are signed one by one |
 //! | `proof` | proving against the log tree |
 //! | `read` | reading and verifying |
+//! | `index` | reading by the index, and comparing all of it with the entries |
 //! | `tree` | proofs of the log tree for others |
 //! | `tailing` | reading on from a place in the log |
 //! | `evidence` | a part of the log with its proofs, for others |
@@ -30,6 +31,7 @@ mod data_keys;
 mod erasing;
 mod evidence;
 mod following;
+mod index;
 mod open;
 mod options;
 mod proof;

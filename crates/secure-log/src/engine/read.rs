@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use crate::control;
 use crate::engine::SecureLog;
+use crate::engine::index::IndexSums;
 use crate::engine::proof::Checked;
 use crate::entry::Entry;
 use crate::error::LogError;
@@ -225,7 +226,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     /// Verifies the whole log in bounded memory: every entry re-hashed, every segment and head recomputed, every signature
-    /// checked by the keystore's keys and the policy's.
+    /// checked by the keystore's keys and the policy's, and the index compared with what the entries say.
     pub fn verify_log(&mut self) -> Result<Report, LogError> {
         self.verify_log_with(threads::available(), false)
     }
@@ -248,17 +249,26 @@ impl<S: SecureLogStore> SecureLog<S> {
         if opening {
             trust.open_payloads();
         }
-        let report = self.verify_stored_by(threads, trust, opening)?;
-        Ok(self.not_behind(report))
+        let mut index = IndexSums::new(&mut *self.providers.random)?;
+        let report = self.verify_stored_by(threads, trust, opening, |record| index.record(record))?;
+        let report = self.not_behind(report);
+        self.with_index(report, &index)
     }
 
-    /// Verifies what the store holds, whatever this log knows of it.
+    /// Verifies the records that the store holds, whatever this log knows of them.
     pub(super) fn verify_stored(&mut self) -> Result<Report, LogError> {
         let trust = self.verifying_trust()?;
-        self.verify_stored_by(threads::available(), trust, false)
+        self.verify_stored_by(threads::available(), trust, false, |_| ())
     }
 
-    fn verify_stored_by(&mut self, threads: NonZeroUsize, trust: Trust, opening: bool) -> Result<Report, LogError> {
+    /// Shows `seen` every record that is verified.
+    fn verify_stored_by(
+        &mut self,
+        threads: NonZeroUsize,
+        trust: Trust,
+        opening: bool,
+        mut seen: impl FnMut(&Record<'_>),
+    ) -> Result<Report, LogError> {
         const CHUNK_BYTES: usize = 1 << 20;
         let mut verifier = Verifier::new(trust);
         let mut held = HeldRecords::new(threads);
@@ -298,6 +308,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                         }
                     }
                 }
+                seen(&record);
                 found = Ok(held.record(&mut verifier, record).err());
             });
             // What was handed out before anything failed is judged before that.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::MemoryStore;
+use crate::index;
 use crate::record::{Record, SegmentRow, StreamRow, Subject};
 use crate::store::{Commit, NodeId, STORED_LEVEL, StoreError, TreeId};
 
@@ -23,7 +24,17 @@ pub(super) fn check(store: &MemoryStore, commit: &Commit) -> Result<(), StoreErr
         check.record(record, number, count).map_err(|detail| refused(format!("row {number}"), detail))?;
     }
     commit.head().ok_or_else(|| refused("the end".into(), "no head stands there"))?;
-    check.nodes(commit).map_err(|detail| refused("the tree hashes".into(), detail))
+    check.nodes(commit).map_err(|detail| refused("the tree hashes".into(), detail))?;
+    check_index(commit).map_err(|detail| refused("the index".into(), detail))
+}
+
+/// The commit brings the rows of its entries, in their order, and no other.
+fn check_index(commit: &Commit) -> Result<(), &'static str> {
+    let entries = commit.records().filter_map(|record| match record {
+        Record::Entry(row) => Some(index::rows(row.bytes)),
+        _ => None,
+    });
+    if entries.flatten().eq(commit.index.iter().copied()) { Ok(()) } else { Err("not the rows of its entries") }
 }
 
 struct Check<'a> {

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::{Expected, Node};
 use crate::hash::Hash;
+use crate::index::{self, IndexRow};
 use crate::record::{DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, WitnessRow};
 
 /// Everything that one call makes durable at once. The last record is a head.
@@ -16,6 +17,8 @@ pub struct Commit {
     items: Vec<Item>,
     /// Interior tree hashes that this commit completes.
     pub nodes: Vec<Node>,
+    /// The rows of its entries in the index: what [`Commit::index_entries`] would compute.
+    pub index: Vec<IndexRow>,
     /// What the store must hold for the commit to be appended; `None` for a store that holds nothing.
     pub expected: Option<Expected>,
 }
@@ -85,6 +88,15 @@ impl Commit {
             Item::Witness(row) => Record::Witness(row),
             Item::Head(row) => Record::Head(row),
         }
+    }
+
+    /// Computes the rows that the entries pushed so far have in the index.
+    pub fn index_entries(&mut self) {
+        let index = self.records().filter_map(|record| match record {
+            Record::Entry(row) => Some(index::rows(row.bytes)),
+            _ => None,
+        });
+        self.index = index.flatten().collect();
     }
 
     /// The rows, in the order in which they were pushed, with entries as places in [`Commit::streams`] and

@@ -101,6 +101,8 @@ pub enum FindingCode {
     KeyConflict,
     /// The hashes of a proof do not lead from what it is of to the root of the head.
     ProofMismatch,
+    /// The index of a store is not what the entries say. Reading a file does not know it, as a file has none.
+    IndexMismatch,
 }
 
 impl FindingCode {
@@ -130,6 +132,7 @@ impl FindingCode {
             FindingCode::KeyEnded => "key-ended",
             FindingCode::KeyConflict => "key-conflict",
             FindingCode::ProofMismatch => "proof-mismatch",
+            FindingCode::IndexMismatch => "index-mismatch",
         }
     }
 }
@@ -160,6 +163,8 @@ pub enum Place {
     Stream(String),
     /// The entries from the first to the last of these seqnos.
     Entries(u64, u64),
+    /// The index of the store.
+    Index,
 }
 
 impl fmt::Display for Place {
@@ -173,6 +178,7 @@ impl fmt::Display for Place {
             Place::Head(size) => write!(f, "head of size {size}"),
             Place::Stream(name) => write!(f, "stream {}", Quoted(name)),
             Place::Entries(first, last) => write!(f, "entries {first} to {last}"),
+            Place::Index => f.write_str("the index"),
         }
     }
 }

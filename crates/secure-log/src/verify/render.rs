@@ -252,6 +252,7 @@ impl Json {
             Place::Segment(number) => json.field("segment").number(*number),
             Place::Head(size) => json.field("head").number(*size),
             Place::Stream(name) => json.field("stream").string(name),
+            Place::Index => json.field("index").0.push_str("true"),
             Place::Entries(first, last) => json.field("entries").list([first, last], |json, n| json.number(*n)),
         });
     }

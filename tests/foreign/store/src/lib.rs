@@ -1,9 +1,10 @@
 //! A store that keeps its rows in a `Vec` and answers every question by walking it.
 //!
 //! It is written against wit/store.wit alone, so it also shows whether what the WIT says is enough to write a store by.
-//! It indexes nothing: it is for small logs, and for reading.
+//! It finds nothing faster than that: it is for small logs, and for reading.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 mod bindings {
     wit_bindgen::generate!({
@@ -32,6 +33,8 @@ struct Store {
     /// All rows in commit order. A row that is dropped leaves its place empty, so that cursors stay what they are.
     rows: Vec<Option<Row>>,
     nodes: Vec<Node>,
+    /// In order.
+    index: Vec<IndexRow>,
     aside: Vec<Option<Row>>,
 }
 
@@ -122,6 +125,8 @@ impl Store {
         }
         self.rows.extend(unpack(&commit)?.into_iter().map(Some));
         self.nodes.extend(commit.nodes);
+        self.index.extend(commit.index);
+        self.index.sort_by_key(order);
         Ok(())
     }
 
@@ -141,6 +146,9 @@ impl Store {
                 count += 1;
             }
         }
+        let gone = self.rows().filter_map(|row| if let Row::Pruned(row) = row { Some(row.seqno) } else { None });
+        let gone: HashSet<u64> = gone.collect();
+        self.index.retain(|row| !gone.contains(&row.seqno));
         count
     }
 
@@ -156,6 +164,7 @@ impl Store {
         self.aside.extend(self.rows.drain(head_at + 1..));
         let size = self.heads().last().map_or(0, |head| head.size);
         let segments = self.segments().count() as u64;
+        self.index.retain(|row| row.seqno <= size);
         self.nodes.retain(|node| match node.id.tree {
             TreeId::Log => (node.id.index + 1) << node.id.level <= size,
             TreeId::Segment(id) => id <= segments,
@@ -188,6 +197,11 @@ fn cbor_head(bytes: &[u8]) -> Option<(u8, u64, &[u8])> {
     }
     let (value, rest) = rest.split_at_checked(1 << info.checked_sub(24).filter(|shift| *shift < 4)?)?;
     Some((major, value.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)), rest))
+}
+
+/// What rows of the index are ordered by.
+fn order(row: &IndexRow) -> ((u64, u64), u64) {
+    (row.key, row.seqno)
 }
 
 fn with<T>(use_store: impl FnOnce(&Store) -> T) -> T {
@@ -278,6 +292,24 @@ impl Guest for Component {
     fn secure_log_nodes(ids: Vec<NodeId>) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let find = |store: &Store, id: &NodeId| store.nodes.iter().find(|n| n.id == *id).map(|node| node.hash.clone());
         Ok(with(|store| ids.iter().map(|id| find(store, id)).collect()))
+    }
+
+    fn secure_log_indexed(range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        Ok(with(|store| {
+            let wanted = store.index.iter().filter(|row| {
+                row.key == range.key && (range.from_seqno..=range.to_seqno).contains(&row.seqno)
+            });
+            let seqnos = wanted.map(|row| row.seqno);
+            match range.newest_first {
+                true => seqnos.rev().take(count(range.limit)).collect(),
+                false => seqnos.take(count(range.limit)).collect(),
+            }
+        }))
+    }
+
+    fn secure_log_index_rows(after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        let wanted = |row: &&IndexRow| after.as_ref().is_none_or(|after| order(row) > order(after));
+        Ok(with(|store| store.index.iter().filter(wanted).take(count(limit)).copied().collect()))
     }
 
     fn secure_log_stream(name: String) -> Result<Option<StreamState>, StoreError> {
@@ -391,7 +423,7 @@ impl Guest for Component {
         STORE.with_borrow_mut(|store| store.set_aside(after_head))
     }
 
-    /// Nothing here is derived from the rows.
+    /// What is derived from the rows is kept as it came.
     fn secure_log_reindex() -> Result<(), StoreError> {
         Ok(())
     }

@@ -2,9 +2,10 @@
 
 use secure_log::entry::{SigningRule, StreamRules, Tier};
 use secure_log::hash::{Hash, KeyId, Suite};
+use secure_log::index::{IndexKey, IndexRow, actor_key};
 use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, NodeId, NumberedWitness, STORED_LEVEL, SecureLogStore, StoreError, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedWitness, STORED_LEVEL, SecureLogStore, StoreError, TreeId,
 };
 
 use crate::builder::LogBuilder;
@@ -14,6 +15,15 @@ use crate::surroundings::SeededRandom;
 
 /// The streams of the sample and of random commits.
 pub(super) const STREAMS: [&str; 4] = ["a", "b", "übung/\"β\"\\", "secure-log"];
+
+/// Who acts in the sample and in random commits.
+pub(super) const ACTORS: [(&str, &str); 4] =
+    [("user", "alice"), ("agent", "alice"), ("service", "übung/β 水"), ("system", "x")];
+
+/// The keys of those, and one that no entry has.
+pub(super) fn actor_keys() -> Vec<IndexKey> {
+    ACTORS.iter().map(|(kind, id)| actor_key(kind, id)).chain([IndexKey([0x5a; 16])]).collect()
+}
 
 /// A store and the list that it should be like.
 pub(super) struct Both<'a, S, O> {
@@ -104,6 +114,10 @@ impl<'a, S: SecureLogStore, O: FnMut() -> S> Both<'a, S, O> {
                 if number % 3 == 0 {
                     commit = commit.entry("b", &[number]);
                 }
+                if number % 4 == 0 {
+                    let (who, other) = (number as usize % 3, number as usize % 5);
+                    commit = commit.event("a", ACTORS[who], ACTORS.get(other).copied());
+                }
             }
             let commit = commit.entry(STREAMS[2], b"x").close("a").finish();
             self.insert(&commit).expect("entries are stored");
@@ -144,6 +158,11 @@ impl<'a, S: SecureLogStore, O: FnMut() -> S> Both<'a, S, O> {
             commit = match random.below(12) {
                 0 if touched.contains(&stream) => commit.close(stream),
                 1 => commit.record(Record::DataKey(&data_key("a", size))).entry("a", b"sealed"),
+                3..5 => {
+                    touched.push(stream);
+                    let other = (random.below(3) == 0).then(|| *random.pick(&ACTORS));
+                    commit.event(stream, *random.pick(&ACTORS), other)
+                }
                 2 if touched.contains(&stream) => commit.control(stream, "recovered", "1 2"),
                 _ => {
                     touched.push(stream);
@@ -183,6 +202,10 @@ impl<'a, S: SecureLogStore, O: FnMut() -> S> Both<'a, S, O> {
             assert_eq!(self.store().segment_of(name, from), self.naive.segment_of(name, from));
         }
         assert_eq!(self.store().heads(Some(from), 3), self.naive.heads(Some(from), 3));
+        for key in actor_keys() {
+            let newest_first = random.below(2) == 0;
+            self.assert_same_indexed(IndexRange { key, from, to, newest_first, limit: random.below(20) as u32 });
+        }
         assert_eq!(self.store().hashes(TreeId::Log, from, 20), self.naive.hashes(TreeId::Log, from, 20));
     }
 
@@ -191,6 +214,10 @@ impl<'a, S: SecureLogStore, O: FnMut() -> S> Both<'a, S, O> {
         self.store().entries(range, &mut |record| found.push(OwnedRecord::from(record))).unwrap();
         self.naive.entries(range, &mut |record| right.push(OwnedRecord::from(record))).unwrap();
         assert_eq!(found, right, "{range:?}");
+    }
+
+    pub(super) fn assert_same_indexed(&mut self, range: IndexRange) {
+        assert_eq!(self.store().indexed(range), self.naive.indexed(range), "{range:?}");
     }
 }
 
@@ -204,6 +231,7 @@ pub(super) fn assert_same<S: SecureLogStore>(store: &mut S, naive: &mut NaiveSto
     let records = records_of(store).unwrap();
     assert!(records == naive.records(), "a scan shows other records than were committed");
 
+    assert_eq!(index_rows(store, u32::MAX), index_rows(naive, u32::MAX));
     let size = naive.hashes(TreeId::Log, 0, u32::MAX).unwrap().len() as u64;
     let mut trees = vec![TreeId::Log];
     let mut found = Vec::new();
@@ -259,6 +287,20 @@ pub(super) fn witness_rows<S: SecureLogStore>(store: &mut S, limit: u32) -> Vec<
             rows.push(row.clone());
         }
         below = Some(last.number);
+    }
+}
+
+/// All rows of the index, in pages of so many.
+pub(super) fn index_rows<S: SecureLogStore>(store: &mut S, limit: u32) -> Vec<IndexRow> {
+    let mut rows: Vec<IndexRow> = Vec::new();
+    loop {
+        let page = store.index_rows(rows.last().copied(), limit).unwrap();
+        assert!(page.len() <= limit as usize, "a page of more than {limit} rows");
+        if page.is_empty() {
+            return rows;
+        }
+        assert!(page.is_sorted_by(|a, b| a < b) && page.first() > rows.last(), "rows are not in their order");
+        rows.extend(page);
     }
 }
 

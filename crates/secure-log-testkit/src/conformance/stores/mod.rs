@@ -6,8 +6,11 @@ use std::collections::HashSet;
 
 use secure_log::entry::StreamRules;
 use secure_log::hash::Hash;
+use secure_log::index::IndexKey;
 use secure_log::record::{DataKeyRow, Subject, WitnessRow};
-use secure_log::store::{Commit, EntryRange, Expected, NodeId, STORED_LEVEL, SecureLogStore, StoreError, TreeId};
+use secure_log::store::{
+    Commit, EntryRange, Expected, IndexRange, NodeId, STORED_LEVEL, SecureLogStore, StoreError, TreeId,
+};
 
 use crate::builder::LogBuilder;
 use crate::naive::NaiveStore;
@@ -16,7 +19,7 @@ use crate::surroundings::{SeededRandom, count, seed};
 
 mod both;
 
-use both::{Both, STREAMS, assert_same, everything, witness_rows};
+use both::{ACTORS, Both, STREAMS, actor_keys, assert_same, everything, index_rows, witness_rows};
 
 /// Makes a test of each check. The argument makes a fresh place, which is a function that opens it, again and again.
 #[macro_export]
@@ -44,6 +47,8 @@ macro_rules! store_conformance {
             heads_are_paged_newest_first,
             ranges_of_entries_end_where_they_should,
             lists_are_paged,
+            the_index_answers_by_key,
+            pages_of_the_index_go_on_while_the_log_grows,
             trees_answer_for_what_they_hold,
             a_scan_reads_all_records_in_commit_order,
             a_scan_goes_on_where_it_ended,
@@ -82,6 +87,8 @@ pub fn an_empty_store_answers_nothing<S: SecureLogStore, O: FnMut() -> S>(open: 
         assert_eq!(store.leaf_index(1, 1).unwrap(), None);
         assert_eq!(store.signatures(Subject::Entry(1)).unwrap(), []);
         assert_eq!(store.hashes(TreeId::Segment(1), 0, 9).unwrap(), []);
+        let range = IndexRange { key: IndexKey::default(), from: 0, to: u64::MAX, newest_first: false, limit: 9 };
+        assert_eq!(store.indexed(range).unwrap(), []);
         assert_eq!(store.prune("a", u64::MAX).unwrap(), 0);
         store.drop_data_keys(&[Hash::ZERO]).unwrap();
         store.replace_data_keys(&[]).unwrap();
@@ -237,6 +244,55 @@ pub fn lists_are_paged<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
         assert!(both.store().witnesses(Some(0), limit).unwrap().is_empty());
     }
     assert_eq!(both.store().witnesses(None, 0), Ok(Vec::new()));
+}
+
+/// In both directions, from anywhere and as many as wanted; and all of its rows, in pages of any size. A commit that was refused
+/// leaves none.
+pub fn the_index_answers_by_key<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.write_sample();
+    let right = index_rows(&mut both.naive, u32::MAX);
+    assert!(right.len() > 20, "the sample has rows");
+    for limit in [1, 2, 7, u32::MAX] {
+        assert_eq!(index_rows(both.store(), limit), right, "pages of {limit}");
+    }
+    assert_eq!(both.store().index_rows(None, 0).unwrap(), []);
+    let mut late = both.log.clone().commit().event("a", ACTORS[0], None).finish();
+    late.expected = late.expected.map(|expected| Expected { size: expected.size - 1, ..expected });
+    assert!(both.insert(&late).is_err());
+    let size = both.log.size();
+    for key in actor_keys() {
+        for (from, to) in [(0, u64::MAX), (1, size), (7, 30), (30, 7), (8, 8), (size, u64::MAX), (u64::MAX, u64::MAX)] {
+            for limit in [0, 1, 3, u32::MAX] {
+                for newest_first in [false, true] {
+                    both.assert_same_indexed(IndexRange { key, from, to, newest_first, limit });
+                }
+            }
+        }
+    }
+    both.reopen();
+    assert_eq!(index_rows(both.store(), 5), right);
+}
+
+/// What is committed between two pages stands behind them, and nothing is answered twice or left out.
+pub fn pages_of_the_index_go_on_while_the_log_grows<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut both = Both::new(open);
+    both.commits(1);
+    let key = actor_keys()[0];
+    let (mut found, mut from) = (Vec::new(), 1);
+    for _ in 0..20 {
+        let commit = both.log.commit().event("a", ACTORS[0], Some(ACTORS[2])).event("b", ACTORS[1], None);
+        let commit = commit.event("c", ACTORS[0], None).finish();
+        both.insert(&commit).expect("events are stored");
+        let page = both.store().indexed(IndexRange { key, from, to: u64::MAX, newest_first: false, limit: 1 }).unwrap();
+        found.extend_from_slice(&page);
+        from = page.last().expect("more is committed than read") + 1;
+    }
+    let all = IndexRange { key, from: 1, to: u64::MAX, newest_first: false, limit: u32::MAX };
+    found.extend(both.store().indexed(IndexRange { from, ..all }).unwrap());
+    assert_eq!(found.len(), 40);
+    assert_eq!(found, both.naive.indexed(all).unwrap());
+    both.assert_same();
 }
 
 /// Hashes of leaves and subtrees, and places of leaves; nothing for what is not there.
