@@ -38,6 +38,7 @@ mod sealing;
 mod segment;
 mod signed;
 mod stream;
+mod together;
 mod tree;
 mod write;
 
