@@ -60,7 +60,11 @@ impl Interrupted {
     ///
     /// # Panics
     /// When that is not so.
-    pub fn check(self, store: impl SecureLogStore, sealed: [u64; 2], acknowledged: bool, at: &str) {
+    pub fn check(self, mut store: impl SecureLogStore, sealed: [u64; 2], acknowledged: bool, at: &str) {
+        if acknowledged && self == Interrupted::Erasing {
+            // Before an opening finishes what was left to be done.
+            assert_eq!(store.data_keys("sealed").map(|rows| rows.len()), Ok(1), "{at}: it was acknowledged");
+        }
         let mut log = open(store).unwrap_or_else(|error| panic!("{at}: {error}"));
         match self {
             Interrupted::Erasing => check_erased(&mut log, sealed, acknowledged, at),
