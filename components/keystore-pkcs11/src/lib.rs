@@ -20,6 +20,7 @@ mod bindings {
 }
 mod token;
 
+use std::alloc::System;
 use std::sync::LazyLock;
 
 use bindings::exports::keys::keystore::{mac, manage, sealer, signer};
@@ -32,6 +33,11 @@ use secure_log_pkcs11::{
 };
 use token::Imported;
 use zeroize::Zeroizing;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Keys cross to others and back in buffers that the bindings free: they, and all others, are zeroed when they are freed.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// One keystore an instance, with one session. A broken configuration is a failure of every call and never an absent key.
 static KEYSTORE: LazyLock<Result<TokenKeystore<Imported>, ConfigError>> =

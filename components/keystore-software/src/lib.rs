@@ -10,6 +10,7 @@ mod bindings {
     use super::Component;
 }
 
+use std::alloc::System;
 use std::sync::LazyLock;
 
 use bindings::exports::keys::keystore::{mac, manage, sealer, signer};
@@ -19,6 +20,11 @@ use secure_log_keystore::{
     Config, ConfigError, KeyInfo, KeyKind, MacKey, ManageError, NotAuthentic, SigningKey, SoftwareKeystore, WrappingKey,
 };
 use zeroize::Zeroizing;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Keys cross to others and back in buffers that the bindings free: they, and all others, are zeroed when they are freed.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// One keystore an instance: it remembers what it opened. A broken configuration is a failure of every call and never
 /// an absent key.

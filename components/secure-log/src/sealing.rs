@@ -1,8 +1,12 @@
-//! The exported interface `sealing`: convert, forward, convert back.
+//! The exported interface `sealing`: convert, forward, convert back. What is to be sealed is zeroed once it was; what was opened is
+//! handed over as it is, and what becomes of that is said in docs/sealing.md.
+
+use core::mem::take;
 
 use secure_log::engine::{Erase, Erased, NewEntry, Opened, PseudonymOf, Resealed};
 use secure_log::entry::Entry;
 use secure_log::error::LogError;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::bindings::exports::secure_log::log::{encoder, log, sealing, types, writer};
 use crate::convert;
@@ -17,6 +21,8 @@ impl sealing::Guest for Component {
         payload: Vec<u8>,
         payload_encoding: String,
     ) -> Result<log::AppendResult, types::LogError> {
+        let [event_type, producer] = [event_type, producer].map(Zeroizing::new);
+        let payload = Zeroizing::new(payload);
         let entry = NewEntry {
             stream: &stream_id,
             event: &event_type,
@@ -28,8 +34,14 @@ impl sealing::Guest for Component {
         with(|log| log.append_sealed(&entry)).map(|(appended, _)| convert::appended(&appended))
     }
 
-    fn append_sealed_batch(batch: Vec<writer::NewEntries>) -> Result<writer::BatchResult, types::LogError> {
-        append_all(&batch, Log::append_sealed_batch)
+    fn append_sealed_batch(mut batch: Vec<writer::NewEntries>) -> Result<writer::BatchResult, types::LogError> {
+        let appended = append_all(&batch, Log::append_sealed_batch);
+        for writer::NewEntries { event_type, producer, payloads, .. } in &mut batch {
+            event_type.zeroize();
+            producer.zeroize();
+            payloads.zeroize();
+        }
+        appended
     }
 
     fn open_payload(seqno: u64) -> Result<sealing::Opened, types::LogError> {
@@ -55,6 +67,7 @@ impl sealing::Guest for Component {
             sealing::PseudonymOf::EventType => PseudonymOf::EventType,
             sealing::PseudonymOf::Producer => PseudonymOf::Producer,
         };
+        let value = Zeroizing::new(value);
         with(|log| log.pseudonym(&stream_id, of, &value))
     }
 
@@ -73,12 +86,13 @@ impl sealing::Guest for Component {
     }
 }
 
-fn opened(opened: Opened) -> sealing::Opened {
+/// Moved and not copied: the bindings free what they are given, and zero nothing.
+fn opened(mut opened: Opened) -> sealing::Opened {
     sealing::Opened {
-        event_type: opened.event.to_string(),
-        producer: opened.producer.to_string(),
+        event_type: take(&mut *opened.event),
+        producer: take(&mut *opened.producer),
         payload_encoding: opened.encoding,
-        payload: opened.payload.to_vec(),
+        payload: take(&mut *opened.payload),
     }
 }
 

@@ -10,12 +10,18 @@ mod bindings {
     use super::Component;
 }
 
+use std::alloc::System;
 use std::path::PathBuf;
 
 use bindings::exports::pkcs11::token::cryptoki as wire;
 use secure_log_disk::OsDisk;
 use secure_log_pkcs11::{Attribute, AttributeType, Cryptoki, Mechanism, Pin, Session};
 use secure_log_token::{SoftSession, SoftToken};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Keys cross to others and back in buffers that the bindings free: they, and all others, are zeroed when they are freed.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Names the folder of the token.
 const TOKEN_DIR: &str = "SECURE_LOG_PKCS11_TOKEN_DIR";

@@ -13,6 +13,7 @@ use secure_log_disk::Patience;
 use secure_log_sqlite::SqliteStore;
 use secure_log_sqlite_engine::Vfs;
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
+use secure_log_testkit::interrupted::Interrupted;
 use secure_log_testkit::{count, seed, witnessed};
 
 const ROWS: u64 = 40;
@@ -77,4 +78,14 @@ fn witness_rows_are_dropped_as_a_whole_or_not_at_all() {
             }
         }
     }
+}
+
+#[test]
+fn a_crash_at_every_operation_of_an_erasure_leaves_it_done_or_not_begun() {
+    Interrupted::Erasing.at_every_operation(store);
+}
+
+#[test]
+fn a_crash_at_every_operation_of_wrapping_anew_leaves_all_keys_or_none() {
+    Interrupted::Rewrapping.at_every_operation(store);
 }

@@ -1,19 +1,13 @@
 //! Sealed payloads over a log in a database: what of a data key is left in its files.
 
 use rusqlite::Connection;
-use secure_log::error::LogError;
-use secure_log::sign::Algorithm;
-use secure_log::store::{SecureLogStore, StoreError};
-use secure_log_sqlite::SqliteStore;
-use secure_log_testkit::TestKeystore;
-use secure_log_testkit::sealing::{folder_holds, open_sealing, seal_wrap_and_erase, sealed_entry};
-
 use secure_log::engine::Erase;
 use secure_log::entry::{StreamRules, Tier};
-
-fn keystore() -> TestKeystore {
-    TestKeystore::new().signing("checkpoint-ed25519", Algorithm::Ed25519).wrapping("kek-1").wrapping("kek-2")
-}
+use secure_log::error::LogError;
+use secure_log::store::{SecureLogStore, StoreError};
+use secure_log_sqlite::SqliteStore;
+use secure_log_testkit::interrupted::wrapping_keys;
+use secure_log_testkit::sealing::{folder_holds, open_sealing, seal_wrap_and_erase, sealed_entry};
 
 #[test]
 fn row_28_no_file_of_the_database_holds_a_key_that_was_erased_or_wrapped_anew() {
@@ -22,7 +16,7 @@ fn row_28_no_file_of_the_database_holds_a_key_that_was_erased_or_wrapped_anew() 
     // Somebody else has the database open all the time, and reads nothing at the moment.
     let mut other = SqliteStore::open(&path).unwrap();
     let holds = |row: &_| folder_holds(folder.path(), row);
-    seal_wrap_and_erase(|| SqliteStore::open(&path).unwrap(), keystore, ["kek-1", "kek-2"], holds);
+    seal_wrap_and_erase(|| SqliteStore::open(&path).unwrap(), wrapping_keys, ["kek-1", "kek-2"], holds);
     assert!(other.log().unwrap().is_some());
 }
 
@@ -30,7 +24,7 @@ fn row_28_no_file_of_the_database_holds_a_key_that_was_erased_or_wrapped_anew() 
 fn a_database_in_memory_seals_and_erases() {
     let place = secure_log_testkit::SharedStore::new(SqliteStore::in_memory().unwrap());
     let holds = |row: &secure_log::record::DataKeyRow| place.clone().data_keys("sealed").unwrap().contains(row);
-    seal_wrap_and_erase(|| place.clone(), keystore, ["kek-1", "kek-2"], holds);
+    seal_wrap_and_erase(|| place.clone(), wrapping_keys, ["kek-1", "kek-2"], holds);
 }
 
 /// Who reads while a key is erased keeps the write-ahead log from being emptied, in which the key still is: it is not
@@ -39,7 +33,7 @@ fn a_database_in_memory_seals_and_erases() {
 fn an_erasure_is_not_acknowledged_while_a_reader_keeps_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
-    let mut log = open_sealing(SqliteStore::open(&path).unwrap(), keystore(), "kek-1").unwrap();
+    let mut log = open_sealing(SqliteStore::open(&path).unwrap(), wrapping_keys(), "kek-1").unwrap();
     log.create_stream("sealed", &StreamRules { tier: Tier::Protected, ..StreamRules::default() }).unwrap();
     let sealed = log.append_sealed(&sealed_entry(b"x")).unwrap().0.seqno;
     let row = log.store_mut().data_keys("sealed").unwrap().remove(0);

@@ -35,6 +35,8 @@ pub mod forge;
 mod hand;
 mod hostile;
 #[cfg(debug_assertions)]
+pub mod interrupted;
+#[cfg(debug_assertions)]
 mod keystore;
 mod layer;
 mod naive;

@@ -20,11 +20,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cipher;
+
 use core::fmt;
 
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{KeyInit, Tag, XChaCha20Poly1305, XNonce};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -34,6 +34,7 @@ use crate::entry::SEALED_SUFFIX;
 use crate::hash::Hash;
 use crate::providers::{KeyError, UnwrapError, WrapAlgorithm, WrappingKey};
 use crate::record::DataKeyRow;
+use crate::sealed::cipher::{decrypt, encrypt};
 
 /// Bytes of a data key, and of a key for pseudonyms.
 pub const KEY_BYTES: usize = 32;
@@ -98,7 +99,7 @@ impl DataKey {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) {
-        self.seal_with(place, encoding, nonce, plaintext.len(), |out| out.extend_from_slice(plaintext), out);
+        self.seal_bound(&self.bound_to(place, encoding), nonce, plaintext, out);
     }
 
     /// Appends the sealed form of what is sealed in a highly-restricted stream.
@@ -113,14 +114,32 @@ impl DataKey {
         restricted: &Restricted<'_>,
         out: &mut Vec<u8>,
     ) {
-        self.seal_with(place, encoding, nonce, restricted.encoded_len(), |out| restricted.encode_into(out), out);
+        self.seal_restricted_bound(&self.bound_to(place, encoding), nonce, restricted, out);
+    }
+
+    /// What binds payloads to a place and an encoding. It is the same for all of them.
+    pub(crate) fn bound_to(&self, place: Place<'_>, encoding: &str) -> Bound {
+        Bound(associated_data(place, encoding, &self.id))
+    }
+
+    pub(crate) fn seal_bound(&self, bound: &Bound, nonce: &[u8; NONCE_BYTES], plaintext: &[u8], out: &mut Vec<u8>) {
+        self.seal_with(bound, nonce, plaintext.len(), |out| out.extend_from_slice(plaintext), out);
+    }
+
+    pub(crate) fn seal_restricted_bound(
+        &self,
+        bound: &Bound,
+        nonce: &[u8; NONCE_BYTES],
+        restricted: &Restricted<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        self.seal_with(bound, nonce, restricted.encoded_len(), |out| restricted.encode_into(out), out);
     }
 
     /// The plaintext is written where its ciphertext will stand, so that no other copy of it is made.
     fn seal_with(
         &self,
-        place: Place<'_>,
-        encoding: &str,
+        Bound(associated_data): &Bound,
         nonce: &[u8; NONCE_BYTES],
         length: usize,
         write: impl FnOnce(&mut Vec<u8>),
@@ -135,8 +154,7 @@ impl DataKey {
         let start = out.len();
         write(out);
         debug_assert_eq!(out.len() - start, length);
-        let aad = associated_data(place, encoding, &self.id);
-        let tag = encrypt(&self.secret, nonce, &aad, &mut out[start..]);
+        let tag = encrypt(&self.secret, nonce, associated_data, &mut out[start..]);
         out.extend_from_slice(&tag);
     }
 
@@ -152,8 +170,8 @@ impl DataKey {
         }
         let (ciphertext, tag) = sealed.ciphertext.split_last_chunk::<TAG_BYTES>().ok_or(NotAuthentic)?;
         let mut opened = Zeroizing::new(ciphertext.to_vec());
-        let aad = associated_data(place, encoding, &self.id);
-        decrypt(&self.secret, sealed.nonce, &aad, &mut opened, tag)?;
+        let Bound(associated_data) = self.bound_to(place, encoding);
+        decrypt(&self.secret, sealed.nonce, &associated_data, &mut opened, tag)?;
         Ok(opened)
     }
 }
@@ -163,6 +181,9 @@ impl fmt::Debug for DataKey {
         write!(f, "DataKey({})", self.id)
     }
 }
+
+/// Where and as what payloads are sealed: their associated data.
+pub(crate) struct Bound(Vec<u8>);
 
 /// A key that makes pseudonyms. It is zeroed when dropped, and printed as its id.
 pub struct PseudonymKey {
@@ -369,25 +390,6 @@ fn unwrap_bytes(place: Place<'_>, row: &DataKeyRow, kek: &dyn WrappingKey) -> Re
     }
     secret.copy_from_slice(&bytes);
     Ok(secret)
-}
-
-/// Encrypts in place, and answers the tag.
-fn encrypt(key: &Secret, nonce: &[u8; NONCE_BYTES], aad: &[u8], text: &mut [u8]) -> [u8; TAG_BYTES] {
-    let cipher = XChaCha20Poly1305::new(&(**key).into());
-    let tag = cipher.encrypt_inout_detached(&XNonce::from(*nonce), aad, text.into());
-    tag.expect("a payload is far shorter than 256 GiB").into()
-}
-
-/// Decrypts in place. What does not decrypt is left as it was.
-fn decrypt(
-    key: &Secret,
-    nonce: &[u8; NONCE_BYTES],
-    aad: &[u8],
-    text: &mut [u8],
-    tag: &[u8; TAG_BYTES],
-) -> Result<(), NotAuthentic> {
-    let cipher = XChaCha20Poly1305::new(&(**key).into());
-    cipher.decrypt_inout_detached(&XNonce::from(*nonce), aad, text.into(), &Tag::from(*tag)).map_err(|_| NotAuthentic)
 }
 
 fn commitment(tag: &str, place: Place<'_>, secret: &Secret) -> Hash {

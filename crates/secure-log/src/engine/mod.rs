@@ -42,6 +42,7 @@ mod segment;
 mod signed;
 mod stream;
 mod tailing;
+mod together;
 mod tree;
 mod write;
 

@@ -56,7 +56,7 @@ pub(super) fn subtree_roots<S: SecureLogStore>(
 pub(super) struct TreeReader<'s, S> {
     store: &'s mut S,
     tree: TreeId,
-    /// Groups that were read, by their first leaf. A proof needs few.
+    /// Groups that were read, by their first leaf, the last one last. What is asked for ascends, or needs few.
     groups: Vec<(u64, Vec<Hash>)>,
 }
 
@@ -91,7 +91,7 @@ impl<'s, S: SecureLogStore> TreeReader<'s, S> {
     pub(super) fn leaves(&mut self, subtree: Subtree) -> Result<&[Hash], LogError> {
         let first = subtree.index << subtree.level;
         let start = first / GROUP * GROUP;
-        let known = self.groups.iter().position(|(at, _)| *at == start);
+        let known = self.groups.iter().rposition(|(at, _)| *at == start);
         let group = match known {
             Some(group) => group,
             None => {

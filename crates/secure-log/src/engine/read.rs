@@ -117,9 +117,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         if let Some(seqno) = end.filter(|end| page.len() < limit && before.is_none_or(|(last, _)| last != *end)) {
             return Err(LogError::ChainBroken { seqno, reason: "the store does not have this entry" });
         }
-        for (entry, hash) in &page {
-            self.prove_entry(entry.seqno, hash)?;
-        }
+        self.prove_entries(page.iter().map(|(entry, hash)| (entry.seqno, *hash)))?;
         Ok(page.into_iter().map(|(entry, _)| entry).collect())
     }
 

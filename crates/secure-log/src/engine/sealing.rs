@@ -266,12 +266,19 @@ impl<S: SecureLogStore> SecureLog<S> {
                 let row = DataKeyRow { first: pen.next.tree.size() + 1, created: time.into(), ..row };
                 pen.commit.push(Record::DataKey(&row));
             }
+            let place = place(pen.log, stream);
+            let mut bound = None;
             for (entry, nonce) in run.iter().zip(&mut nonces) {
-                let place = place(pen.log, stream);
                 payload.clear();
-                encoding.clear();
-                encoding.push_str(entry.encoding);
-                encoding.push_str(SEALED_SUFFIX);
+                let bound = match &mut bound {
+                    Some((of, bound)) if *of == entry.encoding => bound,
+                    bound => {
+                        encoding.clear();
+                        encoding.push_str(entry.encoding);
+                        encoding.push_str(SEALED_SUFFIX);
+                        &mut bound.insert((entry.encoding, sealer.key.bound_to(place, entry.encoding))).1
+                    }
+                };
                 let mut say = Say {
                     event: entry.event,
                     severity: entry.severity,
@@ -282,11 +289,11 @@ impl<S: SecureLogStore> SecureLog<S> {
                 };
                 let stands_for;
                 match &sealer.pseudonyms {
-                    None => sealer.key.seal(place, entry.encoding, nonce, entry.payload, &mut payload),
+                    None => sealer.key.seal_bound(bound, nonce, entry.payload, &mut payload),
                     Some(key) => {
                         let NewEntry { event, producer, payload: clear, .. } = *entry;
                         let restricted = Restricted { event, producer, payload: clear };
-                        sealer.key.seal_restricted(place, entry.encoding, nonce, &restricted, &mut payload);
+                        sealer.key.seal_restricted_bound(bound, nonce, &restricted, &mut payload);
                         stands_for = [(PseudonymOf::EventType, event), (PseudonymOf::Producer, producer)]
                             .map(|(of, value)| key.pseudonym(place, of, value));
                         (say.event, say.producer) = (&stands_for[0], &stands_for[1]);

@@ -6,7 +6,9 @@ use super::*;
 fn what_was_sealed_opens_and_stands_nowhere_in_clear() {
     let (world, mut log) = protected("a");
     let first = seal(&mut log, "a", SECRET);
-    let batch: Vec<NewEntry<'_>> = [&b""[..], &[0xff; 300], SECRET].map(|payload| entry("a", payload)).into();
+    let batch: Vec<NewEntry<'_>> = [("text", &b""[..]), ("x", &[0xff; 300]), ("x", SECRET), ("text", b"1")]
+        .map(|(encoding, payload)| NewEntry { encoding, ..entry("a", payload) })
+        .into();
     let (rest, _) = log.append_sealed_batch(&batch).unwrap();
     assert_eq!(opened(&mut log, first.seqno), SECRET);
     for (appended, new) in rest.iter().zip(&batch) {
@@ -20,10 +22,10 @@ fn what_was_sealed_opens_and_stands_nowhere_in_clear() {
         assert!(!contains(&record.payload, &SECRET[..8]), "{}", record.seqno);
     }
     assert_eq!(log.read(first.seqno).unwrap().encoding, "text+aead-xchacha20poly1305-v1");
-    assert_all_open(&world, 4);
+    assert_all_open(&world, 5);
     let report = log.verify_log_opening().unwrap();
     assert_eq!((&report.verdict, report.unopened), (&Verdict::Valid, 0));
-    assert_eq!(log.verify_log().unwrap().unopened, 4);
+    assert_eq!(log.verify_log().unwrap().unopened, 5);
 }
 
 #[test]
