@@ -33,6 +33,9 @@ struct Store {
     rows: Vec<Option<Row>>,
     nodes: Vec<Node>,
     aside: Vec<Option<Row>>,
+    /// A log that is not whole yet.
+    loading: Vec<Option<Row>>,
+    loading_nodes: Vec<Node>,
 }
 
 impl Store {
@@ -122,6 +125,28 @@ impl Store {
         }
         self.rows.extend(unpack(&commit)?.into_iter().map(Some));
         self.nodes.extend(commit.nodes);
+        Ok(())
+    }
+
+    fn load(&mut self, after: u64, rows: Commit, done: bool) -> Result<(), StoreError> {
+        if !self.rows.is_empty() {
+            let newest: Vec<HeadRow> = self.heads().cloned().collect();
+            return Err(StoreError::Conflict(newest.into_iter().rev().take(16).collect()));
+        }
+        if after == 0 {
+            self.loading.clear();
+            self.loading_nodes.clear();
+        }
+        if self.loading.len() as u64 != after {
+            let detail = format!("{} rows are here, and not {after}", self.loading.len());
+            return Err(StoreError::Io(IoFailure { operation: "go on with a load".into(), detail }));
+        }
+        self.loading.extend(unpack(&rows)?.into_iter().map(Some));
+        self.loading_nodes.extend(rows.nodes);
+        if done {
+            self.rows = std::mem::take(&mut self.loading);
+            self.nodes = std::mem::take(&mut self.loading_nodes);
+        }
         Ok(())
     }
 
@@ -350,6 +375,10 @@ impl Guest for Component {
             let rows = store.rows[first..end].iter().flatten().cloned().collect();
             ScanPage { rows, next: (end < store.rows.len()).then_some(end as u64) }
         }))
+    }
+
+    fn secure_log_load(after: u64, rows: Commit, done: bool) -> Result<(), StoreError> {
+        STORE.with_borrow_mut(|store| store.load(after, rows, done))
     }
 
     fn secure_log_prune(stream_id: String, last: u64) -> Result<u64, StoreError> {

@@ -15,6 +15,9 @@ use crate::record::OwnedRecord;
 use crate::surroundings::{SeededRandom, count, seed};
 
 mod both;
+mod loading;
+
+pub use loading::a_loaded_log_is_one_when_it_is_whole;
 
 use both::{Both, STREAMS, assert_same, everything, witness_rows};
 
@@ -56,6 +59,7 @@ macro_rules! store_conformance {
             dropped_witness_rows_are_gone,
             what_is_set_aside_is_out_of_the_log,
             an_index_is_rebuilt_from_the_rows,
+            a_loaded_log_is_one_when_it_is_whole,
             random_histories_are_answered_like_a_list_would,
         }
     };
