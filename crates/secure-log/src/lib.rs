@@ -51,6 +51,7 @@ pub mod engine;
 pub mod entry;
 pub mod error;
 pub mod hash;
+pub mod import;
 pub mod introduction;
 pub mod jsonl;
 pub mod limits;
