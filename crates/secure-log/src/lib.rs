@@ -50,6 +50,7 @@ pub mod control;
 pub mod engine;
 pub mod entry;
 pub mod error;
+pub mod export;
 pub mod hash;
 pub mod import;
 pub mod introduction;

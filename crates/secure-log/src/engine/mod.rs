@@ -20,6 +20,7 @@
 //! | `read` | reading and verifying |
 //! | `tree` | proofs of the log tree for others |
 //! | `evidence` | a part of the log with its proofs, for others |
+//! | `exporting` | entries in the forms that other programs read |
 
 mod anchoring;
 mod collecting;
@@ -28,6 +29,7 @@ mod cosigning;
 mod data_keys;
 mod erasing;
 mod evidence;
+mod exporting;
 mod following;
 mod open;
 mod options;
@@ -58,6 +60,7 @@ use crate::verify::Trust;
 pub use crate::engine::collecting::{Collected, MAX_COLLECTED};
 pub use crate::engine::erasing::{Erase, Erased, MAX_REWRAPPED, Resealed};
 pub use crate::engine::evidence::{Evidence, EvidenceError, EvidenceOf};
+pub use crate::engine::exporting::Export;
 pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
