@@ -16,6 +16,7 @@ mod encoding;
 mod ending;
 mod entries;
 mod evidence;
+mod exporting;
 mod keystore;
 mod limits;
 mod opening;
@@ -43,6 +44,7 @@ pub const GROUPS: &[Group] = &[
     writing::GROUP,
     tree::GROUP,
     evidence::GROUP,
+    exporting::GROUP,
     rotation::GROUP,
     keystore::GROUP,
     sealing::GROUP,
