@@ -38,7 +38,7 @@ pub fn apart(file: &Path) -> Result<Vec<Sample>, Failure> {
         if peak_mib > MOST_MIB {
             return Err(format!("{name} took {peak_mib:.0} MiB of memory, and at most {MOST_MIB} are allowed").into());
         }
-        samples.push(Sample::new(name, "file", entries as u64, seconds));
+        samples.push(Sample::new(*name, "file", entries as u64, seconds));
         if samples.len() == 1 {
             samples.push(Sample::new("export-megabytes", "file", (bytes / 1e6) as u64, seconds));
         }
