@@ -177,8 +177,10 @@ fn no_changed_byte_and_no_missing_line_is_imported() {
         let rest = [&all[..gone], &all[gone + 1..]].concat().concat();
         let outcome = import(&mut store, &rest);
         if outcome.is_ok() {
-            // A head between others says nothing that the next one does not.
-            assert!(all[gone].starts_with(jsonl::HEAD_PREFIX), "line {} is missing", gone + 1);
+            // A head between others says nothing that the next one does not, and nothing names the key for pseudonyms.
+            let unnamed: [&[u8]; 2] = [br#"{"t":"dek""#, jsonl::HEAD_PREFIX];
+            let line = String::from_utf8_lossy(all[gone]);
+            assert!(unnamed.iter().any(|kind| all[gone].starts_with(kind)), "this line counts for nothing: {line}");
             store = MemoryStore::new();
         }
         assert_empty(&mut store);
