@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod export;
 mod native;
 mod signing;
 mod slow;
@@ -27,7 +28,8 @@ use table::{Mode, Table};
 const USAGE: &str = "usage: secure-log-bench [--quick | --full] [--json FILE] [--only CASE]
            [--composed PROGRAM --stacks FOLDER --guests FOLDER] [--peers PROGRAM]
            [--pkcs11-module MODULE.so] [--part PROGRAM]..
-       secure-log-bench verify FILE KEY";
+       secure-log-bench verify FILE KEY
+       secure-log-bench export FILE";
 
 /// How much is done of each case, and how often.
 struct Counts {
@@ -46,7 +48,7 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, tree: 10_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 19] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 20] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
@@ -71,6 +73,8 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 19] {
         ("durable-sqlite", counts.durable),
         ("remote", 0),
         ("open", counts.open),
+        // Of the log that was opened just now.
+        ("export", counts.open),
     ]
 }
 
@@ -90,6 +94,11 @@ fn run() -> Result<(), Failure> {
         && verb == "verify"
     {
         return verify_apart(Path::new(file), key);
+    }
+    if let [verb, file] = &arguments[..]
+        && verb == export::VERB
+    {
+        return export::here(Path::new(file));
     }
     let asked = Asked::parse(arguments)?;
     if asked.only.is_none() {

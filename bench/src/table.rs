@@ -79,12 +79,14 @@ enum Bound {
     Millis(f64),
     /// The whole takes at most so many milliseconds more than this figure.
     MillisMore(f64, Figure),
+    /// At least so many a second.
+    ASecond(f64),
 }
 
-use Bound::{Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany};
+use Bound::{ASecond, Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 45] = [
+const GOALS: [Goal; 46] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("append-sealed", "memory", Native), is: TimesAsLong(1.6, ("append-batch", "memory", Native)) },
@@ -127,6 +129,7 @@ const GOALS: [Goal; 45] = [
     Goal { of: ("worst-consistency", "sqlite", Native), is: Millis(2.0) },
     Goal { of: ("open", "entries", Native), is: Millis(50.0) },
     Goal { of: ("open", "streams", Native), is: Millis(50.0) },
+    Goal { of: ("export-megabytes", "file", Native), is: ASecond(300.0) },
     Goal { of: ("open", "anchored", Native), is: MillisMore(5.0, ("open", "entries", Native)) },
     // What is equal differs by the noise of the disk.
     Goal { of: ("append-to", "entries", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },
@@ -222,6 +225,10 @@ impl Table {
                 let ratio = 1.0 / self.times_as_long(goal.of, &[against])?;
                 let whose = goal.called(&against);
                 (format!("{ratio:.2}x the rate of {whose}"), ratio >= least, format!("at least {least}x"))
+            }
+            ASecond(least) => {
+                let rate = 1.0 / each(self.row(goal.of)?.best());
+                (format!("{rate:.0} a second"), rate >= least, format!("at least {least}"))
             }
             Millis(most) => {
                 let seconds = self.row(goal.of)?.best().seconds;

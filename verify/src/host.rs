@@ -27,7 +27,9 @@ mod bindings {
 }
 
 /// The interfaces of the contract, by the names that they have in `wit/log.wit`.
-pub use bindings::exports::secure_log::log::{checkpoint, encoder, evidence, log, sealing, tail, tree, types, writer};
+pub use bindings::exports::secure_log::log::{
+    checkpoint, encoder, evidence, export, import, log, sealing, tail, tree, types, writer,
+};
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
 /// Where what a guest says can be collected.
@@ -248,6 +250,56 @@ impl Instance {
         table.block(Resource::<DynPollable>::new_borrow(pollable.rep()))?;
         HostPollable::drop(table, pollable)?;
         Ok(began.elapsed())
+    }
+
+    /// A whole export, page after page (`export.begin` and `exporting`), and what it says of itself.
+    pub fn export(&mut self, options: &export::ExportOptions) -> Result<Answer<(Vec<u8>, export::Exported)>> {
+        let (store, export) = (&mut self.store, self.stack.secure_log_log_export());
+        let exporting = match export.call_begin(&mut *store, options)? {
+            Ok(exporting) => exporting,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let mut written = Vec::new();
+        let outcome = loop {
+            match export.exporting().call_next(&mut *store, exporting)? {
+                Ok(Some(page)) => written.extend(page),
+                Ok(None) => break Ok(()),
+                Err(refused) => break Err(refused),
+            }
+        };
+        let exported = export.exporting().call_exported(&mut *store, exporting)?;
+        exporting.resource_drop(store)?;
+        Ok(outcome.map(|()| (written, exported)))
+    }
+
+    /// Imports a log in pieces of this many bytes (`import.begin` and `importing`). Without `finish` it is dropped before its end.
+    pub fn import(
+        &mut self,
+        config: &str,
+        options: &import::ImportOptions,
+        lines: &[u8],
+        piece: usize,
+        finish: bool,
+    ) -> Result<std::result::Result<Option<writer::Report>, import::ImportError>> {
+        let (store, import) = (&mut self.store, self.stack.secure_log_log_import());
+        let importing = match import.call_begin(&mut *store, config, options)? {
+            Ok(importing) => importing,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let mut outcome = Ok(true);
+        for bytes in lines.chunks(piece) {
+            outcome = import.importing().call_push(&mut *store, importing, bytes)?;
+            if !matches!(outcome, Ok(true)) {
+                break;
+            }
+        }
+        let answer = match outcome {
+            Ok(_) if finish => import.importing().call_finish(&mut *store, importing)?.map(Some),
+            Ok(_) => Ok(None),
+            Err(refused) => Err(refused),
+        };
+        importing.resource_drop(store)?;
+        Ok(answer)
     }
 
     /// For bindings of what a stack exports besides the contract.

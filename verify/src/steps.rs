@@ -17,6 +17,7 @@ mod encoding;
 mod ending;
 mod entries;
 mod evidence;
+mod exporting;
 mod keystore;
 mod limits;
 mod opening;
@@ -46,6 +47,7 @@ pub const GROUPS: &[Group] = &[
     tail::GROUP,
     tree::GROUP,
     evidence::GROUP,
+    exporting::GROUP,
     rotation::GROUP,
     keystore::GROUP,
     sealing::GROUP,

@@ -7,6 +7,8 @@ use crate::failure::{Exit, Failure};
 
 /// What one read from standard input asks for: a pipe holds as much.
 const BUFFER: usize = 64 << 10;
+/// What one read from a file asks for.
+const FILE_PIECE: usize = 1 << 20;
 
 /// All of standard input, of at most `limit` bytes. What it is for is named in the error.
 pub(crate) fn read_all(what: &str, limit: usize) -> Result<Vec<u8>, Failure> {
@@ -48,6 +50,24 @@ pub(crate) fn pieces(mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Failure>
             return Ok(());
         }
         input.consume(length);
+    }
+}
+
+/// Hands a file of a folder that was opened for the command over in pieces, until no more are wanted.
+pub(crate) fn pieces_of(path: &str, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), Failure> {
+    let unreadable = |error: &io::Error| {
+        let advice = "check the name, and the folders opened with `wasmtime run --dir`";
+        Failure::new(Exit::Environment, "input", format!("\"{path}\" cannot be read: {error}")).advised(advice)
+    };
+    let mut file = File::open(path).map_err(|error| unreadable(&error))?;
+    let mut piece = vec![0; FILE_PIECE];
+    loop {
+        match file.read(&mut piece) {
+            Ok(length) if length > 0 && take(&piece[..length]) => {}
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(&error)),
+        }
     }
 }
 

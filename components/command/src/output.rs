@@ -1,6 +1,7 @@
 //! What is printed: results on standard output, the rest on standard error, and nothing foreign unescaped.
 
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -140,6 +141,25 @@ fn failure_text(failure: &Failure, json: bool) -> String {
         lines.push_str(&format!("\n  to go on: {}", text::shown(advice)));
     }
     lines
+}
+
+/// Tells now and then how far something is that takes long; nothing of what is done soon.
+pub(crate) struct Progress(Instant);
+
+/// How long nothing is said.
+const SILENCE: Duration = Duration::from_secs(5);
+
+impl Progress {
+    pub(crate) fn begin() -> Progress {
+        Progress(Instant::now())
+    }
+
+    pub(crate) fn tell(&mut self, out: &Output, how_far: impl FnOnce() -> String) {
+        if self.0.elapsed() >= SILENCE {
+            self.0 = Instant::now();
+            out.notice(&how_far());
+        }
+    }
 }
 
 /// Nobody is left to be told when standard error fails.

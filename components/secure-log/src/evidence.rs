@@ -34,19 +34,28 @@ impl evidence::Guest for Component {
     }
 
     fn verify(policy: String, mac_keys: Vec<Vec<u8>>) -> Result<evidence::Verification, ArgumentError> {
-        let mac_keys = Zeroizing::new(mac_keys);
-        let mut trust: Trust = policy.parse().map_err(policy_error)?;
-        for (number, key) in (1..).zip(mac_keys.iter()) {
-            let key = <[u8; 32]>::try_from(&key[..]).map(Zeroizing::new).map_err(|_| {
-                let message = format!("key {number} of the keyed suite has {} bytes, and not 32", key.len());
-                wrong(WrongArgument::MacKey, message)
-            })?;
-            trust.add_hmac_key(HmacKey::new(*key));
-        }
         let verifier =
-            BundleVerifier::new(trust).map_err(|error: TrustError| wrong(WrongArgument::Trust, error.to_string()))?;
+            BundleVerifier::new(trust(&policy, mac_keys)?).map_err(|error: TrustError| unusable_trust(&error))?;
         Ok(evidence::Verification::new(Verification(RefCell::new(Some(verifier)))))
     }
+}
+
+/// The keys of a policy, and those of the keyed suite.
+pub(crate) fn trust(policy: &str, mac_keys: Vec<Vec<u8>>) -> Result<Trust, ArgumentError> {
+    let mac_keys = Zeroizing::new(mac_keys);
+    let mut trust: Trust = policy.parse().map_err(policy_error)?;
+    for (number, key) in (1..).zip(mac_keys.iter()) {
+        let key = <[u8; 32]>::try_from(&key[..]).map(Zeroizing::new).map_err(|_| {
+            let message = format!("key {number} of the keyed suite has {} bytes, and not 32", key.len());
+            wrong(WrongArgument::MacKey, message)
+        })?;
+        trust.add_hmac_key(HmacKey::new(*key));
+    }
+    Ok(trust)
+}
+
+pub(crate) fn unusable_trust(error: &TrustError) -> ArgumentError {
+    wrong(WrongArgument::Trust, error.to_string())
 }
 
 fn policy_error(error: PolicyError) -> ArgumentError {

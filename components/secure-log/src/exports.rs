@@ -60,6 +60,11 @@ pub(crate) fn with<T>(work: impl FnOnce(&mut Log) -> Result<T, LogError>) -> Res
     })
 }
 
+/// Whether a log is open.
+pub(crate) fn is_open() -> bool {
+    LOG.with_borrow(Option::is_some)
+}
+
 impl encoder::Guest for Component {
     fn encode_entry(fields: encoder::EntryFields) -> Vec<u8> {
         convert::encode_entry(&fields)

@@ -10,13 +10,17 @@
 //! | `tree` | those of the interface `tree` |
 //! | `evidence` | those of the interface `evidence` |
 //! | `sealing` | those of the interface `sealing` |
+//! | `exporting` | those of the interface `export` |
+//! | `importing` | those of the interface `import` |
 //! | `tail` | those of the interface `tail` |
 
 mod bindings;
 mod config;
 mod convert;
 mod evidence;
+mod exporting;
 mod exports;
+mod importing;
 mod providers;
 mod sealing;
 mod tail;

@@ -34,9 +34,9 @@ impl<D: Disk> FileStore<D> {
     fn append_locked(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.check_known()?;
         if commit.expected != self.expected()? || self.has_any(commit.new_streams())? {
-            let heads = self.newest_heads(None, CONFLICT_HEADS)?.into_iter().map(|numbered| numbered.head).collect();
+            let conflict = self.conflict()?;
             self.still_ours()?;
-            return Err(StoreError::Conflict { heads });
+            return Err(conflict);
         }
         self.keep_torn()?;
         self.make_file()?;
@@ -58,6 +58,11 @@ impl<D: Disk> FileStore<D> {
         self.tail = Some(tail::Tail { head: Some((row, head)), torn: 0 });
         self.write_index(self.options.index_every);
         Ok(())
+    }
+
+    pub(crate) fn conflict(&mut self) -> Result<StoreError, StoreError> {
+        let heads = self.newest_heads(None, CONFLICT_HEADS)?.into_iter().map(|numbered| numbered.head).collect();
+        Ok(StoreError::Conflict { heads })
     }
 
     fn has_any<'n>(&mut self, mut streams: impl Iterator<Item = &'n str>) -> Result<bool, StoreError> {

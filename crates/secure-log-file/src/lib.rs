@@ -15,6 +15,7 @@
 //! | `<file>.torn-<offset>[-n]` | a commit that was never finished, as it was found at that offset |
 //! | `<file>.aside-<offset>[-n]` | what an operator had set aside from that offset on |
 //! | `<file>.new` | the log while it is rewritten to prune entries, or to drop data keys or witness rows |
+//! | `<file>.load` | a log that is being loaded, or was never loaded to its end: no log yet, and the next load drops it |
 //!
 //! Dropping a data key rewrites the log without it. Kept files, backups and the freed blocks of the disk may still hold
 //! it; only destroying the key that wraps it is proof against those.
@@ -40,6 +41,7 @@ use secure_log::store::StoreError;
 mod commit;
 mod index;
 mod later;
+mod load;
 mod read;
 mod reader;
 mod rewrite;

@@ -11,6 +11,7 @@ use crate::index::{Index, StreamNow, Trouble};
 use crate::later::{later, not_a_row};
 use crate::reader::{ONE_LINE, Reader, Span};
 use crate::session::FileStore;
+use crate::tail;
 
 /// Lines that stand closer to each other than this are read together.
 const NEAR: u64 = 8 << 10;
@@ -18,6 +19,39 @@ const NEAR: u64 = 8 << 10;
 const PAGE: u64 = 256;
 
 impl<D: Disk> FileStore<D> {
+    /// Lines as they stand, from a place in the file on.
+    pub(crate) fn raw_lines(
+        &mut self,
+        cursor: u64,
+        max_bytes: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<u64>, StoreError> {
+        self.settle()?;
+        if cursor >= self.end() {
+            self.refresh()?;
+        }
+        let end = self.end();
+        let Some(log) = self.log.as_mut().filter(|_| cursor < end) else { return Ok(None) };
+        let enough = cursor.saturating_add(max_bytes.max(1) as u64);
+        if enough >= end {
+            tail::append_range(&log.file, cursor..end, out)?;
+            return Ok(Some(end));
+        }
+        let start = out.len();
+        tail::append_range(&log.file, cursor..enough, out)?;
+        let length = match memchr::memrchr(b'\n', &out[start..]) {
+            Some(last) => last + 1,
+            // One line that is longer than what was asked for.
+            None => {
+                out.truncate(start);
+                out.extend_from_slice(log.raw_line(cursor, end)?);
+                out.len() - start
+            }
+        };
+        out.truncate(start + length);
+        Ok(Some(cursor + length as u64))
+    }
+
     /// Asks the index, or answers `nothing` when there is no log.
     pub(crate) fn with_index_or_nothing<T>(
         &mut self,

@@ -9,6 +9,7 @@ use secure_log::store::{StoreError, Torn};
 use crate::disk::{Disk, DiskFile, Lock, LockError, Mode, OsDisk, Patience, STALE_AFTER, Watch, beside, folder_of};
 use crate::index::{Index, Trouble};
 use crate::io_error;
+use crate::load::Loading;
 use crate::reader::Reader;
 use crate::tail::{self, Tail};
 
@@ -69,6 +70,8 @@ pub struct FileStore<D: Disk = OsDisk> {
     pub(crate) buffer: Vec<u8>,
     pub(crate) scratch: Vec<u8>,
     pub(crate) progress: Progress,
+    /// How far a load has come that this store does.
+    pub(crate) loading: Option<Loading>,
 }
 
 /// Is told how many bytes of how many an index has been built of.
@@ -106,6 +109,7 @@ impl<D: Disk> FileStore<D> {
             buffer: Vec::new(),
             scratch: Vec::new(),
             progress: None,
+            loading: None,
         };
         store.look(Mode::Read)?;
         Ok(store)

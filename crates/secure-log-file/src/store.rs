@@ -143,6 +143,14 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
         Ok(Some(at))
     }
 
+    fn scan_lines(&mut self, cursor: u64, max_bytes: usize, out: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
+        self.raw_lines(cursor, max_bytes, out)
+    }
+
+    fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+        self.load_rows(after, rows, done)
+    }
+
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
         self.prune_entries(stream, last)
     }

@@ -145,9 +145,15 @@ fn read_head(file: &impl DiskFile, line: &Range<u64>) -> Result<HeadRow, StoreEr
 
 /// Reads exactly this range, which was inside the file when its length was asked.
 pub(crate) fn read_range(file: &impl DiskFile, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), StoreError> {
-    let len = (range.end - range.start) as usize;
-    out.resize(len, 0);
-    match read_full(file, out, range.start) {
+    out.clear();
+    append_range(file, range, out)
+}
+
+/// Reads exactly this range behind what is there.
+pub(crate) fn append_range(file: &impl DiskFile, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), StoreError> {
+    let (start, len) = (out.len(), (range.end - range.start) as usize);
+    out.resize(start + len, 0);
+    match read_full(file, &mut out[start..], range.start) {
         Ok(n) if n == len => Ok(()),
         Ok(_) => Err(io_error("read the log")(std::io::ErrorKind::UnexpectedEof.into())),
         Err(e) => Err(io_error("read the log")(e)),

@@ -426,3 +426,68 @@ fn seeds(count: u64) -> impl Iterator<Item = u64> {
     let first = common::seed();
     [0, 1].into_iter().chain((2..2 + count).map(move |n| first.wrapping_mul(1000).wrapping_add(n)))
 }
+
+/// What an import leaves behind, whenever it is killed, is no log or all of it, and the next one makes the same of it.
+#[test]
+fn a_crash_at_every_operation_of_an_import_leaves_no_log_or_all_of_it() {
+    use secure_log::import::{ImportError, ImportOptions, import_jsonl};
+    use secure_log::verify::Trust;
+    use secure_log_testkit::log_of_parts;
+
+    let mut lines = log_of_parts();
+    let options = || ImportOptions { trust: Trust::new(), incomplete: true };
+    let import = |disk: &CrashDisk, lines: &[u8]| {
+        let mut store = open(disk, 1)?;
+        match import_jsonl(&mut store, lines, options(), |_| {}) {
+            Ok(_) => Ok(()),
+            Err(ImportError::Store(error)) => Err(error),
+            Err(ImportError::NotEmpty(_)) => Err(StoreError::Conflict { heads: Vec::new() }),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let empty = CrashDisk::new();
+    drop(open(&empty, 1).unwrap());
+    let disk = empty.image(0);
+    import(&disk, &lines).unwrap();
+    assert!(disk.content(LOG).unwrap() == lines);
+    let operations = disk.operations();
+    assert!(operations > 10, "{operations}");
+    let (mut none, mut whole) = (0, 0);
+    for operation in 0..operations {
+        for fault in [Fault::Crash, Fault::NotDone, Fault::HalfDone, Fault::Done] {
+            let disk = empty.image(0);
+            disk.fail_at(operation, fault);
+            let done = import(&disk, &lines);
+            for seed in seeds(common::count(1, 50)) {
+                let image = disk.image(seed);
+                let at = format!("operation {operation}, {fault:?}, seed {seed}");
+                let found = open(&image, 1).unwrap().log().unwrap();
+                if found.is_some() {
+                    whole += 1;
+                } else {
+                    none += 1;
+                    assert!(done.is_err(), "{at}: an import that was done left no log");
+                    import(&image, &lines).unwrap_or_else(|error| panic!("{at}: {error}"));
+                }
+                assert!(image.content(LOG).unwrap() == lines, "{at}");
+                assert!(!image.names().iter().any(|name| name.ends_with(".load")), "{at}");
+            }
+        }
+    }
+    assert!(none > 10 && whole > 4, "{none} {whole}");
+    // One that is refused leaves nothing, whatever fails on the way.
+    let root = lines.windows(8).rposition(|bytes| bytes == b"\"root\":\"").unwrap() + 8;
+    lines[root] = if lines[root] == b'0' { b'1' } else { b'0' };
+    let refuse = |disk: &CrashDisk| {
+        let mut store = open(disk, 1).unwrap();
+        assert!(import_jsonl(&mut store, &lines[..], options(), |_| {}).is_err());
+    };
+    let disk = empty.image(0);
+    refuse(&disk);
+    for operation in 0..disk.operations() {
+        let disk = empty.image(0);
+        disk.fail_at(operation, Fault::NotDone);
+        refuse(&disk);
+        assert_eq!(open(&disk.image(0), 1).unwrap().log().unwrap(), None);
+    }
+}

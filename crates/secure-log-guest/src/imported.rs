@@ -87,55 +87,7 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn insert(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        // Bindings borrow the records, and the lists in them.
-        let mut others = Vec::new();
-        for row in commit.rows() {
-            if let CommitRow::Record(record) = row {
-                let lines: Vec<&str> = match record {
-                    Record::Head(head) => head.sigs.iter().map(String::as_str).collect(),
-                    _ => Vec::new(),
-                };
-                others.push((record, lines));
-            }
-        }
-        let mut others = others.iter();
-        let rows: Vec<wire::CommitRowParam<'_>> = commit
-            .rows()
-            .map(|row| match row {
-                CommitRow::Entry(entry) => wire::CommitRowParam::Entry(wire::PackedEntry {
-                    seqno: entry.seqno,
-                    stream: entry.stream,
-                    hash: convert::pack_hash(&entry.hash),
-                    length: entry.length,
-                }),
-                CommitRow::Record(_) => {
-                    let (record, lines) = others.next().expect("each record that is no entry was collected");
-                    wire::CommitRowParam::Row(row_to_wire(record, |_| lines))
-                }
-            })
-            .collect();
-        let streams: Vec<&str> = commit.streams().iter().map(String::as_str).collect();
-        let entries = packed::pack([commit.packed_bytes()].into_iter());
-        let nodes: Vec<wire::NodeParam<'_>> = commit
-            .nodes
-            .iter()
-            .map(|node| wire::NodeParam { id: node_id_to_wire(&node.id), hash: &node.hash.0 })
-            .collect();
-        let expected = commit.expected.as_ref().map(|expected| wire::ExpectedParam {
-            size: expected.size,
-            root: &expected.root.0,
-            segments: expected.segments,
-        });
-        let index: Vec<wire::IndexRow> = commit.index.iter().map(index_row_to_wire).collect();
-        let commit = wire::CommitParam {
-            expected,
-            rows: &rows,
-            streams: &streams,
-            entries: &entries,
-            nodes: &nodes,
-            index: &index,
-        };
-        wire::secure_log_insert(commit).map_err(error_from_wire)
+        with_wire(commit, wire::secure_log_insert)
     }
 
     fn heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {
@@ -238,6 +190,10 @@ impl SecureLogStore for ImportedStore {
         Ok(page.next)
     }
 
+    fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+        with_wire(rows, |rows| wire::secure_log_load(after, rows, done))
+    }
+
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
         wire::secure_log_prune(stream, last).map_err(error_from_wire)
     }
@@ -268,6 +224,53 @@ impl SecureLogStore for ImportedStore {
 
 incoming!(answer);
 outgoing!(given);
+
+/// Shows a commit in the form in which it crosses.
+fn with_wire<T>(
+    commit: &Commit,
+    call: impl FnOnce(wire::CommitParam<'_>) -> Result<T, wire::StoreError>,
+) -> Result<T, StoreError> {
+    // Bindings borrow the records, and the lists in them.
+    let mut others = Vec::new();
+    for row in commit.rows() {
+        if let CommitRow::Record(record) = row {
+            let lines: Vec<&str> = match record {
+                Record::Head(head) => head.sigs.iter().map(String::as_str).collect(),
+                _ => Vec::new(),
+            };
+            others.push((record, lines));
+        }
+    }
+    let mut others = others.iter();
+    let rows: Vec<wire::CommitRowParam<'_>> = commit
+        .rows()
+        .map(|row| match row {
+            CommitRow::Entry(entry) => wire::CommitRowParam::Entry(wire::PackedEntry {
+                seqno: entry.seqno,
+                stream: entry.stream,
+                hash: convert::pack_hash(&entry.hash),
+                length: entry.length,
+            }),
+            CommitRow::Record(_) => {
+                let (record, lines) = others.next().expect("each record that is no entry was collected");
+                wire::CommitRowParam::Row(row_to_wire(record, |_| lines))
+            }
+        })
+        .collect();
+    let streams: Vec<&str> = commit.streams().iter().map(String::as_str).collect();
+    let entries = packed::pack([commit.packed_bytes()].into_iter());
+    let nodes: Vec<wire::NodeParam<'_>> =
+        commit.nodes.iter().map(|node| wire::NodeParam { id: node_id_to_wire(&node.id), hash: &node.hash.0 }).collect();
+    let expected = commit.expected.as_ref().map(|expected| wire::ExpectedParam {
+        size: expected.size,
+        root: &expected.root.0,
+        segments: expected.segments,
+    });
+    let index: Vec<wire::IndexRow> = commit.index.iter().map(index_row_to_wire).collect();
+    let commit =
+        wire::CommitParam { expected, rows: &rows, streams: &streams, entries: &entries, nodes: &nodes, index: &index };
+    call(commit).map_err(error_from_wire)
+}
 
 /// Converts an answer that may hold one row.
 fn optional<W, T>(

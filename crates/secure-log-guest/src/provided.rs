@@ -214,6 +214,10 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
         })
     }
 
+    fn secure_log_load(after: u64, rows: wire::Commit, done: bool) -> Result<(), wire::StoreError> {
+        with_store(|store| store.load(after, &rows_from_wire(rows)?, done))
+    }
+
     fn secure_log_prune(stream: String, last: u64) -> Result<u64, wire::StoreError> {
         with_store(|store| store.prune(&stream, last))
     }
@@ -250,6 +254,14 @@ incoming!(wire);
 outgoing!(answer);
 
 fn commit_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
+    if wire.rows.iter().any(|row| matches!(row, wire::CommitRow::Row(wire::Row::Pruned(_)))) {
+        return Err(convert::malformed("a commit", "an entry is pruned after it was committed"));
+    }
+    rows_from_wire(wire)
+}
+
+/// The rows of a commit, pruned ones too, which only a load may bring.
+fn rows_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
     let expected = wire.expected.map(|expected| {
         let root = convert::hash(&expected.root, "the expected root")?;
         Ok(Expected { size: expected.size, root, segments: expected.segments })
@@ -272,9 +284,6 @@ fn commit_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
             }
             wire::CommitRow::Row(wire::Row::Entry(_)) => {
                 return Err(convert::malformed("a commit", "an entry in it is not packed"));
-            }
-            wire::CommitRow::Row(wire::Row::Pruned(_)) => {
-                return Err(convert::malformed("a commit", "an entry is pruned after it was committed"));
             }
             wire::CommitRow::Row(wire::Row::Unknown(_)) => {
                 return Err(convert::malformed("a commit", "it holds a record of a kind that is not known here"));

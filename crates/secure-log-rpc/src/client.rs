@@ -329,6 +329,10 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
         })
     }
 
+    fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+        self.load_rows(after, rows, done)
+    }
+
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
         self.ask_once(Method::Prune, &(stream, last))
     }

@@ -53,6 +53,7 @@ methods! {
     DataKeys = "secure-log-data-keys",
     Witnesses = "secure-log-witnesses",
     Scan = "secure-log-scan",
+    Load = "secure-log-load",
     Prune = "secure-log-prune",
     DropDataKeys = "secure-log-drop-data-keys",
     ReplaceDataKeys = "secure-log-replace-data-keys",

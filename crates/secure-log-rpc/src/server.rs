@@ -200,6 +200,10 @@ fn call<S: SecureLogStore + ?Sized>(
             at_most(max_bytes as usize, PAGE_BYTES)?;
             scan(store, cursor, max_bytes as usize)
         }
+        Method::Load => {
+            let (after, rows, done): (u64, Commit<'_>, bool) = arguments(params)?;
+            store.load(after, &rows.into_rows()?, done).map(|()| ok(&()))
+        }
         Method::Prune => {
             let (stream, last): (String, u64) = arguments(params)?;
             store.prune(&stream, last).map(|count| ok(&count))

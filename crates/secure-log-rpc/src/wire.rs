@@ -11,7 +11,7 @@ use secure_log::store::StoreError;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use binary::{Binary, Digest, Digests, Key};
-pub(crate) use commit::{Commit, encode as encode_commit};
+pub(crate) use commit::{Commit, encode as encode_commit, encode_load};
 pub(crate) use row::{
     DataKeyRow, HeadRow, IndexRow, LogRow, NodeId, NumberedHead, NumberedWitness, Row, SegmentRow, SignatureRow,
     StreamState, Subject, TreeId, WitnessRow,

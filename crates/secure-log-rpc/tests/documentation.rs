@@ -11,7 +11,7 @@ use secure_log::hash::Hash;
 use secure_log::index::{IndexRow, actor_key};
 use secure_log::memory::MemoryStore;
 use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
-use secure_log::store::{EntryRange, IndexRange, NodeId, SecureLogStore, TreeId};
+use secure_log::store::{Commit, EntryRange, IndexRange, NodeId, SecureLogStore, TreeId};
 use secure_log_rpc::{Method, Transport, TransportError};
 use secure_log_testkit::LogBuilder;
 
@@ -35,7 +35,9 @@ fn calls() -> Calls {
     let calls = Calls::default();
     let mut store = open(Recorded(Here(MemoryStore::new()), Rc::clone(&calls)));
     let mut log = LogBuilder::new();
-    store.insert(&log.create()).unwrap();
+    let mut rows = Commit::new(None);
+    log.create().records().for_each(|record| rows.push(record));
+    store.load(0, &rows, true).unwrap();
     let data_key = DataKeyRow {
         id: Hash([0xdd; 32]),
         stream: "app".into(),

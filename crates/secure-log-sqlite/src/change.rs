@@ -157,7 +157,7 @@ impl<D: Database> SqliteStore<D> {
     }
 
     /// Takes out what stands behind this head.
-    fn cut(&mut self, head: u64, place: u64, size: u64) -> Result<(), StoreError> {
+    pub(crate) fn cut(&mut self, head: u64, place: u64, size: u64) -> Result<(), StoreError> {
         let sql = "SELECT max(id) FROM record WHERE kind = ? AND place <= ?";
         let segments =
             self.one("record", sql, &[Value::Integer(kind::SEGMENT), bound(place)], |row| row.optional_number(0))?;

@@ -41,6 +41,8 @@ pub(crate) struct Pen<'c> {
     written: Written,
     /// Entries that were not given to SQLite yet.
     entries: Vec<NewEntry<'c>>,
+    /// They are those of a log that is loaded.
+    loading: bool,
     recent: Recent<'c>,
 }
 
@@ -90,7 +92,7 @@ struct Content<'c> {
 
 impl Pen<'_> {
     fn at(written: Written) -> Self {
-        Pen { written, entries: Vec::new(), recent: Recent::default() }
+        Pen { written, entries: Vec::new(), loading: false, recent: Recent::default() }
     }
 }
 
@@ -103,9 +105,9 @@ impl Written {
 }
 
 impl<D: Database> SqliteStore<D> {
-    /// Writes the rows of a commit behind this end.
-    pub(crate) fn append(&mut self, end: End, commit: &Commit) -> Result<(), StoreError> {
-        let mut pen = Pen::at(self.written_up_to(end));
+    /// Writes the rows of a commit behind this end, or those of a part of a log that is loaded.
+    pub(crate) fn append(&mut self, end: End, commit: &Commit, loading: bool) -> Result<(), StoreError> {
+        let mut pen = Pen { loading, ..Pen::at(self.written_up_to(end)) };
         for (number, record) in (1..).zip(commit.records()) {
             let place = |detail| StoreError::Corrupt { at: format!("record {number} of the commit"), detail };
             self.put(&mut pen, record).map_err(|error| match error {
@@ -272,6 +274,10 @@ impl<D: Database> SqliteStore<D> {
     fn put_log(&mut self, pen: &Pen<'_>, row: &LogRow) -> Result<u64, Unwritten> {
         if pen.written.end.place != 1 {
             return Err(refused("a log is made once, and first"));
+        }
+        if pen.loading {
+            self.keep_log_row(row)?;
+            return Ok(1);
         }
         let values = [Value::Blob(&row.id), Value::Text(&row.origin), Value::Text(&row.created)];
         self.run("INSERT INTO log VALUES (?, ?, ?)", &values)?;

@@ -27,6 +27,7 @@
 mod change;
 pub mod database;
 mod insert;
+mod load;
 #[cfg(feature = "native")]
 mod native;
 mod read;

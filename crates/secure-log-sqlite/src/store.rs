@@ -178,6 +178,15 @@ impl<D: Database> SqliteStore<D> {
         done
     }
 
+    /// Why a commit or a log is not taken.
+    pub(crate) fn conflict(&mut self) -> Result<StoreError, StoreError> {
+        if self.is_loading()? {
+            return Ok(StoreError::Config("a log was never imported into it to its end: import it again".into()));
+        }
+        let heads = self.newest_heads(None, CONFLICT_HEADS)?.into_iter().map(|numbered| numbered.head).collect();
+        Ok(StoreError::Conflict { heads })
+    }
+
     pub(crate) fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         self.database.script(sql).map_err(failed("change the database"))
     }
@@ -280,10 +289,9 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
         self.transaction(|store| {
             let end = store.end()?;
             if end.expected() != commit.expected || store.has_any(commit.new_streams())? {
-                let heads = store.newest_heads(None, CONFLICT_HEADS)?.into_iter().map(|numbered| numbered.head);
-                return Err(StoreError::Conflict { heads: heads.collect() });
+                return Err(store.conflict()?);
             }
-            store.append(end, commit)
+            store.append(end, commit, false)
         })
     }
 
@@ -359,6 +367,10 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
         visit: &mut dyn FnMut(Record<'_>),
     ) -> Result<Option<u64>, StoreError> {
         self.reading(|store| store.scan_from(cursor, max_bytes, visit))
+    }
+
+    fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+        self.load_rows(after, rows, done)
     }
 
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {

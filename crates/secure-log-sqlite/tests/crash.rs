@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use over_engine::{Engine, open};
-use secure_log::store::{SecureLogStore, StoreError};
+use secure_log::import::{ImportError, ImportOptions, import_jsonl};
+use secure_log::jsonl::export;
+use secure_log::store::{Commit, SecureLogStore, StoreError};
+use secure_log::verify::Trust;
 use secure_log_disk::Patience;
 use secure_log_sqlite::SqliteStore;
 use secure_log_sqlite_engine::Vfs;
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
 use secure_log_testkit::interrupted::Interrupted;
-use secure_log_testkit::{count, seed, witnessed};
+use secure_log_testkit::{LogBuilder, count, log_of_parts, seed, witnessed};
 
 const ROWS: u64 = 40;
 const DROPPED: usize = 30;
@@ -88,4 +91,71 @@ fn a_crash_at_every_operation_of_an_erasure_leaves_it_done_or_not_begun() {
 #[test]
 fn a_crash_at_every_operation_of_wrapping_anew_leaves_all_keys_or_none() {
     Interrupted::Rewrapping.at_every_operation(store);
+}
+
+/// What an import leaves behind, whenever it is killed, is no log or all of it, and the next one makes the same of it.
+#[test]
+fn an_import_that_is_killed_leaves_no_log_or_all_of_it() {
+    // Two parts, so that one is committed before the log is whole.
+    let lines = log_of_parts();
+    let import = |disk: &CrashDisk| {
+        let mut store = store(disk)?;
+        let options = ImportOptions { trust: Trust::new(), incomplete: true };
+        match import_jsonl(&mut store, &lines[..], options, |_| {}) {
+            Ok(_) => Ok(()),
+            Err(ImportError::Store(error)) => Err(error),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let empty = CrashDisk::new();
+    let disk = empty.image(0);
+    import(&disk).unwrap();
+    let operations = disk.operations();
+    let (mut none, mut whole) = (0, 0);
+    // Each takes about a second: a few of them, others each time the seed is another one.
+    let step = if count(1, 2) == 1 { operations / 12 } else { 1 };
+    for at in ((seed() % step)..operations).step_by(step as usize) {
+        for fault in [Fault::Crash, Fault::NotDone, Fault::Done] {
+            let disk = empty.image(0);
+            disk.fail_at(at, fault);
+            let done = import(&disk);
+            let image = disk.image(seed().wrapping_add(at));
+            let when = format!("operation {at} of {operations}, {fault:?}");
+            let mut found = store(&image).unwrap_or_else(|error| panic!("{when}: {error}"));
+            if found.log().unwrap().is_some() {
+                whole += 1;
+            } else {
+                none += 1;
+                assert!(done.is_err(), "{when}: an import that was done left no log");
+                // Nobody makes another log on top of what was left.
+                drop(found);
+                import(&image).unwrap_or_else(|error| panic!("{when}, again: {error}"));
+                found = store(&image).unwrap();
+            }
+            let mut again = Vec::new();
+            export(&mut found, &mut again).unwrap();
+            assert!(again == lines, "{when}");
+        }
+    }
+    assert!(none > 5, "{none} {whole}");
+}
+
+/// A database whose log is not whole is no log, and none is made on top of it.
+#[test]
+fn nothing_is_made_on_top_of_an_unfinished_import() {
+    let disk = CrashDisk::new();
+    let mut half = store(&disk).unwrap();
+    let mut rows = Commit::new(None);
+    LogBuilder::new().create().records().for_each(|record| rows.push(record));
+    half.load(0, &rows, false).unwrap();
+    for mut store in [half, store(&disk).unwrap()] {
+        assert_eq!(store.log().unwrap(), None);
+        match store.insert(&LogBuilder::new().create()) {
+            Err(StoreError::Config(why)) => assert!(why.contains("import it again"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut dropped = store(&disk).unwrap();
+    dropped.load(0, &Commit::new(None), false).unwrap();
+    dropped.insert(&LogBuilder::new().create()).unwrap();
 }

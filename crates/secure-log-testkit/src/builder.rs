@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use secure_log::entry::{CONTROL_PREFIX, CONTROL_PRODUCER, Entry, StreamRules};
 use secure_log::hash::{Hash, Suite};
+use secure_log::jsonl::write_record;
 use secure_log::record::{EntryRow, HeadRow, LogRow, Record, SegmentRow, StreamRow, WitnessResult, WitnessRow};
 use secure_log::store::{Commit, Expected, Node, NodeId, STORED_LEVEL, TreeId};
 use secure_log::time::Timestamp;
@@ -284,4 +285,19 @@ pub fn witnessed(rows: u64) -> (Vec<Commit>, Vec<WitnessRow>) {
         commits.push(commit.finish());
     }
     (commits, rows)
+}
+
+/// The lines of a log whose import takes several parts. Nobody signed its heads.
+pub fn log_of_parts() -> Vec<u8> {
+    let mut log = LogBuilder::new();
+    let mut commits = vec![log.create()];
+    for round in 0..3u8 {
+        let commit = (0..40).fold(log.commit(), |commit, _| commit.entry("a", &[b'a' + round; 16_000]));
+        commits.push(commit.finish());
+    }
+    let mut lines = Vec::new();
+    for record in commits.iter().flat_map(Commit::records) {
+        write_record(&record, &mut lines).expect("a commit as an engine makes it has lines");
+    }
+    lines
 }

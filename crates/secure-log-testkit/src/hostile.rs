@@ -250,6 +250,10 @@ impl<S: SecureLogStore> SecureLogStore for HostileStore<S> {
         inner.scan(cursor, max_bytes, &mut |record| show(record, rewrite, visit))
     }
 
+    fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+        self.inner.load(after, rows, done)
+    }
+
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
         self.inner.prune(stream, last)
     }

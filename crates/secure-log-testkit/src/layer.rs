@@ -36,6 +36,7 @@ pub enum Method {
     DataKeys,
     Witnesses,
     Scan,
+    Load,
     Prune,
     DropDataKeys,
     ReplaceDataKeys,
@@ -50,6 +51,7 @@ impl Method {
         matches!(
             self,
             Method::Insert
+                | Method::Load
                 | Method::Prune
                 | Method::DropDataKeys
                 | Method::ReplaceDataKeys
@@ -159,6 +161,10 @@ macro_rules! store_over_layer {
                 visit: &mut dyn FnMut(Record<'_>),
             ) -> Result<Option<u64>, StoreError> {
                 self.call(Method::Scan, |store| store.scan(cursor, max_bytes, visit))
+            }
+
+            fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+                self.call(Method::Load, |store| store.load(after, rows, done))
             }
 
             fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {

@@ -45,7 +45,7 @@ pub mod sealing;
 mod surroundings;
 
 pub use anchor::{MemoryAnchor, Outage};
-pub use builder::{CommitBuilder, LogBuilder, witnessed};
+pub use builder::{CommitBuilder, LogBuilder, log_of_parts, witnessed};
 pub use fault::{Effect, Fault, FaultStore, Faults};
 pub use hand::{Hand, HeldStore, LIES, Lie};
 pub use hostile::HostileStore;

@@ -19,6 +19,8 @@ use crate::record::OwnedRecord;
 pub struct NaiveStore {
     records: Vec<OwnedRecord>,
     nodes: BTreeMap<NodeId, Hash>,
+    /// What was loaded so far of a log that is not whole yet.
+    loading: Vec<OwnedRecord>,
 }
 
 impl NaiveStore {
@@ -289,6 +291,27 @@ impl SecureLogStore for NaiveStore {
             at += 1;
         }
         Ok((at < self.records.len() as u64).then_some(at))
+    }
+
+    fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+        if !self.records.is_empty() {
+            let mut heads = self.head_rows();
+            heads.reverse();
+            return Err(StoreError::Conflict { heads });
+        }
+        if after == 0 {
+            self.loading.clear();
+        }
+        if self.loading.len() as u64 != after {
+            let detail = format!("{} records are here", self.loading.len());
+            return Err(StoreError::Io { operation: "go on with a load".into(), detail });
+        }
+        self.loading.extend(rows.records().map(OwnedRecord::from));
+        if done {
+            self.records = core::mem::take(&mut self.loading);
+            self.rebuild();
+        }
+        Ok(())
     }
 
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {

@@ -55,6 +55,8 @@ pub struct MemoryStore {
     nodes: BTreeMap<NodeId, Hash>,
     index: BTreeSet<IndexRow>,
     aside: Vec<MemoryStore>,
+    /// What was loaded so far of a log that is not whole yet.
+    loading: Option<Box<MemoryStore>>,
 }
 
 /// Where a record is kept: an index in the list of its kind.
@@ -441,6 +443,29 @@ impl SecureLogStore for MemoryStore {
         Ok((at < self.order.len()).then_some(at as u64))
     }
 
+    fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+        if !self.order.is_empty() {
+            return Err(StoreError::Conflict { heads: self.newest_heads() });
+        }
+        if after == 0 {
+            self.loading = (rows.records().len() > 0).then(Box::default);
+        }
+        let mut loading = match self.loading.take() {
+            Some(loading) if loading.order.len() as u64 == after => loading,
+            None if after == 0 => return Ok(()),
+            other => return Err(load_lost(after, other.map_or(0, |loading| loading.order.len() as u64))),
+        };
+        rows.records().for_each(|record| loading.take(record));
+        loading.nodes.extend(rows.nodes.iter().map(|node| (node.id, node.hash)));
+        if done {
+            loading.aside = core::mem::take(&mut self.aside);
+            *self = *loading;
+        } else {
+            self.loading = Some(loading);
+        }
+        Ok(())
+    }
+
     fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
         self.check_known()?;
         let all = self.named(stream).map_or(&[][..], |stream| &stream.entries);
@@ -522,6 +547,14 @@ impl SecureLogStore for MemoryStore {
         self.rebuild_nodes();
         self.rebuild_index();
         Ok(())
+    }
+}
+
+/// A load goes on from elsewhere than it has come to.
+fn load_lost(after: u64, found: u64) -> StoreError {
+    StoreError::Io {
+        operation: "go on with a load".into(),
+        detail: format!("{found} records of it are here, and not {after}"),
     }
 }
 

@@ -7,6 +7,7 @@ use core::fmt;
 
 use crate::hash::Hash;
 use crate::index::{IndexKey, IndexRow};
+use crate::jsonl::write_record;
 use crate::record::{DataKeyRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow};
 
 mod commit;
@@ -210,6 +211,31 @@ pub trait SecureLogStore {
         max_bytes: usize,
         visit: &mut dyn FnMut(Record<'_>),
     ) -> Result<Option<u64>, StoreError>;
+
+    /// The same records as lines (format.md s.7), appended to `out`, for whoever passes them on. A store that keeps lines hands
+    /// them out as they stand, the lines of unknown records too; whether they are well spelled the reader finds out.
+    fn scan_lines(&mut self, cursor: u64, max_bytes: usize, out: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
+        let mut written = Ok(());
+        let next = self.scan(cursor, max_bytes, &mut |record| {
+            if written.is_ok() {
+                written = write_record(&record, out).map_err(|error| match record {
+                    Record::Unknown(row) => StoreError::LaterVersion { at: "a record".into(), what: row.to_string() },
+                    _ => StoreError::Corrupt { at: "a record".into(), detail: error.to_string() },
+                });
+            }
+        })?;
+        written.map(|()| next)
+    }
+
+    /// Takes the next records of a whole log, in commit order, into a store that holds no log. `after` is how many were
+    /// taken before: 0 begins anew, and whatever an earlier load left behind is gone. The rows end with a head, bring the
+    /// interior hashes that they complete, and expect nothing; of all commits only these may hold pruned rows. `done` says that
+    /// they are the last: then it returns when the log is durable.
+    ///
+    /// Until then the store holds no log: a load that is left unfinished is never taken for one. Beginning anew with no
+    /// rows drops what it left. A store that holds a log answers [`StoreError::Conflict`] with its newest heads, and nothing
+    /// has changed. After any other error it is unknown whether the rows were taken: begin anew.
+    fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError>;
 
     /// Replaces the producers' entries of `stream` up to `last` by pruned rows, durably, and answers how many. Control
     /// entries, signatures, segments and heads stay. The engine has committed the entry that allows it before.

@@ -11,8 +11,10 @@ mod create_stream;
 mod deprecate;
 mod erase;
 mod evidence;
+mod export;
 mod head;
 mod help;
+mod import;
 mod key;
 mod list;
 mod open;
@@ -76,6 +78,8 @@ pub(crate) const VERBS: &[Verb] = &[
     prove_entry::VERB,
     prove_consistency::VERB,
     evidence::VERB,
+    export::VERB,
+    import::VERB,
     verify::VERB,
     verify_entry::VERB,
     verify_receipt::VERB,

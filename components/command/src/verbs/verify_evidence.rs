@@ -23,7 +23,7 @@ came with the evidence. It proves nothing: compare it with what you were told el
     run,
 };
 
-const MAC_KEY: Flag = Flag {
+pub(super) const MAC_KEY: Flag = Flag {
     name: "mac-key",
     takes: Takes::Many("FILE"),
     help: "a file with a key of the suite hmac-sha-256, 64 hexadecimal digits; may be repeated",
@@ -32,14 +32,8 @@ const MAC_KEY: Flag = Flag {
 const MAX_MAC_KEY_BYTES: usize = 64 + 2;
 
 fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
-    let policy = match given.value(&POLICY) {
-        Some(file) => input::read_file("--policy", file, MAX_POLICY_BYTES)?,
-        None => std::env::var("SECURE_LOG_TRUST").ok().filter(|policy| !policy.is_empty()).ok_or_else(|| {
-            Failure::usage("no trust policy is given: whose signatures count")
-                .advised("write --policy FILE, or set SECURE_LOG_TRUST (`wasmtime run --env SECURE_LOG_TRUST`)")
-        })?,
-    };
-    let mac_keys = Zeroizing::new(given.values(&MAC_KEY).map(mac_key).collect::<Result<Vec<_>, _>>()?);
+    let policy = policy(given)?;
+    let mac_keys = mac_keys(given)?;
     let verification = evidence::verify(&policy, &mac_keys).map_err(unusable)?;
     input::pieces(|bytes| verification.push(bytes))?;
     let found = verification.finish();
@@ -52,7 +46,22 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn unusable(error: ArgumentError) -> Failure {
+/// The text of the trust policy that was given.
+pub(super) fn policy(given: &Given) -> Result<String, Failure> {
+    match given.value(&POLICY) {
+        Some(file) => input::read_file("--policy", file, MAX_POLICY_BYTES),
+        None => std::env::var("SECURE_LOG_TRUST").ok().filter(|policy| !policy.is_empty()).ok_or_else(|| {
+            Failure::usage("no trust policy is given: whose signatures count")
+                .advised("write --policy FILE, or set SECURE_LOG_TRUST (`wasmtime run --env SECURE_LOG_TRUST`)")
+        }),
+    }
+}
+
+pub(super) fn mac_keys(given: &Given) -> Result<Zeroizing<Vec<Vec<u8>>>, Failure> {
+    given.values(&MAC_KEY).map(mac_key).collect::<Result<Vec<_>, _>>().map(Zeroizing::new)
+}
+
+pub(super) fn unusable(error: ArgumentError) -> Failure {
     match error.wrong {
         WrongArgument::Policy | WrongArgument::Trust => Failure::usage(format!("the policy: {}", error.message)),
         WrongArgument::MacKey => Failure::usage(format!("--mac-key: {}", error.message)),

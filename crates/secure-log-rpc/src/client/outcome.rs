@@ -7,7 +7,7 @@ use super::{RemoteStore, Unreadable, failed, is_locked, value};
 use crate::MAX_REQUEST_BYTES;
 use crate::method::Method;
 use crate::transport::{Transport, TransportError};
-use crate::wire::encode_commit;
+use crate::wire::{encode_commit, encode_load};
 
 /// So many heads are looked through for the commit's own, newest first: as many commits of others may stand above it.
 const MAX_PAGES: usize = 64;
@@ -23,15 +23,33 @@ enum Whereabouts {
     Overtaken(Vec<HeadRow>),
 }
 
+fn check_length(params: &str) -> Result<(), StoreError> {
+    if params.len() > MAX_REQUEST_BYTES {
+        let detail = format!("a commit of {} bytes is longer than {MAX_REQUEST_BYTES}, the longest call", params.len());
+        return Err(StoreError::Config(detail));
+    }
+    Ok(())
+}
+
 impl<T: Transport> RemoteStore<T> {
+    /// Hands on a part of a log that is loaded. One whose answer is lost is not sent again: who loads begins anew.
+    pub(super) fn load_rows(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+        let params = encode_load(after, rows, done);
+        check_length(&params)?;
+        let answer = self.once(Method::Load, &params).map_err(|error| failed(Method::Load, error))?;
+        match value(&answer) {
+            Ok(()) => Ok(()),
+            Err(Unreadable::Error(error)) => Err(error),
+            Err(Unreadable::Malformed(malformed)) => {
+                Err(failed(Method::Load, TransportError::Unknown(malformed.to_string())))
+            }
+        }
+    }
+
     /// Appends the commit, and comes back when it is known what became of it, or after the last attempt to find out.
     pub(super) fn append(&mut self, commit: &Commit) -> Result<(), StoreError> {
         let params = encode_commit(commit);
-        if params.len() > MAX_REQUEST_BYTES {
-            let detail =
-                format!("a commit of {} bytes is longer than {MAX_REQUEST_BYTES}, the longest call", params.len());
-            return Err(StoreError::Config(detail));
-        }
+        check_length(&params)?;
         let retry = self.retry;
         let mut pauses = retry.pauses();
         let mut trouble = loop {

@@ -63,6 +63,15 @@ pub(crate) struct Commit<'a> {
 
 /// The arguments of a commit's insertion.
 pub(crate) fn encode(commit: &store::Commit) -> String {
+    encode_between("[", commit, "]")
+}
+
+/// The arguments of a load.
+pub(crate) fn encode_load(after: u64, rows: &store::Commit, done: bool) -> String {
+    encode_between(&format!("[{after},"), rows, &format!(",{done}]"))
+}
+
+fn encode_between(begin: &str, commit: &store::Commit, end: &str) -> String {
     let expected = commit.expected.map(|expected| Expected {
         size: expected.size,
         root: Digest(expected.root),
@@ -72,7 +81,7 @@ pub(crate) fn encode(commit: &store::Commit) -> String {
     let nodes = commit.nodes.iter().map(|node| Node { id: node.id.into(), hash: Digest(node.hash) });
     let index: Vec<IndexRow> = commit.index.iter().map(IndexRow::from).collect();
     let before = format!(
-        r#"[{{"expected":{},"rows":{rows},"streams":{},"nodes":{},"index":{},"hashes":""#,
+        r#"{begin}{{"expected":{},"rows":{rows},"streams":{},"nodes":{},"index":{},"hashes":""#,
         json(&expected),
         json(commit.streams()),
         json(&nodes.collect::<Vec<_>>()),
@@ -85,7 +94,8 @@ pub(crate) fn encode(commit: &store::Commit) -> String {
     STANDARD.encode_string(hashes, &mut out);
     out.push_str(r#"","entries":""#);
     STANDARD.encode_string(commit.packed_bytes(), &mut out);
-    out.push_str("\"}]");
+    out.push_str("\"}");
+    out.push_str(end);
     out
 }
 
@@ -136,6 +146,17 @@ impl TryFrom<Commit<'_>> for store::Commit {
     type Error = Malformed;
 
     fn try_from(wire: Commit<'_>) -> Result<store::Commit, Malformed> {
+        if wire.rows.iter().any(|row| matches!(row, Rows::Row(Row::Pruned(_)))) {
+            return Err(Malformed::new("a commit", "an entry is pruned after it was committed"));
+        }
+        wire.into_rows()
+    }
+}
+
+impl Commit<'_> {
+    /// What it says, pruned rows too, which only a load may bring.
+    pub(crate) fn into_rows(self) -> Result<store::Commit, Malformed> {
+        let wire = self;
         let expected = wire.expected.map(|expected| store::Expected {
             size: expected.size,
             root: expected.root.0,
@@ -150,9 +171,6 @@ impl TryFrom<Commit<'_>> for store::Commit {
                 Rows::Entries(run) => push_run(&mut commit, run, &mut hashes)?,
                 Rows::Row(Row::Entry(_)) => {
                     return Err(Malformed::new("a commit", "an entry in it is not part of a run"));
-                }
-                Rows::Row(Row::Pruned(_)) => {
-                    return Err(Malformed::new("a commit", "an entry is pruned after it was committed"));
                 }
                 Rows::Row(Row::Unknown(_)) => {
                     return Err(Malformed::new("a commit", "it holds a record of a kind that is not known here"));

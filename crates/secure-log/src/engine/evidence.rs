@@ -77,8 +77,14 @@ enum Step {
 /// How much of a bundle is held in memory at once, if no entry alone is larger.
 const PAGE_BYTES: usize = 1 << 20;
 /// Rows that are asked for at first, and at most: as many more each time as they turn out to be small.
-const FIRST_ROWS: u32 = 16;
+pub(super) const FIRST_ROWS: u32 = 16;
 const MAX_ROWS: u32 = 256;
+
+/// How many rows to ask for next, when so many came of those that were asked for.
+pub(super) fn next_limit(asked: u32, came: usize) -> u32 {
+    let came = u32::try_from(came).unwrap_or(MAX_ROWS);
+    if came < asked { came.max(1) } else { MAX_ROWS.min(asked * 2) }
+}
 
 impl<S: SecureLogStore> SecureLog<S> {
     /// Begins a bundle, under the signed head of a size or under the newest signed one. [`Evidence::next_page`] gives it
@@ -203,12 +209,12 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     /// The first row from this seqno on, as the store has it.
-    fn row(&mut self, stream: Option<&str>, from: u64) -> Result<Option<Row>, LogError> {
+    pub(super) fn row(&mut self, stream: Option<&str>, from: u64) -> Result<Option<Row>, LogError> {
         Ok(self.rows(stream, from, u64::MAX, 1)?.into_iter().next())
     }
 
     /// Rows as the store has them, of about [`PAGE_BYTES`].
-    fn rows(&mut self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Row>, LogError> {
+    pub(super) fn rows(&mut self, stream: Option<&str>, from: u64, to: u64, limit: u32) -> Result<Vec<Row>, LogError> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         self.store.entries(EntryRange { stream, from, to, limit }, &mut |record| {
             if bytes < PAGE_BYTES {
@@ -230,10 +236,10 @@ impl<S: SecureLogStore> SecureLog<S> {
 }
 
 /// A row of a store that owns what it says.
-struct Row {
-    seqno: u64,
-    stream: String,
-    hash: Hash,
+pub(super) struct Row {
+    pub(super) seqno: u64,
+    pub(super) stream: String,
+    pub(super) hash: Hash,
     /// The canonical bytes; `None` where the entry is gone.
     bytes: Option<Vec<u8>>,
 }
@@ -244,7 +250,7 @@ impl Row {
         self.bytes.as_deref().map(|bytes| EntryRef::decode(bytes).map_err(|_| broken)).transpose()
     }
 
-    fn record(&self) -> Record<'_> {
+    pub(super) fn record(&self) -> Record<'_> {
         let (seqno, stream, hash) = (self.seqno, &*self.stream, self.hash);
         match &self.bytes {
             Some(bytes) => Record::Entry(EntryRow { seqno, stream, hash, bytes }),
@@ -330,8 +336,7 @@ impl Evidence {
                 let Some(end) = rows.last().map(|row| row.seqno) else {
                     return Err(LogError::ChainBroken { seqno: from, reason: "the store does not have this entry" });
                 };
-                let read = u32::try_from(rows.len()).unwrap_or(MAX_ROWS);
-                page.limit = if read < self.limit { read.max(1) } else { MAX_ROWS.min(self.limit * 2) };
+                page.limit = next_limit(self.limit, rows.len());
                 // Keys of which the first use is said to come before the first entry go there.
                 let mut before = if from == first { 0 } else { from };
                 for row in &rows {

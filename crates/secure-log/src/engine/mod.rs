@@ -17,11 +17,13 @@
 //! | `segment` | closing and proving segments, and their signatures |
 //! | `signed` | entries that are signed one by one |
 //! | `proof` | proving against the log tree |
+//! | `together` | proving many entries under one head at once |
 //! | `read` | reading and verifying |
 //! | `index` | reading by the index, and comparing all of it with the entries |
 //! | `tree` | proofs of the log tree for others |
 //! | `tailing` | reading on from a place in the log |
 //! | `evidence` | a part of the log with its proofs, for others |
+//! | `exporting` | entries in the forms that other programs read |
 
 mod anchoring;
 mod collecting;
@@ -30,6 +32,7 @@ mod cosigning;
 mod data_keys;
 mod erasing;
 mod evidence;
+mod exporting;
 mod following;
 mod index;
 mod open;
@@ -65,6 +68,7 @@ use crate::verify::Trust;
 pub use crate::engine::collecting::{Collected, MAX_COLLECTED};
 pub use crate::engine::erasing::{Erase, Erased, MAX_REWRAPPED, Resealed};
 pub use crate::engine::evidence::{Evidence, EvidenceError, EvidenceOf};
+pub use crate::engine::exporting::Export;
 pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};

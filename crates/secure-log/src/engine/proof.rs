@@ -52,6 +52,12 @@ pub(super) fn subtree_roots<S: SecureLogStore>(
     TreeReader::new(store, tree).roots(wanted)
 }
 
+/// The log tree of the first `size` entries, as a store has it. Nothing is proven of it.
+pub(super) fn stored_tree<S: SecureLogStore>(store: &mut S, size: u64) -> Result<CompactTree, LogError> {
+    let roots = subtree_roots(store, TreeId::Log, &frontier(size))?;
+    Ok(CompactTree::from_frontier(size, roots).expect("one root was read for each subtree"))
+}
+
 /// Reads hashes of a tree: all stored nodes at once, and each group of entry hashes below one stored node once.
 pub(super) struct TreeReader<'s, S> {
     store: &'s mut S,
@@ -117,8 +123,7 @@ fn missing(tree: TreeId, subtree: Subtree) -> LogError {
 /// The tree of the first `size` leaves of the log, which must have this root.
 pub(super) fn load_tree<S: SecureLogStore>(store: &mut S, size: u64, root: &Hash) -> Result<CompactTree, LogError> {
     with_reindex(store, |store| {
-        let roots = subtree_roots(store, TreeId::Log, &frontier(size))?;
-        let tree = CompactTree::from_frontier(size, roots).expect("one root was read for each subtree");
+        let tree = stored_tree(store, size)?;
         if tree.root() == *root { Ok(tree) } else { Err(LogError::Fork { expected: size, found: size }) }
     })
 }
@@ -150,8 +155,7 @@ pub(super) fn prove_from_size<S: SecureLogStore>(
     (new, new_root): (u64, &Hash),
 ) -> Result<Vec<Hash>, LogError> {
     with_reindex(store, |store| {
-        let roots = subtree_roots(store, TreeId::Log, &frontier(old))?;
-        let old_root = CompactTree::from_frontier(old, roots).expect("one root was read for each subtree").root();
+        let old_root = stored_tree(store, old)?.root();
         prove_consistency(store, (old, &old_root), (new, new_root))
     })
 }

@@ -139,7 +139,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         })
     }
 
-    fn open_entry(&mut self, entry: &Entry, keys: &mut StreamKeys) -> Result<Opened, LogError> {
+    pub(super) fn open_entry(&mut self, entry: &Entry, keys: &mut StreamKeys) -> Result<Opened, LogError> {
         let refused = || LogError::PayloadRefused(entry.seqno);
         let Some(encoding) = inner_encoding(&entry.encoding) else {
             return Err(match entry.encoding.contains(SEALED_MARK) {

@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 
 use crate::engine::SecureLog;
-use crate::engine::proof::{Checked, subtree_roots};
+use crate::engine::proof::{Checked, stored_tree, subtree_roots};
 use crate::entry::EntryRef;
 use crate::error::LogError;
 use crate::store::{SecureLogStore, StoreError, TreeId};
 use crate::tail::{Delivery, Lag, PAGE_BYTES, Page, Start, Tail, TailOptions};
-use crate::tree::{CompactTree, ProofPlan, Subtree, frontier, leaf_hash};
+use crate::tree::{ProofPlan, Subtree, leaf_hash};
 
 impl<S: SecureLogStore> SecureLog<S> {
     /// Begins to follow the log. A cursor that is further on than the next entry is [`LogError::NotCovered`]: it is of another
@@ -64,7 +64,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         let last = first.saturating_add(tail.rows - 1).min(size);
         let mut tree = match &tail.tree {
             Some(tree) => tree.clone(),
-            None => self.tree_before(first)?,
+            None => stored_tree(&mut self.store, first - 1)?,
         };
         let (mut found, mut bytes) = (VecDeque::new(), 0);
         self.walk(None, first, last, |seqno, stream, checked| {
@@ -105,12 +105,6 @@ impl<S: SecureLogStore> SecureLog<S> {
             Ok(found_root) if found_root == root => Ok(Page::Read { tree, found, bytes }),
             _ => Err(other),
         }
-    }
-
-    /// The tree of the entries before this one, as the store has it. It is proven with the page that follows it.
-    fn tree_before(&mut self, first: u64) -> Result<CompactTree, LogError> {
-        let roots = subtree_roots(&mut self.store, TreeId::Log, &frontier(first - 1))?;
-        Ok(CompactTree::from_frontier(first - 1, roots).expect("one root was read for each subtree"))
     }
 }
 

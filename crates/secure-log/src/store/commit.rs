@@ -5,7 +5,9 @@ use core::fmt;
 use super::{Expected, Node};
 use crate::hash::Hash;
 use crate::index::{self, IndexRow};
-use crate::record::{DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, WitnessRow};
+use crate::record::{
+    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, WitnessRow,
+};
 
 /// Everything that one call makes durable at once. The last record is a head.
 #[derive(Debug, Default)]
@@ -30,6 +32,7 @@ enum Item {
     Stream(Box<StreamRow>),
     DataKey(Box<DataKeyRow>),
     Entry { seqno: u64, stream: u32, start: usize, end: usize, hash: Hash },
+    Pruned { seqno: u64, stream: u32, hash: Hash },
     Signature(Box<SignatureRow>),
     Segment(Box<SegmentRow>),
     Witness(Box<WitnessRow>),
@@ -83,6 +86,9 @@ impl Commit {
                 hash: *hash,
                 bytes: &self.bytes[*start..*end],
             }),
+            Item::Pruned { seqno, stream, hash } => {
+                Record::Pruned(PrunedRow { seqno: *seqno, stream: &self.streams[*stream as usize], hash: *hash })
+            }
             Item::Signature(row) => Record::Signature(row),
             Item::Segment(row) => Record::Segment(row),
             Item::Witness(row) => Record::Witness(row),
@@ -167,11 +173,10 @@ impl Commit {
         Ok(())
     }
 
-    /// Appends any record. An entry is copied.
+    /// Appends any record. An entry is copied. A pruned one is only [loaded](super::SecureLogStore::load), never inserted.
     ///
     /// # Panics
-    /// On [`Record::Pruned`], which only [`prune`](super::SecureLogStore::prune) makes, and on [`Record::Unknown`], which
-    /// only a later version can write: neither is ever committed.
+    /// On [`Record::Unknown`], which only a later version can write.
     pub fn push(&mut self, record: Record<'_>) {
         let item = match record {
             Record::Log(row) => Item::Log(Box::new(row.clone())),
@@ -184,7 +189,10 @@ impl Commit {
                 let stream = self.intern(row.stream);
                 Item::Entry { seqno: row.seqno, stream, start, end: self.pushed, hash: row.hash }
             }
-            Record::Pruned(_) => panic!("a pruned row is never part of a commit"),
+            Record::Pruned(row) => {
+                let stream = self.intern(row.stream);
+                Item::Pruned { seqno: row.seqno, stream, hash: row.hash }
+            }
             Record::Signature(row) => Item::Signature(Box::new(row.clone())),
             Record::Segment(row) => Item::Segment(Box::new(row.clone())),
             Record::Witness(row) => Item::Witness(Box::new(row.clone())),

@@ -36,6 +36,9 @@ struct Store {
     /// In order.
     index: Vec<IndexRow>,
     aside: Vec<Option<Row>>,
+    /// A log that is not whole yet.
+    loading: Vec<Option<Row>>,
+    loading_nodes: Vec<Node>,
 }
 
 impl Store {
@@ -127,6 +130,28 @@ impl Store {
         self.nodes.extend(commit.nodes);
         self.index.extend(commit.index);
         self.index.sort_by_key(order);
+        Ok(())
+    }
+
+    fn load(&mut self, after: u64, rows: Commit, done: bool) -> Result<(), StoreError> {
+        if !self.rows.is_empty() {
+            let newest: Vec<HeadRow> = self.heads().cloned().collect();
+            return Err(StoreError::Conflict(newest.into_iter().rev().take(16).collect()));
+        }
+        if after == 0 {
+            self.loading.clear();
+            self.loading_nodes.clear();
+        }
+        if self.loading.len() as u64 != after {
+            let detail = format!("{} rows are here, and not {after}", self.loading.len());
+            return Err(StoreError::Io(IoFailure { operation: "go on with a load".into(), detail }));
+        }
+        self.loading.extend(unpack(&rows)?.into_iter().map(Some));
+        self.loading_nodes.extend(rows.nodes);
+        if done {
+            self.rows = std::mem::take(&mut self.loading);
+            self.nodes = std::mem::take(&mut self.loading_nodes);
+        }
         Ok(())
     }
 
@@ -382,6 +407,10 @@ impl Guest for Component {
             let rows = store.rows[first..end].iter().flatten().cloned().collect();
             ScanPage { rows, next: (end < store.rows.len()).then_some(end as u64) }
         }))
+    }
+
+    fn secure_log_load(after: u64, rows: Commit, done: bool) -> Result<(), StoreError> {
+        STORE.with_borrow_mut(|store| store.load(after, rows, done))
     }
 
     fn secure_log_prune(stream_id: String, last: u64) -> Result<u64, StoreError> {

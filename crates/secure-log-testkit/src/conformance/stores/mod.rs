@@ -18,6 +18,9 @@ use crate::record::OwnedRecord;
 use crate::surroundings::{SeededRandom, count, seed};
 
 mod both;
+mod loading;
+
+pub use loading::a_loaded_log_is_one_when_it_is_whole;
 
 use both::{ACTORS, Both, STREAMS, actor_keys, assert_same, everything, index_rows, witness_rows};
 
@@ -61,6 +64,7 @@ macro_rules! store_conformance {
             dropped_witness_rows_are_gone,
             what_is_set_aside_is_out_of_the_log,
             an_index_is_rebuilt_from_the_rows,
+            a_loaded_log_is_one_when_it_is_whole,
             random_histories_are_answered_like_a_list_would,
         }
     };
