@@ -100,7 +100,7 @@ const GOALS: [Goal; 46] = [
     Goal { of: ("append-events", "file", Native), is: TimesAsMany(0.6, ("append-alike", "file", Native)) },
     Goal { of: ("append-signed-entries", "memory", Native), is: TimesAsLong(1.1, ("sign-entries", "", Native)) },
     Goal { of: ("append-signed-entries", "file", Native), is: TimesAsLongAsBoth(1.1, ("sign-entries", "", Native), ("append-batch", "file", Native)) },
-    Goal { of: ("verify-signed-entries", "file", Native), is: TimesAsMany(2.0, ("verify-one-by-one", "", Native)) },
+    Goal { of: ("verify-signed-entries", "file", Native), is: TimesAsMany(1.2, ("verify-one-by-one", "", Native)) },
     Goal { of: ("verify-signed-entries", "file-two-cores", Native), is: TimesAsMany(1.7, ("verify-signed-entries", "file", Native)) },
     Goal { of: ("verify-signed-entries", "memory-two-cores", Native), is: TimesAsMany(1.7, ("verify-signed-entries", "memory", Native)) },
     Goal { of: ("append-batch", "file", Native), is: TimesAsLong(4.0, ("sha256", "", Native)) },

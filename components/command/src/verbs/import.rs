@@ -38,20 +38,24 @@ fn run(given: &Given, out: &mut Output) -> Result<Exit, Failure> {
         Ok(importing) => importing,
         Err(error) => return refused(error, given, out),
     };
-    let (mut outcome, mut bytes, mut progress) = (Ok(()), 0, Progress::begin());
+    let (mut refusal, mut bytes, mut progress) = (None, 0, Progress::begin());
     let mut take = |piece: &[u8]| {
         bytes += piece.len();
         progress.tell(out, || format!("{} MiB are read so far", bytes >> 20));
-        let taken = importing.push(piece);
-        let goes_on = matches!(taken, Ok(true));
-        outcome = taken.map(|_| ());
-        goes_on
+        importing.push(piece).unwrap_or_else(|error| {
+            refusal = Some(error);
+            false
+        })
     };
     match given.required(0) {
         "-" => input::pieces(&mut take)?,
         file => input::pieces_of(file, &mut take)?,
     }
-    match outcome.and_then(|()| importing.finish()) {
+    let imported = match refusal {
+        Some(error) => Err(error),
+        None => importing.finish(),
+    };
+    match imported {
         Ok(report) => {
             show(report, given, out);
             Ok(Exit::Success)

@@ -145,7 +145,10 @@ impl<'p> Scanner<'p> {
 mod tests {
     use super::*;
 
-    fn found(payload: &str) -> Option<(String, String, Option<(String, String)>)> {
+    /// A kind and an id.
+    type Pair = (String, String);
+
+    fn found(payload: &str) -> Option<(String, String, Option<Pair>)> {
         let pair = |principal: Principal<'_>| (principal.kind.into_owned(), principal.id.into_owned());
         Actor::find(payload.as_bytes()).map(|actor| {
             let (kind, id) = pair(actor.who);

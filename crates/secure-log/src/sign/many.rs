@@ -9,10 +9,10 @@ use crate::sign::table::KeyTable;
 use crate::sign::{Algorithm, PublicKey, SignatureError, made};
 use crate::threads::on_threads;
 
-/// So many keys have tables at most, of 640 KiB each: those that were met last.
+/// So many keys have tables at most, of 20 KiB each: those that were met last.
 const MAX_TABLES: usize = 8;
-/// After so many signatures a key gets its table, which takes as long to make as some 20 signatures.
-const WORTH_A_TABLE: usize = 64;
+/// After so many signatures a key gets its table, which takes as long to make as checking two.
+const WORTH_A_TABLE: usize = 8;
 
 /// A thread takes some tens of microseconds to begin, as long as so many signatures.
 const WORTH_A_THREAD: usize = 16;

@@ -4,6 +4,9 @@ use super::*;
 use secure_log_testkit::OwnedRecord;
 use secure_log_testkit::forge::{Reach, rechain};
 
+/// Changes what a store hands out.
+type Lie = dyn Fn(&mut Vec<OwnedRecord>);
+
 /// Whether exports of the whole, of a range and of a stream were all refused.
 fn refused(log: &mut Log, stream: &str, from: u64, to: u64) -> [bool; 3] {
     let of = |options: ExportOptions, log: &mut Log| match log.export(&options) {
@@ -43,7 +46,7 @@ fn no_lie_comes_to_the_end_of_an_export() {
     for index in entries {
         let (seqno, stream) = (records[index].seqno().unwrap(), records[index].entry().unwrap().stream);
         let (from, to) = (seqno.saturating_sub(2).max(1), seqno + 2);
-        let lies: [Box<dyn Fn(&mut Vec<OwnedRecord>)>; 4] = [
+        let lies: [Box<Lie>; 4] = [
             Box::new(move |records| records[index].edit_entry(|entry| entry.payload = b"another".to_vec())),
             // And everything behind it recomputed, heads included: only their signatures are not those of the key.
             Box::new(move |records| {
