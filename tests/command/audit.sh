@@ -58,6 +58,9 @@ secure-log audit trail agent:agent-8
 secure-log audit trail agent-7
 secure-log audit events --category security
 secure-log audit events --session s-2 --json | cut -c 1-60
+about "What the trail is read by, made anew."
+secure-log reindex
+secure-log audit trail agent:agent-7
 about "A session under other rules."
 secure-log audit record s-4 "{$agent,\"action\":{\"kind\":\"custom\",\"name\":\"invoice.paid\",\"category\":\"security\",\"document\":7}}" --suite blake3 --sign entries --producer "billing 3"
 secure-log audit events --category security

@@ -417,6 +417,9 @@ functions! {
         describe_stream = call_describe_stream(stream: &str) -> Answer<writer::StreamDescription>;
         read_page = call_read_page(stream: Option<&str>, from: u64, to: u64, limit: u32)
             -> Answer<Vec<encoder::EntryFields>>;
+        read_indexed = call_read_indexed(key: &[u8], from: u64, to: u64, limit: u32)
+            -> Answer<Vec<encoder::EntryFields>>;
+        reindex = call_reindex() -> Answer<()>;
         sign_head = call_sign_head() -> Answer<String>;
         rotate_key = call_rotate_key(label: &str) -> Answer<writer::KeyRotation>;
         verify_log = call_verify_log() -> Answer<writer::Report>;

@@ -7,16 +7,18 @@ use crate::expect::{equal, holds, refused};
 use crate::host::LogError;
 use crate::host::encoder::Severity;
 use crate::host::writer::NewEntries;
+use crate::merkle::sha256;
 use crate::session::Session;
 
 pub const GROUP: Group = Group {
     name: "writer",
-    about: "append-batch, set-ids, read-page, status",
+    about: "append-batch, set-ids, read-page, read-indexed, reindex, status",
     steps: &[
         Step { name: "a batch is stored as a whole, in order", run: batch },
         Step { name: "a batch with one bad entry is refused as a whole", run: bad_batch },
         Step { name: "session and boot are the caller's", run: ids },
         Step { name: "pages of a stream and of the log", run: pages },
+        Step { name: "events are found by who acted, and by an index that was made anew", run: indexed },
         Step { name: "two writers never fork the log and lose nothing", run: two_writers },
     ],
 };
@@ -102,6 +104,38 @@ fn pages(session: &mut Session) -> Result<Done> {
     equal("the last entries of the log", seqnos, (size - 9..=size).collect())?;
     equal("a page after the end", log.read_page(None, size + 1, u64::MAX, 10)??, Vec::new())?;
     checked("56 entries by sevens, and the last 10 of the log")
+}
+
+/// The key is computed here, as docs/audit.md says it is.
+fn indexed(session: &mut Session) -> Result<Done> {
+    let stream = session.stream("acted");
+    let key = |id: &str| sha256(format!("secure-log/v1/index\nactor\nuser\n{id}").as_bytes())[..16].to_vec();
+    let id = format!("alice of {stream}");
+    let payload = format!(r#"{{"actor":{{"id":"{id}","kind":"user"}}}}"#);
+    let log = session.log()?;
+    let mut append = |payload: &str, encoding: &str| {
+        log.append_with_encoding(&stream, "acted", Severity::Info, "harness", payload.as_bytes(), encoding)
+    };
+    let seqnos = [
+        append(&payload, "secure-log.audit.v1+json")??.seqno,
+        append(&payload, "secure-log.audit.v1+json")??.seqno,
+    ];
+    // No event, whatever it looks like.
+    append(&payload, "application/json")??;
+    for again in [false, true] {
+        if again {
+            log.reindex()??;
+        }
+        let mut found = |from, limit| -> Result<Vec<u64>> {
+            Ok(log.read_indexed(&key(&id), from, u64::MAX, limit)??.iter().map(|entry| entry.seqno).collect())
+        };
+        equal("all of them", found(0, 1000)?, seqnos.to_vec())?;
+        equal("the first of them", found(0, 1)?, seqnos[..1].to_vec())?;
+        equal("those behind it", found(seqnos[0] + 1, 1000)?, seqnos[1..].to_vec())?;
+        equal("of somebody else", log.read_indexed(&key("nobody"), 0, u64::MAX, 10)??, Vec::new())?;
+    }
+    refused!("a key of 15 bytes", log.read_indexed(&key(&id)[1..], 0, u64::MAX, 10)?, LogError::Invalid(_))?;
+    checked("2 events of 3 entries that look like some")
 }
 
 /// Both instances have opened the log, and each believes that it knows where the log ends.

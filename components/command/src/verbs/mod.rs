@@ -25,6 +25,7 @@ mod prove_entry;
 mod pseudonym;
 mod read;
 mod recover;
+mod reindex;
 mod reseal;
 mod rotate_key;
 mod sign;
@@ -87,6 +88,7 @@ pub(crate) const VERBS: &[Verb] = &[
     compare::VERB,
     collect_witness_rows::VERB,
     recover::VERB,
+    reindex::VERB,
     rotate_key::VERB,
     key::VERB,
     help::VERB,
