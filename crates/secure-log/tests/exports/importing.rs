@@ -34,6 +34,9 @@ fn exported() -> (World, Vec<u8>) {
     (world, lines)
 }
 
+/// What an index has a row for.
+const EVENT: &[u8] = br#"{"actor":{"id":"alice","kind":"user"}}"#;
+
 /// A log whose import takes several parts, some of them commits of more than a part.
 fn long_log() -> Vec<u8> {
     let world = World::new();
@@ -42,6 +45,8 @@ fn long_log() -> Vec<u8> {
         let payload = vec![b'a' + round % 26; if round % 7 == 0 { 100_000 } else { 9_000 }];
         let batch: Vec<NewEntry<'_>> = (0..12).map(|n| entry(["a", "b"][n % 2], &payload)).collect();
         log.append_batch(&batch).unwrap();
+        let event = NewEntry { encoding: "secure-log.audit.v1+json", ..entry("a", EVENT) };
+        log.append(&event).unwrap();
         if round % 10 == 0 {
             log.close_segment("a").unwrap();
         }
