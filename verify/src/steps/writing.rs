@@ -116,10 +116,8 @@ fn indexed(session: &mut Session) -> Result<Done> {
     let mut append = |payload: &str, encoding: &str| {
         log.append_with_encoding(&stream, "acted", Severity::Info, "harness", payload.as_bytes(), encoding)
     };
-    let seqnos = [
-        append(&payload, "secure-log.audit.v1+json")??.seqno,
-        append(&payload, "secure-log.audit.v1+json")??.seqno,
-    ];
+    let seqnos =
+        [append(&payload, "secure-log.audit.v1+json")??.seqno, append(&payload, "secure-log.audit.v1+json")??.seqno];
     // No event, whatever it looks like.
     append(&payload, "application/json")??;
     for again in [false, true] {
