@@ -250,6 +250,7 @@ impl Loader {
                 }
             }
         }
+        rows.index_entries();
         let count = rows.records().len() as u64;
         // What was begun has to be dropped, whatever comes of it.
         let before = self.loaded;

@@ -457,6 +457,7 @@ impl SecureLogStore for MemoryStore {
         };
         rows.records().for_each(|record| loading.take(record));
         loading.nodes.extend(rows.nodes.iter().map(|node| (node.id, node.hash)));
+        loading.index.extend(&rows.index);
         if done {
             loading.aside = core::mem::take(&mut self.aside);
             *self = *loading;
