@@ -30,6 +30,14 @@ const INSERT_ENTRY: &str = "INSERT OR ROLLBACK INTO entry VALUES (?, ?, ?, ?, ?,
 static INSERT_ENTRIES: LazyLock<String> =
     LazyLock::new(|| format!("{INSERT_ENTRY}{}", ", (?, ?, ?, ?, ?, ?, ?, ?, ?)".repeat(ENTRIES_AT_ONCE - 1)));
 
+/// Rows of the index that are given to SQLite at once.
+const KEYS_AT_ONCE: usize = 100;
+
+const INSERT_KEY: &str = "INSERT OR ROLLBACK INTO entry_key VALUES (?, ?)";
+
+/// As of entries.
+static INSERT_KEYS: LazyLock<String> = LazyLock::new(|| format!("{INSERT_KEY}{}", ", (?, ?)".repeat(KEYS_AT_ONCE - 1)));
+
 /// Words that are remembered: more than a program has of its own, fewer than a hostile one could make up.
 const MAX_WORDS: usize = 4096;
 
@@ -425,13 +433,22 @@ impl<D: Database> SqliteStore<D> {
         self.run_each(sql, COLUMNS, &values)
     }
 
+    /// Inserts rows in the order of the table: each of its pages is then looked for, filled and left once, where rows in the
+    /// order of entries would come back to most of them.
     pub(crate) fn put_index(&mut self, rows: &[IndexRow]) -> Result<(), StoreError> {
         const COLUMNS: usize = 2;
+        let mut rows = rows.to_vec();
+        rows.sort_unstable();
         let mut values = Vec::with_capacity(rows.len() * COLUMNS);
-        for row in rows {
+        for row in &rows {
             values.extend([Value::Blob(&row.key.0), stored(row.seqno)?]);
         }
-        self.run_each("INSERT OR ROLLBACK INTO entry_key VALUES (?, ?)", COLUMNS, &values)
+        let (together, rest) = values.split_at(values.len() - values.len() % (KEYS_AT_ONCE * COLUMNS));
+        // Most commits bring few rows or none, and a call may lead into another component.
+        if !together.is_empty() {
+            self.run_each(&INSERT_KEYS, KEYS_AT_ONCE * COLUMNS, together)?;
+        }
+        if rest.is_empty() { Ok(()) } else { self.run_each(INSERT_KEY, COLUMNS, rest) }
     }
 
     fn touched_number(&mut self, pen: &mut Pen<'_>, name: &str) -> Result<i64, Unwritten> {

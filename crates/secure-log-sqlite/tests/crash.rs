@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use over_engine::{Engine, open};
 use secure_log::import::{ImportError, ImportOptions, import_jsonl};
+use secure_log::index::{self, IndexRow};
 use secure_log::jsonl::export;
-use secure_log::store::{Commit, SecureLogStore, StoreError};
+use secure_log::record::Record;
+use secure_log::store::{Commit, EntryRange, SecureLogStore, StoreError};
 use secure_log::verify::Trust;
 use secure_log_disk::Patience;
 use secure_log_sqlite::SqliteStore;
@@ -91,6 +93,78 @@ fn a_crash_at_every_operation_of_an_erasure_leaves_it_done_or_not_begun() {
 #[test]
 fn a_crash_at_every_operation_of_wrapping_anew_leaves_all_keys_or_none() {
     Interrupted::Rewrapping.at_every_operation(store);
+}
+
+/// What the entries of a store say of their rows, and the rows that it has. Both in the order of rows.
+fn said_and_stored(store: &mut SqliteStore<Engine>) -> [Vec<IndexRow>; 2] {
+    let mut said = Vec::new();
+    let all = EntryRange { stream: None, from: 1, to: u64::MAX, limit: u32::MAX };
+    let visit = &mut |record: Record<'_>| {
+        if let Record::Entry(row) = record {
+            said.extend(index::rows(row.bytes));
+        }
+    };
+    store.entries(all, visit).unwrap();
+    said.sort_unstable();
+    [said, store.index_rows(None, u32::MAX).unwrap()]
+}
+
+/// A commit of so many events, each by somebody and on behalf of one of a few.
+fn events(log: &mut LogBuilder, count: u64) -> Commit {
+    let commit = (0..count).fold(log.commit(), |commit, number| {
+        let (who, other) = (format!("agent-{number}"), format!("user-{}", number % 3));
+        commit.event("a", ("agent", &who), Some(("user", &other)))
+    });
+    commit.finish()
+}
+
+/// Whether they are given to SQLite one by one, many at once, or both.
+#[test]
+fn every_row_of_a_large_commit_is_in_the_index() {
+    let mut log = LogBuilder::new();
+    let mut store = store(&CrashDisk::new()).unwrap();
+    store.insert(&log.create()).unwrap();
+    let mut rows = 0;
+    for count in [1, 49, 50, 51, 100, 273] {
+        store.insert(&events(&mut log, count)).unwrap();
+        rows += 2 * count as usize;
+        let [said, stored] = said_and_stored(&mut store);
+        assert_eq!((said.len(), &stored), (rows, &said), "a commit of {count} events");
+    }
+}
+
+#[test]
+fn events_and_their_rows_in_the_index_are_stored_together_or_not_at_all() {
+    let mut log = LogBuilder::new();
+    let whole = CrashDisk::new();
+    store(&whole).unwrap().insert(&log.create()).unwrap();
+    let commit = events(&mut log, 3);
+    let insert = |disk: &CrashDisk| store(disk).and_then(|mut store| store.insert(&commit));
+    let disk = whole.image(0);
+    insert(&disk).unwrap();
+    let operations = disk.operations();
+    let (mut none, mut all) = (0, 0);
+    for at in 0..operations {
+        for fault in [Fault::Crash, Fault::NotDone, Fault::HalfDone, Fault::Done] {
+            let disk = whole.image(0);
+            disk.fail_at(at, fault);
+            let acknowledged = insert(&disk).is_ok();
+            for image in 0..count(2, 50) {
+                let when = format!("operation {at} of {operations}, {fault:?}, image {image}");
+                let image = disk.image(seed().wrapping_add(image * at));
+                let mut found = store(&image).unwrap_or_else(|error| panic!("{when}: {error}"));
+                let [said, stored] = said_and_stored(&mut found);
+                assert_eq!(stored, said, "{when}");
+                match said.len() {
+                    0 => none += 1,
+                    6 => all += 1,
+                    other => panic!("{when}: {other} rows"),
+                }
+                assert!(!acknowledged || said.len() == 6, "{when}: it was acknowledged");
+            }
+        }
+    }
+    assert!(none > 10 && all > 10, "{none} {all}");
 }
 
 /// What an import leaves behind, whenever it is killed, is no log or all of it, and the next one makes the same of it.

@@ -229,8 +229,8 @@ pub trait SecureLogStore {
 
     /// Takes the next records of a whole log, in commit order, into a store that holds no log. `after` is how many were
     /// taken before: 0 begins anew, and whatever an earlier load left behind is gone. The rows end with a head, bring the
-    /// interior hashes that they complete, and expect nothing; of all commits only these may hold pruned rows. `done` says that
-    /// they are the last: then it returns when the log is durable.
+    /// interior hashes that they complete and the rows of their entries in the index, and expect nothing; of all commits only
+    /// these may hold pruned rows. `done` says that they are the last: then it returns when the log is durable.
     ///
     /// Until then the store holds no log: a load that is left unfinished is never taken for one. Beginning anew with no
     /// rows drops what it left. A store that holds a log answers [`StoreError::Conflict`] with its newest heads, and nothing

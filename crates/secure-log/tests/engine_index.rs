@@ -105,6 +105,9 @@ fn what_was_pruned_is_not_in_the_index_any_more() {
     world.store.with(|store| store.prune("a", gone)).unwrap();
     assert_eq!(seqnos(&mut log, agent("one")), [other, stays]);
     assert_eq!(seqnos(&mut log, actor_key("user", "alice")), [0; 0]);
+    // Reading passes over what is pruned, so that only the rows say that none of it is left.
+    let left = [other, stays].map(|seqno| IndexRow { key: agent("one"), seqno });
+    assert_eq!(world.store.with(|store| store.index_rows(None, 10)), Ok(left.to_vec()));
     // A store that kept the row shows no more of the entry than that, and a page is filled all the same.
     world.store.with(|store| store.index_mut().insert(IndexRow { key: agent("one"), seqno: gone }));
     assert_eq!(log.read_indexed(agent("one"), 1, u64::MAX, 2).unwrap().len(), 2);

@@ -275,5 +275,9 @@ mod tests {
                 assert!([rows[at].1, changed.1].iter().any(|seqno| (first..=last).contains(seqno)), "{at} {part}");
             }
         }
+        // Seqnos 9 and 10 are of one part.
+        let mut other = rows.clone();
+        (other[8].0, other[9].0) = (rows[9].0, rows[8].0);
+        assert_ne!(one.parts, sums(&other).parts, "two entries that change places");
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use super::*;
 use secure_log::import::{Import, ImportError, ImportOptions, import_jsonl};
+use secure_log::index::actor_key;
 use secure_log::jsonl;
 use secure_log::memory::MemoryStore;
 use secure_log::store::{Commit, StoreError};
@@ -99,6 +100,25 @@ fn a_store_that_computes_nothing_has_every_tree_hash() {
     assert!(proofs.iter().flatten().count() > 3, "closed segments prove their entries");
     let (_, hash) = log.read_hashed(1).unwrap();
     assert_eq!(log.prove_in_segment(1).unwrap().hash, hash);
+}
+
+/// So do the rows of the index.
+#[test]
+fn an_imported_log_is_read_by_who_acted() {
+    let world = World::new();
+    let mut log = world.open().unwrap();
+    let event = NewEntry {
+        encoding: "secure-log.audit.v1+json",
+        ..entry("a", br#"{"actor":{"id":"one","kind":"agent"},"id":"x"}"#)
+    };
+    let seqnos = [(); 3].map(|()| log.append(&event).unwrap().0.seqno);
+    let lines = export(&mut log, &whole(Format::JsonLines)).unwrap().0.into_bytes();
+    let mut memory = MemoryStore::new();
+    import(&mut memory, &lines).unwrap();
+    let mut log = world.open_on(memory, |_| ()).unwrap();
+    let found = log.read_indexed(actor_key("agent", "one"), 1, u64::MAX, 10).unwrap();
+    assert!(found.iter().map(|entry| entry.seqno).eq(seqnos));
+    assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid);
 }
 
 #[test]

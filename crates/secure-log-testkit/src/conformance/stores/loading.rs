@@ -63,7 +63,7 @@ pub fn a_loaded_log_is_one_when_it_is_whole<S: SecureLogStore, O: FnMut() -> S>(
     assert!(store.insert(&LogBuilder::new().create()).is_err());
 }
 
-/// The log as it is loaded, a commit a part, with the interior hashes that each completes.
+/// The log as it is loaded, a commit a part, with the interior hashes that each completes and its rows of the index.
 fn parts(store: &mut NaiveStore) -> Vec<Commit> {
     let records = records_of(store).unwrap();
     let mut size = 0;
@@ -87,6 +87,7 @@ fn parts(store: &mut NaiveStore) -> Vec<Commit> {
                 |(id, hash): (&NodeId, Option<_>)| Node { id: *id, hash: hash.expect("the list has every node") };
             part.index_entries();
             part.nodes = ids.iter().zip(hashes).map(node).collect();
+            part.index_entries();
             part
         })
         .collect()
