@@ -62,7 +62,6 @@ impl Part for Native {
             "slow-key" => self.append_by_slow_key(entries),
             "slow-key-threads" => self.threads_with_slow_key(entries),
             "open" => self.open(entries),
-            "export" => crate::export::apart(&self.file_of_entries(entries)?.0),
             "append-sqlite" => self.append_sqlite(entries),
             "durable-sqlite" => self.durable_sqlite(entries),
             _ => Ok(Vec::new()),

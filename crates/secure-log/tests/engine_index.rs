@@ -11,6 +11,7 @@ use secure_log::index::{IndexKey, IndexRow, actor_key};
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::verify::{Finding, FindingCode, Place, Verdict};
 use secure_log_testkit::HostileStore;
+use secure_log_testkit::attacks::with_index;
 use world::*;
 
 const AUDIT: &str = "secure-log.audit.v1+json";
@@ -145,6 +146,23 @@ fn row_18_each_row_that_is_dropped_added_or_moved_is_found() {
     found(|index| assert!(index.insert(row(0, 31))), 31);
     found(|index| assert!(index.insert(row(0, u64::MAX))), u64::MAX);
     found(|index| index.clear(), 1);
+}
+
+#[test]
+fn the_memory_store_refuses_rows_of_entries_that_a_commit_does_not_bring() {
+    let edits: [fn(&mut Vec<IndexRow>); 4] =
+        [|rows| rows[0].seqno -= 1, |rows| rows[1].seqno += 1, |rows| rows[1].seqno = u64::MAX, |rows| rows.reverse()];
+    for edit in edits {
+        let world = World::new();
+        let store = HostileStore::new(world.store.clone()).intercept_commits(move |commit, store| {
+            (commit.index.len() > 1).then(|| store.insert(&with_index(commit, edit)))
+        });
+        let mut log = world.open_on(store, |_| ()).unwrap();
+        let payloads = ["one", "two"].map(|who| payload(who, None));
+        let refused = log.append_batch(&payloads.each_ref().map(|payload| event("a", payload))).unwrap_err();
+        assert!(matches!(refused, LogError::Store(StoreError::Corrupt { .. })), "{refused:?}");
+        assert_eq!(log.size(), 0);
+    }
 }
 
 #[test]

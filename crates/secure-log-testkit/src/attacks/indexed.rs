@@ -123,7 +123,7 @@ fn append<S: SecureLogStore>(log: &mut SecureLog<S>, seqnos: impl IntoIterator<I
 }
 
 /// The same commit with other rows of the index.
-fn with_index(commit: &Commit, edit: fn(&mut Vec<IndexRow>)) -> Commit {
+pub fn with_index(commit: &Commit, edit: fn(&mut Vec<IndexRow>)) -> Commit {
     let mut changed = Commit::of_packed(commit.expected, commit.streams().to_vec(), commit.packed_bytes().to_vec());
     for row in commit.rows() {
         match row {

@@ -21,7 +21,7 @@ pub use crate::record::to_jsonl;
 pub use edits::{Answer, Edit, edits, no_edit_passes, no_edit_passes_with, open_and_verify};
 pub use flips::{Flip, flips, no_flip_passes, no_flip_passes_with, no_stored_bit_passes, no_stored_bit_passes_with};
 pub use hostile_files::{file_with_line, hostile_files, is_harmless, marked_logs};
-pub use indexed::no_changed_row_of_an_index_passes;
+pub use indexed::{no_changed_row_of_an_index_passes, with_index};
 pub use native::Native;
 pub use proofs::{Compared, Prover, refused};
 pub use reference::reference_verdict;

@@ -74,7 +74,7 @@ impl Listener {
     }
 
     /// Has this one woken, once, by what is told from now on.
-    #[cfg(any(feature = "stream", test))]
+    #[cfg(feature = "stream")]
     pub(crate) fn wake(&self, waker: &Waker) {
         let mut state = self.news.state();
         match state.wakers.iter_mut().find(|(number, _)| *number == self.number) {

@@ -85,7 +85,6 @@ fn parts(store: &mut NaiveStore) -> Vec<Commit> {
             let hashes = store.nodes(&ids).unwrap();
             let node =
                 |(id, hash): (&NodeId, Option<_>)| Node { id: *id, hash: hash.expect("the list has every node") };
-            part.index_entries();
             part.nodes = ids.iter().zip(hashes).map(node).collect();
             part.index_entries();
             part
