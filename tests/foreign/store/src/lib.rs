@@ -321,9 +321,10 @@ impl Guest for Component {
 
     fn secure_log_indexed(range: IndexRange) -> Result<Vec<u64>, StoreError> {
         Ok(with(|store| {
-            let wanted = store.index.iter().filter(|row| {
-                row.key == range.key && (range.from_seqno..=range.to_seqno).contains(&row.seqno)
-            });
+            let wanted = store
+                .index
+                .iter()
+                .filter(|row| row.key == range.key && (range.from_seqno..=range.to_seqno).contains(&row.seqno));
             let seqnos = wanted.map(|row| row.seqno);
             match range.newest_first {
                 true => seqnos.rev().take(count(range.limit)).collect(),
