@@ -24,7 +24,7 @@ use crate::hash::Hash;
 
 mod scan;
 
-use scan::{Actor, Principal};
+use scan::{Actor, Principal, spelled_actor};
 
 /// A key of the index: the first 16 bytes of a hash of what it stands for, so that stores need no collation and no name
 /// stands where only a pseudonym should.
@@ -68,13 +68,37 @@ pub fn actor_key(kind: &str, id: &str) -> IndexKey {
 /// Only payloads of the audit profile have any, and of those only what says who acted in the one spelling that the profile
 /// has for it: a verification of the profile finds every other one.
 pub fn keys(encoding: &str, payload: &[u8]) -> impl Iterator<Item = IndexKey> + use<> {
-    let actor = if is_audit(encoding) { Actor::find(payload) } else { None };
+    Recent::default().keys(encoding, payload)
+}
+
+/// The keys of one entry after the other. Those of the last one are remembered, as most have their actor in common with it.
+#[derive(Default)]
+pub(crate) struct Recent {
+    spelled: Vec<u8>,
+    keys: [Option<IndexKey>; 2],
+}
+
+impl Recent {
+    /// The same as [`keys`].
+    pub(crate) fn keys(&mut self, encoding: &str, payload: &[u8]) -> impl Iterator<Item = IndexKey> + use<> {
+        let spelled = if is_audit(encoding) { spelled_actor(payload) } else { None };
+        let keys = spelled.map(|spelled| {
+            if self.spelled != spelled {
+                self.keys = keys_of(spelled);
+                spelled.clone_into(&mut self.spelled);
+            }
+            self.keys
+        });
+        keys.into_iter().flatten().flatten()
+    }
+}
+
+/// The keys of an actor that is spelled so.
+fn keys_of(spelled: &[u8]) -> [Option<IndexKey>; 2] {
     let key = |principal: Principal<'_>| actor_key(&principal.kind, &principal.id);
-    let (who, other) = match actor {
-        Some(Actor { who, on_behalf_of }) => (Some(key(who)), on_behalf_of.map(key)),
-        None => (None, None),
-    };
-    [who, other.filter(|other| Some(*other) != who)].into_iter().flatten()
+    let Some(Actor { who, on_behalf_of }) = Actor::read(spelled) else { return [None; 2] };
+    let who = key(who);
+    [Some(who), on_behalf_of.map(key).filter(|other| *other != who)]
 }
 
 /// The rows of an entry with these canonical bytes. Bytes that are no entry have none.
@@ -120,6 +144,20 @@ mod tests {
             "",
         ] {
             assert_eq!(count(encoding), 0, "{encoding}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_never_the_key_of_another() {
+        let event = |id: &str| format!(r#"{{"actor":{{"id":"{id}","kind":"user"}}}}"#);
+        let [alice, bob] = [event("alice"), event("bob")];
+        let nobody = r#"{"actor":{"id":"alice"}}"#;
+        let mut recent = Recent::default();
+        for payload in [&alice, &alice, &bob, nobody, &alice, "{}", &alice, nobody, nobody, &bob] {
+            for encoding in ["secure-log.audit.v1+json", "application/json"] {
+                let found: Vec<_> = recent.keys(encoding, payload.as_bytes()).collect();
+                assert_eq!(found, keys(encoding, payload.as_bytes()).collect::<Vec<_>>(), "{encoding} {payload}");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::engine::{Appended, CommitInfo, HeadKey, LoadedMac, SecureLog, Setting
 use crate::entry::{CONTROL_PRODUCER, EntryRef, Severity, SigningRule, entry_message};
 use crate::error::LogError;
 use crate::hash::Hash;
-use crate::index::{self, IndexRow};
+use crate::index::{IndexRow, Recent};
 use crate::note;
 use crate::providers::KeyError;
 use crate::record::{HeadRow, LogRow, Record, SignatureRow, StreamRow, Subject};
@@ -47,6 +47,7 @@ pub(super) struct Pen<'a> {
     number: u64,
     /// Time of everything in this commit.
     pub(super) time: &'a str,
+    recent: Recent,
 }
 
 /// What differs from entry to entry.
@@ -107,7 +108,7 @@ impl<'a> Pen<'a> {
             |out| entry.encode_into(out),
             |bytes| suite_hash(suite, bytes, mac, &tip.row.name),
         )?;
-        self.commit.index.extend(index::keys(say.encoding, say.payload).map(|key| IndexRow { key, seqno }));
+        self.commit.index.extend(self.recent.keys(say.encoding, say.payload).map(|key| IndexRow { key, seqno }));
         let leaf = leaf_hash(&hash);
         let nodes = &mut self.commit.nodes;
         self.next.tree.push_with(leaf, |subtree, hash| {
@@ -296,6 +297,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             settings: &self.settings,
             number: self.tried,
             time,
+            recent: Recent::default(),
         };
         (pen, &mut self.streams)
     }
