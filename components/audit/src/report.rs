@@ -1,6 +1,5 @@
 //! What the library answers, as the interface has it: one function for each thing.
 
-use secure_log::entry::Severity;
 use secure_log::providers::RandomError;
 use secure_log_audit::{
     AuditError, AuditFinding, AuditProblem, AuditReport, AuditVerdict, EventError, Logged, Page, Recorded, Review,
@@ -9,7 +8,6 @@ use secure_log_audit::{
 
 use crate::action;
 use crate::bindings::exports::secure_log::audit::audit as wire;
-use crate::bindings::secure_log::log::encoder;
 use crate::bindings::secure_log::log::types::LogError;
 use crate::bindings::secure_log::log::writer;
 use crate::event;
@@ -58,7 +56,7 @@ pub(crate) fn logged(logged: Logged) -> Result<wire::Logged, EventError> {
         stream_id: logged.stream,
         session,
         event_type,
-        severity: severity(logged.event.severity()),
+        severity: logged.event.severity().into(),
         category: action::category_out(category)?,
         event: event::outgoing(logged.event)?,
     })
@@ -158,17 +156,4 @@ fn finding(finding: AuditFinding<LogError>) -> wire::AuditFinding {
         _ => Wire::Payload(event::error(action::unknown("event"))),
     };
     wire::AuditFinding { seqno: finding.seqno, problem, text }
-}
-
-fn severity(severity: Severity) -> encoder::Severity {
-    match severity {
-        Severity::Emergency => encoder::Severity::Emergency,
-        Severity::Alert => encoder::Severity::Alert,
-        Severity::Critical => encoder::Severity::Critical,
-        Severity::Error => encoder::Severity::Error,
-        Severity::Warning => encoder::Severity::Warning,
-        Severity::Notice => encoder::Severity::Notice,
-        Severity::Info => encoder::Severity::Info,
-        Severity::Debug => encoder::Severity::Debug,
-    }
 }

@@ -142,7 +142,7 @@ macro_rules! import_log {
 
                 fn append_sealed(&self, entry: &NewEntry<'_>) -> Result<(), LogError> {
                     let NewEntry { stream, event, severity: of, producer, encoding, payload } = *entry;
-                    sealing::append_sealed(stream, event, severity(of), producer, payload, encoding).map(drop)
+                    sealing::append_sealed(stream, event, of.into(), producer, payload, encoding).map(drop)
                 }
 
                 fn open_page(
@@ -231,7 +231,7 @@ macro_rules! import_log {
                 let kinds = entries.chunk_by(alike).map(|kind| writer::NewEntries {
                     stream_id: kind[0].stream.into(),
                     event_type: kind[0].event.into(),
-                    severity: severity(kind[0].severity),
+                    severity: kind[0].severity.into(),
                     producer: kind[0].producer.into(),
                     payload_encoding: kind[0].encoding.into(),
                     payloads: kind.iter().map(|entry| entry.payload.to_vec()).collect(),
@@ -307,16 +307,18 @@ macro_rules! import_log {
                 LogError::Encoding(what.into())
             }
 
-            fn severity(severity: Severity) -> encoder::Severity {
-                match severity {
-                    Severity::Emergency => encoder::Severity::Emergency,
-                    Severity::Alert => encoder::Severity::Alert,
-                    Severity::Critical => encoder::Severity::Critical,
-                    Severity::Error => encoder::Severity::Error,
-                    Severity::Warning => encoder::Severity::Warning,
-                    Severity::Notice => encoder::Severity::Notice,
-                    Severity::Info => encoder::Severity::Info,
-                    Severity::Debug => encoder::Severity::Debug,
+            impl From<Severity> for encoder::Severity {
+                fn from(severity: Severity) -> encoder::Severity {
+                    match severity {
+                        Severity::Emergency => encoder::Severity::Emergency,
+                        Severity::Alert => encoder::Severity::Alert,
+                        Severity::Critical => encoder::Severity::Critical,
+                        Severity::Error => encoder::Severity::Error,
+                        Severity::Warning => encoder::Severity::Warning,
+                        Severity::Notice => encoder::Severity::Notice,
+                        Severity::Info => encoder::Severity::Info,
+                        Severity::Debug => encoder::Severity::Debug,
+                    }
                 }
             }
 
