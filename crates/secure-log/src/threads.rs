@@ -1,6 +1,7 @@
 //! Work on the cores that there are. Where there are no threads, such as in a component, the one that asks does all of it.
 
 use core::num::NonZeroUsize;
+use std::sync::mpsc::channel;
 use std::thread;
 
 /// More threads than that would wait for what one of them has to do alone.
@@ -44,6 +45,40 @@ pub(crate) fn on_threads<T: Sync, R: Send>(
     })
 }
 
+/// Makes something of each item and takes what was made, in order: on two cores the one makes while the other takes. It stops
+/// at the first error of who takes.
+pub(crate) fn make_beside<T: Sync, R: Send, E>(
+    threads: NonZeroUsize,
+    items: &[T],
+    make: impl Fn(&T) -> R + Sync,
+    mut take: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    let (Some((first, rest)), true) = (items.split_first(), threads.get() > 1 && items.len() > 1) else {
+        return items.iter().try_for_each(|item| take(make(item)));
+    };
+    thread::scope(|scope| {
+        let (made, taken) = channel();
+        let make = &make;
+        let making = move || {
+            for item in rest {
+                if made.send(make(item)).is_err() {
+                    // Who takes has stopped.
+                    break;
+                }
+            }
+        };
+        let Ok(making) = thread::Builder::new().spawn_scoped(scope, making) else {
+            // The system gives no further thread.
+            return items.iter().try_for_each(|item| take(make(item)));
+        };
+        // The other thread takes its time to begin.
+        let result = take(make(first)).and_then(|()| taken.iter().try_for_each(take));
+        drop(taken);
+        making.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        result
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +104,52 @@ mod tests {
             whose.chunk_by(|a, b| a == b).count()
         };
         assert_eq!([on(1, 1), on(2, 1), on(3, 1), on(2, 5)], [1, 2, 3, 1]);
+    }
+
+    #[test]
+    fn what_is_made_beside_is_taken_in_order_and_up_to_the_first_error() {
+        let items: Vec<usize> = (0..100).collect();
+        for threads in [1, 2] {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            for (count, most) in [(0, 100), (1, 100), (2, 100), (100, 100), (100, 50), (100, 0)] {
+                let mut taken = Vec::new();
+                let result = make_beside(
+                    threads,
+                    &items[..count],
+                    |item| item * 3,
+                    |made| {
+                        if taken.len() == most {
+                            return Err(made);
+                        }
+                        taken.push(made);
+                        Ok(())
+                    },
+                );
+                assert_eq!(result, if count > most { Err(most * 3) } else { Ok(()) }, "{count} on {threads}");
+                assert_eq!(taken, items[..count.min(most)].iter().map(|item| item * 3).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn it_is_made_by_another_thread() {
+        let by = |threads, items: &[u8]| {
+            let mut makers = Vec::new();
+            let make = |_: &u8| thread::current().id();
+            let taken = make_beside(NonZeroUsize::new(threads).unwrap(), items, make, |maker| {
+                makers.push(maker == thread::current().id());
+                Ok::<_, ()>(())
+            });
+            assert_eq!(taken, Ok(()));
+            makers
+        };
+        assert_eq!([by(1, &[0, 0]), by(2, &[0]), by(2, &[0, 0])], [vec![true, true], vec![true], vec![true, false]]);
+    }
+
+    #[test]
+    #[should_panic(expected = "while making")]
+    fn a_panic_while_making_is_not_lost() {
+        let two = NonZeroUsize::new(2).unwrap();
+        let _ = make_beside(two, &[0, 1], |item| assert_eq!(*item, 0, "while making"), |()| Ok::<_, ()>(()));
     }
 }

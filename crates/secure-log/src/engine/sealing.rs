@@ -16,9 +16,11 @@ use crate::limits::{Invalid, check_stream};
 use crate::providers::KeyError;
 use crate::record::{DataKeyRow, Record};
 use crate::sealed::{
-    self, DataKey, NONCE_BYTES, PseudonymKey, PseudonymOf, Restricted, SealedPayload, Secret, inner_encoding,
+    self, DataKey, MAX_OVERHEAD_BYTES, NONCE_BYTES, Place, PseudonymKey, PseudonymOf, Restricted, SealedPayload,
+    Secret, inner_encoding,
 };
 use crate::store::{Commit, SecureLogStore};
+use crate::threads;
 
 /// What was sealed. It is zeroed when dropped, and printed without what it holds.
 pub struct Opened {
@@ -253,9 +255,8 @@ impl<S: SecureLogStore> SecureLog<S> {
     ) -> Result<Vec<Appended>, LogError> {
         let mut nonces = vec![0; batch.len() * NONCE_BYTES];
         self.providers.random.fill(&mut nonces)?;
-        let mut nonces = nonces.as_chunks::<NONCE_BYTES>().0.iter();
+        let mut nonces = nonces.as_chunks::<NONCE_BYTES>().0;
         let mut appended = Vec::with_capacity(batch.len());
-        let (mut payload, mut encoding) = (Vec::new(), String::new());
         for run in runs(batch) {
             let stream = run[0].stream;
             let sealer = sealers.iter_mut().find(|sealer| *sealer.stream == *stream);
@@ -266,43 +267,86 @@ impl<S: SecureLogStore> SecureLog<S> {
                 let row = DataKeyRow { first: pen.next.tree.size() + 1, created: time.into(), ..row };
                 pen.commit.push(Record::DataKey(&row));
             }
-            let place = place(pen.log, stream);
-            let mut bound = None;
-            for (entry, nonce) in run.iter().zip(&mut nonces) {
-                payload.clear();
-                let bound = match &mut bound {
-                    Some((of, bound)) if *of == entry.encoding => bound,
-                    bound => {
-                        encoding.clear();
-                        encoding.push_str(entry.encoding);
-                        encoding.push_str(SEALED_SUFFIX);
-                        &mut bound.insert((entry.encoding, sealer.key.bound_to(place, entry.encoding))).1
+            let (place, sealer) = (place(pen.log, stream), &*sealer);
+            let pieces: Vec<_> = run
+                .chunk_by(|a, b| a.encoding == b.encoding)
+                .flat_map(|alike| alike.chunks(PIECE))
+                .map(|entries| (entries, nonces.split_off(..entries.len()).expect("there is a nonce for each entry")))
+                .collect();
+            threads::make_beside(
+                threads::available(),
+                &pieces,
+                |(entries, nonces)| sealer.seal(place, entries, nonces),
+                |sealed| {
+                    for say in sealed.says() {
+                        appended.push(pen.entry(tip, &say)?);
                     }
-                };
-                let mut say = Say {
-                    event: entry.event,
-                    severity: entry.severity,
-                    producer: entry.producer,
-                    encoding: &encoding,
-                    payload: &[],
-                    sealed_by: Some(sealer.key.id()),
-                };
-                let stands_for;
-                match &sealer.pseudonyms {
-                    None => sealer.key.seal_bound(bound, nonce, entry.payload, &mut payload),
-                    Some(key) => {
-                        let NewEntry { event, producer, payload: clear, .. } = *entry;
-                        let restricted = Restricted { event, producer, payload: clear };
-                        sealer.key.seal_restricted_bound(bound, nonce, &restricted, &mut payload);
-                        stands_for = [(PseudonymOf::EventType, event), (PseudonymOf::Producer, producer)]
-                            .map(|(of, value)| key.pseudonym(place, of, value));
-                        (say.event, say.producer) = (&stands_for[0], &stands_for[1]);
-                    }
-                }
-                say.payload = &payload;
-                appended.push(pen.entry(tip, &say)?);
-            }
+                    Ok::<_, LogError>(())
+                },
+            )?;
         }
         Ok(appended)
+    }
+}
+
+/// So many entries are sealed at once, while those that were sealed before are written.
+const PIECE: usize = 64;
+
+/// Entries of one stream and encoding, sealed.
+struct Sealed<'a> {
+    entries: &'a [NewEntry<'a>],
+    by: Hash,
+    encoding: String,
+    /// Their payloads, one right after the other, and where each ends.
+    payloads: Vec<u8>,
+    ends: Vec<usize>,
+    /// What stands for the event type and the producer of each; nothing but in a highly-restricted stream.
+    pseudonyms: Vec<[String; 2]>,
+}
+
+impl Sealer {
+    fn seal<'a>(&self, place: Place<'_>, entries: &'a [NewEntry<'a>], nonces: &[[u8; NONCE_BYTES]]) -> Sealed<'a> {
+        let encoding = entries[0].encoding;
+        let bound = self.key.bound_to(place, encoding);
+        let clear: usize = entries.iter().map(|entry| entry.payload.len()).sum();
+        let mut payloads = Vec::with_capacity(clear + entries.len() * MAX_OVERHEAD_BYTES);
+        let (mut ends, mut pseudonyms) = (Vec::with_capacity(entries.len()), Vec::new());
+        for (&NewEntry { event, producer, payload, .. }, nonce) in entries.iter().zip(nonces) {
+            match &self.pseudonyms {
+                None => self.key.seal_bound(&bound, nonce, payload, &mut payloads),
+                Some(key) => {
+                    let restricted = Restricted { event, producer, payload };
+                    self.key.seal_restricted_bound(&bound, nonce, &restricted, &mut payloads);
+                    pseudonyms.push(
+                        [(PseudonymOf::EventType, event), (PseudonymOf::Producer, producer)]
+                            .map(|(of, value)| key.pseudonym(place, of, value)),
+                    );
+                }
+            }
+            ends.push(payloads.len());
+        }
+        let encoding = [encoding, SEALED_SUFFIX].concat();
+        Sealed { entries, by: self.key.id(), encoding, payloads, ends, pseudonyms }
+    }
+}
+
+impl Sealed<'_> {
+    /// What each entry says.
+    fn says(&self) -> impl Iterator<Item = Say<'_>> {
+        let starts = core::iter::once(0).chain(self.ends.iter().copied());
+        let payloads = starts.zip(&self.ends).map(|(start, end)| &self.payloads[start..*end]);
+        self.entries.iter().zip(payloads).enumerate().map(|(at, (entry, payload))| {
+            let stands_for = self.pseudonyms.get(at);
+            let (event, producer) =
+                stands_for.map_or((entry.event, entry.producer), |[event, producer]| (event, producer));
+            Say {
+                event,
+                severity: entry.severity,
+                producer,
+                encoding: &self.encoding,
+                payload,
+                sealed_by: Some(self.by),
+            }
+        })
     }
 }

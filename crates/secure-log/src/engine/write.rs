@@ -13,6 +13,7 @@ use crate::limits::{
 };
 use crate::providers::KeyError;
 use crate::record::{DataKeyRow, HeadRow, Record, StreamRow};
+use crate::sealed::MAX_OVERHEAD_BYTES;
 use crate::store::{Commit, SecureLogStore};
 
 /// What a producer says of an event.
@@ -287,7 +288,8 @@ impl<S: SecureLogStore> SecureLog<S> {
         /// About what the other fields of an entry take.
         const BESIDE_PAYLOAD: usize = 256;
         let entries = batch.entries;
-        commit.reserve(entries.len(), batch.bytes() + entries.len() * BESIDE_PAYLOAD);
+        let sealing = if batch.sealed { MAX_OVERHEAD_BYTES } else { 0 };
+        commit.reserve(entries.len(), batch.bytes() + entries.len() * (BESIDE_PAYLOAD + sealing));
         if batch.sealed {
             return self.push_sealed(commit, time, entries, sealers);
         }

@@ -29,6 +29,35 @@ fn what_was_sealed_opens_and_stands_nowhere_in_clear() {
 }
 
 #[test]
+fn a_batch_that_is_sealed_beside_being_written_stands_in_its_order() {
+    let (world, mut log) = protected("a");
+    log.create_stream("vault", &of_tier(Tier::HighlyRestricted)).unwrap();
+    let payloads: Vec<[u8; 4]> = (0..600u32).map(u32::to_le_bytes).collect();
+    let batch: Vec<NewEntry<'_>> = payloads
+        .iter()
+        .enumerate()
+        .map(|(at, payload)| NewEntry {
+            encoding: ["text", "x"][at / 150 % 2],
+            producer: ["alice", "bob"][at % 2],
+            ..entry(["a", "vault"][at / 200 % 2], payload)
+        })
+        .collect();
+    let (appended, _) = log.append_sealed_batch(&batch).unwrap();
+    let mut nonces = HashSet::new();
+    for (appended, new) in appended.iter().zip(&batch) {
+        let opened = log.open_payload(appended.seqno).unwrap();
+        assert_eq!(
+            (&*opened.encoding, &**opened.producer, &opened.payload[..]),
+            (new.encoding, new.producer, new.payload)
+        );
+        let stored = log.read(appended.seqno).unwrap();
+        assert_eq!(stored.stream, new.stream);
+        assert!(nonces.insert(*SealedPayload::decode(&stored.payload).unwrap().nonce), "a nonce serves once");
+    }
+    assert_all_open(&world, 600);
+}
+
+#[test]
 fn who_needs_secrecy_says_so_and_a_stream_seals_all_or_nothing() {
     let (world, mut log) = protected("a");
     append(&mut log, "public", b"1");
