@@ -1,6 +1,7 @@
 //! Work on the cores that there are. Where there are no threads, such as in a component, the one that asks does all of it.
 
 use core::num::NonZeroUsize;
+use std::sync::LazyLock;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -9,8 +10,12 @@ pub(crate) const MAX_THREADS: usize = 4;
 
 /// As many threads as have work: one for each core, up to [`MAX_THREADS`].
 pub(crate) fn available() -> NonZeroUsize {
-    let most = NonZeroUsize::new(MAX_THREADS).expect("there is one at least");
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(most)
+    // To find out takes the system as long as many entries.
+    static AVAILABLE: LazyLock<NonZeroUsize> = LazyLock::new(|| {
+        let most = NonZeroUsize::new(MAX_THREADS).expect("there is one at least");
+        thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(most)
+    });
+    *AVAILABLE
 }
 
 /// Does `work` on even parts of `items`, each on a thread of its own unless it has fewer than `least` items, and answers what
@@ -45,22 +50,26 @@ pub(crate) fn on_threads<T: Sync, R: Send>(
     })
 }
 
-/// Makes something of each item and takes what was made, in order: on two cores the one makes while the other takes. It stops
-/// at the first error of who takes.
-pub(crate) fn make_beside<T: Sync, R: Send, E>(
+/// Makes something of each item and takes what was made, in order, up to the first error of who takes. Where there are two
+/// cores and `least` items, another thread makes the later ones meanwhile.
+pub(crate) fn make_and_take<T: Sync, R: Send, E>(
     threads: NonZeroUsize,
+    least: usize,
     items: &[T],
     make: impl Fn(&T) -> R + Sync,
-    mut take: impl FnMut(R) -> Result<(), E>,
+    take: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (Some((first, rest)), true) = (items.split_first(), threads.get() > 1 && items.len() > 1) else {
-        return items.iter().try_for_each(|item| take(make(item)));
-    };
+    if threads.get() == 1 || items.len() < least {
+        return items.iter().map(make).try_for_each(take);
+    }
+    // The other thread takes its time to begin, and so has made some when they are asked for: to wait for each takes longer than to
+    // make it.
+    let (own, others) = items.split_at(items.len() / 4);
+    let (made, taken) = channel();
     thread::scope(|scope| {
-        let (made, taken) = channel();
         let make = &make;
         let making = move || {
-            for item in rest {
+            for item in others {
                 if made.send(make(item)).is_err() {
                     // Who takes has stopped.
                     break;
@@ -69,10 +78,9 @@ pub(crate) fn make_beside<T: Sync, R: Send, E>(
         };
         let Ok(making) = thread::Builder::new().spawn_scoped(scope, making) else {
             // The system gives no further thread.
-            return items.iter().try_for_each(|item| take(make(item)));
+            return items.iter().map(make).try_for_each(take);
         };
-        // The other thread takes its time to begin.
-        let result = take(make(first)).and_then(|()| taken.iter().try_for_each(take));
+        let result = own.iter().map(make).chain(&taken).try_for_each(take);
         drop(taken);
         making.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         result
@@ -107,24 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_beside_is_taken_in_order_and_up_to_the_first_error() {
+    fn what_is_made_is_taken_in_order_and_up_to_the_first_error() {
         let items: Vec<usize> = (0..100).collect();
         for threads in [1, 2] {
             let threads = NonZeroUsize::new(threads).unwrap();
-            for (count, most) in [(0, 100), (1, 100), (2, 100), (100, 100), (100, 50), (100, 0)] {
+            for (count, most) in [(0, 100), (1, 100), (2, 100), (100, 100), (100, 50), (100, 20), (100, 0)] {
                 let mut taken = Vec::new();
-                let result = make_beside(
-                    threads,
-                    &items[..count],
-                    |item| item * 3,
-                    |made| {
-                        if taken.len() == most {
-                            return Err(made);
-                        }
-                        taken.push(made);
-                        Ok(())
-                    },
-                );
+                let take = |made| {
+                    if taken.len() == most {
+                        return Err(made);
+                    }
+                    taken.push(made);
+                    Ok(())
+                };
+                let result = make_and_take(threads, 2, &items[..count], |item| item * 3, take);
                 assert_eq!(result, if count > most { Err(most * 3) } else { Ok(()) }, "{count} on {threads}");
                 assert_eq!(taken, items[..count.min(most)].iter().map(|item| item * 3).collect::<Vec<_>>());
             }
@@ -132,24 +136,25 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_by_another_thread() {
-        let by = |threads, items: &[u8]| {
-            let mut makers = Vec::new();
+    fn the_later_ones_are_made_by_another_thread() {
+        let others = |threads, items: &[u8]| {
+            let mut others = Vec::new();
             let make = |_: &u8| thread::current().id();
-            let taken = make_beside(NonZeroUsize::new(threads).unwrap(), items, make, |maker| {
-                makers.push(maker == thread::current().id());
+            let taken = make_and_take(NonZeroUsize::new(threads).unwrap(), 3, items, make, |maker| {
+                others.push(maker != thread::current().id());
                 Ok::<_, ()>(())
             });
             assert_eq!(taken, Ok(()));
-            makers
+            others
         };
-        assert_eq!([by(1, &[0, 0]), by(2, &[0]), by(2, &[0, 0])], [vec![true, true], vec![true], vec![true, false]]);
+        assert_eq!([others(1, &[0; 4]), others(2, &[0; 2])], [vec![false; 4], vec![false; 2]]);
+        assert_eq!(others(2, &[0; 4]), [false, true, true, true]);
     }
 
     #[test]
     #[should_panic(expected = "while making")]
     fn a_panic_while_making_is_not_lost() {
         let two = NonZeroUsize::new(2).unwrap();
-        let _ = make_beside(two, &[0, 1], |item| assert_eq!(*item, 0, "while making"), |()| Ok::<_, ()>(()));
+        let _ = make_and_take(two, 2, &[0, 0, 1], |item| assert_eq!(*item, 0, "while making"), |()| Ok::<_, ()>(()));
     }
 }

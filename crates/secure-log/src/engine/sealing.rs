@@ -273,8 +273,9 @@ impl<S: SecureLogStore> SecureLog<S> {
                 .flat_map(|alike| alike.chunks(PIECE))
                 .map(|entries| (entries, nonces.split_off(..entries.len()).expect("there is a nonce for each entry")))
                 .collect();
-            threads::make_beside(
+            threads::make_and_take(
                 threads::available(),
+                WORTH_A_THREAD,
                 &pieces,
                 |(entries, nonces)| sealer.seal(place, entries, nonces),
                 |sealed| {
@@ -289,8 +290,11 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 }
 
-/// So many entries are sealed at once, while those that were sealed before are written.
+/// So many entries are sealed before they are written.
 const PIECE: usize = 64;
+
+/// A thread that seals some of so many pieces has begun before the others are done.
+const WORTH_A_THREAD: usize = 6;
 
 /// Entries of one stream and encoding, sealed.
 struct Sealed<'a> {
