@@ -36,11 +36,13 @@ impl<S: SecureLogStore> SecureLog<S> {
         let report = self.verify_log_with(threads, opening, &mut tally)?;
         let tally = tally.expect("a verification gives back what it counts with");
         let review = tally.finish(report);
-        match stream {
-            Some(name) if review.totals.streams == 0 && review.is_trustworthy() => {
-                Err(LogError::StreamNotFound(name.into()))
-            }
-            _ => Ok(review),
+        if let Some(name) = stream
+            && review.totals.streams == 0
+            && review.is_trustworthy()
+        {
+            // It may come after what was read, where there is more than a verification keeps track of.
+            self.existing_tip(name)?;
         }
+        Ok(review)
     }
 }

@@ -121,7 +121,8 @@ pub struct Totals {
     pub entries: u64,
     /// Those of them that the engine wrote for itself.
     pub control: u64,
-    /// Entries that are gone, of which nothing but stream, seqno and hash is known. They stand in no other figure.
+    /// Entries that are gone, of which nothing but stream, seqno and hash is known. Beside here they count in segments, and between
+    /// the neighbours of a gap.
     pub pruned: u64,
     /// Entries, gone or not, behind the last head: of a commit that was never finished, or in which a check failed. They are counted
     /// as the others are, and covered by nothing.
