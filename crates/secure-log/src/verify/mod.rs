@@ -28,8 +28,6 @@ mod writing;
 
 pub use content::MAX_DATA_KEYS;
 pub(crate) use finding::Quoted;
-#[cfg(test)]
-pub(crate) use finding::is_printable;
 pub use finding::{Finding, FindingCode, Place};
 pub(crate) use held::HeldRecords;
 pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl, verify_jsonl_on};
