@@ -135,7 +135,8 @@ fn run() -> Result<(), Failure> {
     }
     // Long logs are made once, and exported once.
     let Counts { open, verified, tree, .. } = asked.counts;
-    for (case, entries) in [("grow-sqlite", verified), ("streams-sqlite", open), ("tree", tree), ("review", verified), ("export", open)]
+    for (case, entries) in
+        [("grow-sqlite", verified), ("streams-sqlite", open), ("tree", tree), ("review", verified), ("export", open)]
     {
         if asked.is_to_run(case) {
             eprintln!("{case}, {entries}");

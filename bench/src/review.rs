@@ -41,8 +41,9 @@ impl Native {
     }
 
     fn review_mixed(&self, entries: u64) -> Result<Vec<Sample>, Failure> {
-        let names: Vec<[String; 3]> =
-            (0..NAMES).map(|n| [format!("stream-{n}"), format!("service-{n}"), format!("event.{n}.happened")]).collect();
+        let names: Vec<[String; 3]> = (0..NAMES)
+            .map(|n| [format!("stream-{n}"), format!("service-{n}"), format!("event.{n}.happened")])
+            .collect();
         let entry = |n: usize| {
             // Steps that have no divisor in common with the number of names, so that neighbours differ in all of them.
             let [stream, ..] = &names[n * 7 % NAMES];

@@ -65,7 +65,8 @@ fn of_stream(session: &mut Session) -> Result<Done> {
     equal("alerts", severity(&review, Severity::Alert), 2)?;
     let actors: Vec<_> = review.actors.iter().map(|actor| (actor.id.as_str(), actor.entries)).collect();
     equal("actors", actors, vec![("alice", 2), ("bob", 1)])?;
-    let open: Vec<_> = review.actions.listed.iter().map(|open| (open.actor_id.as_str(), open.action.as_str())).collect();
+    let open: Vec<_> =
+        review.actions.listed.iter().map(|open| (open.actor_id.as_str(), open.action.as_str())).collect();
     equal("actions without an end", open, vec![("bob", "file-delete")])?;
     equal("gaps in streams", review.gaps_in_streams.is_some(), false)?;
     hides_nothing(&review)?;
@@ -140,7 +141,9 @@ fn hides_nothing(review: &Review) -> Result<()> {
     let json: Value = serde_json::from_str(&review.json)?;
     equal("entries in the JSON", json["totals"]["entries"].as_u64(), Some(review.totals.entries))?;
     equal("producers in the JSON", json["producers"]["listed"].as_array().map(Vec::len), Some(review.producers.len()))?;
-    let shows = |c: char| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+    let shows = |c: char| {
+        !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+    };
     ensure!(review.json.chars().all(shows), "the JSON hides nothing");
     ensure!(review.text.lines().all(|line| line.chars().all(shows)), "the text hides nothing");
     Ok(())

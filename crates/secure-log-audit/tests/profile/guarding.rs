@@ -8,8 +8,8 @@ use secure_log::entry::Severity;
 use secure_log::error::LogError;
 use secure_log::store::SecureLogStore;
 use secure_log_audit::{
-    AUDIT_V1, Action, ActionKind, Actor, AuditError, AuditLog, AuditProblem, AuditVerdict, Authorization, Concealed, Event,
-    EventError, EventId, Filter, Outcome, OutcomeKind, Principal, Refused, Review, RunError,
+    AUDIT_V1, Action, ActionKind, Actor, AuditError, AuditLog, AuditProblem, AuditVerdict, Authorization, Concealed,
+    Event, EventError, EventId, Filter, Outcome, OutcomeKind, Principal, Refused, Review, RunError,
 };
 use secure_log_testkit::{Effect, Fault, FaultStore, SharedStore};
 
