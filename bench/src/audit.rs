@@ -99,7 +99,7 @@ fn all_signed(entries: u64, signatures: u64) -> Result<u64, Failure> {
 }
 
 /// A batch of calls of tools, as an agent runtime records them.
-fn events() -> Result<Vec<Event>, Failure> {
+pub fn events() -> Result<Vec<Event>, Failure> {
     let mut random = SystemRandom;
     let event = |number: usize| -> Result<Event, Failure> {
         let action = Action::McpToolCall {

@@ -88,7 +88,7 @@ enum Bound {
 use Bound::{ASecond, Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany, TimesAsMuchMore};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 46] = [
+const GOALS: [Goal; 52] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("append-sealed", "memory", Native), is: TimesAsLong(1.6, ("append-batch", "memory", Native)) },
@@ -98,6 +98,12 @@ const GOALS: [Goal; 46] = [
     Goal { of: ("verify-jsonl", "two-cores", Native), is: TimesAsMany(1.7, ("verify-jsonl", "file", Native)) },
     Goal { of: ("verify-jsonl", "file", Composed), is: TimesAsMany(0.35, ("verify-jsonl", "file", Native)) },
     Goal { of: ("verify-jsonl", "node", Composed), is: TimesAsLong(1.5, ("verify-jsonl", "file", Composed)) },
+    Goal { of: ("review", "memory", Native), is: TimesAsLong(1.3, ("verify-long", "memory", Native)) },
+    Goal { of: ("review", "memory-two-cores", Native), is: TimesAsLong(1.3, ("verify-long", "memory-two-cores", Native)) },
+    Goal { of: ("review", "file", Native), is: TimesAsLong(1.3, ("verify-long", "file", Native)) },
+    Goal { of: ("review", "file-two-cores", Native), is: TimesAsLong(1.3, ("verify-long", "file-two-cores", Native)) },
+    Goal { of: ("review", "mixed", Native), is: TimesAsLong(1.3, ("verify-long", "mixed", Native)) },
+    Goal { of: ("review", "events", Native), is: TimesAsLong(1.3, ("verify-long", "events", Native)) },
     Goal { of: ("append-events", "memory", Native), is: TimesAsMany(0.6, ("append-alike", "memory", Native)) },
     Goal { of: ("append-events", "file", Native), is: TimesAsMany(0.6, ("append-alike", "file", Native)) },
     Goal { of: ("append-signed-entries", "memory", Native), is: TimesAsLong(1.1, ("sign-entries", "", Native)) },

@@ -28,7 +28,7 @@ mod bindings {
 
 /// The interfaces of the contract, by the names that they have in `wit/log.wit`.
 pub use bindings::exports::secure_log::log::{
-    checkpoint, encoder, evidence, export, import, log, sealing, tail, tree, types, writer,
+    checkpoint, encoder, evidence, export, import, log, review, sealing, tail, tree, types, writer,
 };
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
@@ -397,6 +397,9 @@ functions! {
         create_stream = call_create_stream(stream: &str, tier: types::Tier, description: Option<&str>) -> Answer<()>;
         list_streams = call_list_streams() -> Answer<Vec<log::StreamInfo>>;
         deprecate_stream = call_deprecate_stream(stream: &str) -> Answer<()>;
+    }
+    secure_log_log_review {
+        summarise = call_summarise(options: &review::ReviewOptions) -> Answer<review::Review>;
     }
     secure_log_log_checkpoint {
         sign_segment = call_sign_segment(identity: &str, segment: u64) -> Answer<(Vec<u8>, Vec<u8>)>;

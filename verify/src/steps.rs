@@ -21,6 +21,7 @@ mod exporting;
 mod keystore;
 mod limits;
 mod opening;
+mod review;
 mod rotation;
 mod sealing;
 mod segments;
@@ -48,6 +49,7 @@ pub const GROUPS: &[Group] = &[
     tree::GROUP,
     evidence::GROUP,
     exporting::GROUP,
+    review::GROUP,
     rotation::GROUP,
     keystore::GROUP,
     sealing::GROUP,

@@ -102,7 +102,7 @@ pub(crate) fn severity(severity: encoder::Severity) -> Severity {
     }
 }
 
-fn severity_out(severity: Severity) -> encoder::Severity {
+pub(crate) fn severity_out(severity: Severity) -> encoder::Severity {
     match severity {
         Severity::Emergency => encoder::Severity::Emergency,
         Severity::Alert => encoder::Severity::Alert,

@@ -41,6 +41,8 @@ mod keystore;
 mod layer;
 mod naive;
 mod record;
+#[cfg(debug_assertions)]
+pub mod reviewing;
 pub mod sealing;
 mod surroundings;
 

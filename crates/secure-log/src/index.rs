@@ -24,7 +24,7 @@ use crate::hash::Hash;
 
 mod scan;
 
-use scan::{Actor, Principal, spelled_actor};
+pub(crate) use scan::{Actor, Principal, Told, spelled_actor};
 
 /// A key of the index: the first 16 bytes of a hash of what it stands for, so that stores need no collation and no name
 /// stands where only a pseudonym should.
@@ -113,7 +113,7 @@ pub fn rows(bytes: &[u8]) -> impl Iterator<Item = IndexRow> + use<> {
 }
 
 /// Whether it names a version of the audit profile's events.
-fn is_audit(encoding: &str) -> bool {
+pub(crate) fn is_audit(encoding: &str) -> bool {
     let version = encoding.strip_prefix("secure-log.audit.v").and_then(|rest| rest.strip_suffix("+json"));
     version.is_some_and(|version| !version.is_empty() && version.bytes().all(|digit| digit.is_ascii_digit()))
 }

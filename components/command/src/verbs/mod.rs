@@ -27,6 +27,7 @@ mod read;
 mod recover;
 mod reindex;
 mod reseal;
+mod review;
 mod rotate_key;
 mod sign;
 mod status;
@@ -82,6 +83,7 @@ pub(crate) const VERBS: &[Verb] = &[
     export::VERB,
     import::VERB,
     verify::VERB,
+    review::VERB,
     verify_entry::VERB,
     verify_receipt::VERB,
     verify_evidence::VERB,

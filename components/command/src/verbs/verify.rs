@@ -100,7 +100,7 @@ fn verify_stream(stream: &str, from: u64, to: u64) -> Result<(Exit, Shown), Fail
     Ok((Exit::Success, Shown::Fields(verdict)))
 }
 
-fn verdict_of(failure: Failure) -> Result<Value, Failure> {
+pub(super) fn verdict_of(failure: Failure) -> Result<Value, Failure> {
     let verdict = match failure.exit {
         Exit::Invalid => "invalid",
         Exit::Incomplete => "incomplete",

@@ -8,8 +8,8 @@ use secure_log::entry::Severity;
 use secure_log::error::LogError;
 use secure_log::store::SecureLogStore;
 use secure_log_audit::{
-    AUDIT_V1, Action, ActionKind, AuditError, AuditLog, AuditProblem, AuditVerdict, Authorization, Concealed, Event,
-    EventError, EventId, Filter, Outcome, OutcomeKind, Principal, Refused, RunError,
+    AUDIT_V1, Action, ActionKind, Actor, AuditError, AuditLog, AuditProblem, AuditVerdict, Authorization, Concealed,
+    Event, EventError, EventId, Filter, Outcome, OutcomeKind, Principal, Refused, Review, RunError,
 };
 use secure_log_testkit::{Effect, Fault, FaultStore, SharedStore};
 
@@ -88,10 +88,13 @@ fn a_permit_that_is_dropped_and_a_panic_leave_an_action_without_an_end() {
     assert_eq!((first.seqno, first.session(), first.action), (dropped_at, Some("s"), ActionKind::FileRead));
     assert_eq!(first.actor.who, Principal::agent("agent-7"));
     assert_eq!(audit.verify_session("s").unwrap().review.unfinished.len(), 2);
+    the_log_lists_the_same(&audit, &review);
     // An operator finds out what became of it.
     let told = Event { completes: Some(dropped_id), ..reading(&audit, "/b") }.ended(Outcome::failure("it crashed"));
     audit.session("s").unwrap().record(&told).unwrap();
-    assert_eq!(audit.review().unwrap().unfinished.len(), 1);
+    let review = audit.review().unwrap();
+    assert_eq!(review.unfinished.len(), 1);
+    the_log_lists_the_same(&audit, &review);
 }
 
 #[test]
@@ -180,8 +183,29 @@ fn check(place: &Place, audit: &AuditLog<Store>, ran: &[EventId]) {
     assert!(ran.iter().all(|id| begun.contains(id)), "an action ran without its entry");
     assert!(ended.iter().all(|id| ran.contains(id)), "an action that did not run has an end");
     let open: Vec<EventId> = begun.into_iter().filter(|id| !ended.contains(id)).collect();
-    let listed: Vec<EventId> = audit.review().unwrap().unfinished.iter().map(|unfinished| unfinished.id).collect();
+    let review = audit.review().unwrap();
+    let listed: Vec<EventId> = review.unfinished.iter().map(|unfinished| unfinished.id).collect();
     assert_eq!(listed, open);
+    the_log_lists_the_same(audit, &review);
+}
+
+/// The log's own review, which reads no more of an event than it needs, lists what the profile's lists.
+fn the_log_lists_the_same(audit: &AuditLog<Store>, review: &Review) {
+    let of_log = audit.log().lock().review(None).unwrap();
+    let expected: Vec<_> = review
+        .unfinished
+        .iter()
+        .map(|open| {
+            let Actor { who, .. } = &open.actor;
+            let actor = (who.kind.as_str().to_owned(), who.id.clone());
+            (open.seqno, open.stream.clone(), open.id.0, actor, open.action.as_str().to_owned())
+        })
+        .collect();
+    let found = of_log.actions.listed.iter();
+    let found: Vec<_> = found
+        .map(|open| (open.begun.seqno, open.stream.clone(), open.id, open.actor.clone(), open.action.clone()))
+        .collect();
+    assert_eq!(found, expected);
 }
 
 #[test]

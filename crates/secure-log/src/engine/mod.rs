@@ -39,6 +39,7 @@ mod open;
 mod options;
 mod proof;
 mod read;
+mod reviewing;
 mod rotation;
 mod sealing;
 mod segment;

@@ -12,6 +12,7 @@ use crate::error::LogError;
 use crate::hash::{Hash, Suite};
 use crate::providers::KeyError;
 use crate::record::{Record, StreamRow};
+use crate::review::Tally;
 use crate::store::{SecureLogStore, StoreError};
 use crate::threads;
 use crate::tree::{CompactTree, leaf_hash};
@@ -19,6 +20,16 @@ use crate::verify::{Finding, FindingCode, HeldRecords, Place, Report, Signer, Tr
 
 /// Entries that one page holds at most.
 pub const MAX_PAGE: u32 = 1000;
+
+/// Why no further record is verified.
+pub(super) enum End {
+    /// Something is wrong.
+    Finding(Finding),
+    /// There is more than is kept track of.
+    Limit(String),
+    /// There is none.
+    Reached,
+}
 
 /// A stream, and its number: the cursor of pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,49 +237,69 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Verifies the whole log in bounded memory: every entry re-hashed, every segment and head recomputed, every signature
     /// checked by the keystore's keys and the policy's, and the index compared with what the entries say.
     pub fn verify_log(&mut self) -> Result<Report, LogError> {
-        self.verify_log_with(threads::available(), false)
+        self.verify_log_with(threads::available(), false, &mut None)
     }
 
     /// The same on so many threads at the most, where [`SecureLog::verify_log`] takes as many as there are cores. The report
     /// does not depend on it.
     pub fn verify_log_on(&mut self, threads: NonZeroUsize) -> Result<Report, LogError> {
-        self.verify_log_with(threads, false)
+        self.verify_log_with(threads, false, &mut None)
     }
 
     /// The same, and opens every sealed payload with the keystore's keys. A wrapping key that the keystore does not have leaves
     /// the verification incomplete.
     pub fn verify_log_opening(&mut self) -> Result<Report, LogError> {
-        self.verify_log_with(threads::available(), true)
+        self.verify_log_with(threads::available(), true, &mut None)
     }
 
-    fn verify_log_with(&mut self, threads: NonZeroUsize, opening: bool) -> Result<Report, LogError> {
+    /// `tally` counts what passes, if there is one, and is given back with what it has counted.
+    pub(super) fn verify_log_with(
+        &mut self,
+        threads: NonZeroUsize,
+        opening: bool,
+        tally: &mut Option<Tally>,
+    ) -> Result<Report, LogError> {
         self.catch_up()?;
         let mut trust = self.verifying_trust()?;
         if opening {
             trust.open_payloads();
         }
         let mut index = IndexSums::new(&mut *self.providers.random)?;
-        let report = self.verify_stored_by(threads, trust, opening, |record| index.record(record))?;
+        let mut verifier = Verifier::new(trust);
+        if let Some(tally) = tally.take() {
+            verifier.count_with(tally);
+        }
+        let end = self.verify_stored_by(threads, &mut verifier, opening, |record| index.record(record))?;
+        *tally = verifier.take_tally();
+        let report = self.report(verifier, end);
         let report = self.not_behind(report);
         self.with_index(report, &index)
     }
 
     /// Verifies the records that the store holds, whatever this log knows of them.
     pub(super) fn verify_stored(&mut self) -> Result<Report, LogError> {
-        let trust = self.verifying_trust()?;
-        self.verify_stored_by(threads::available(), trust, false, |_| ())
+        let mut verifier = Verifier::new(self.verifying_trust()?);
+        let end = self.verify_stored_by(threads::available(), &mut verifier, false, |_| ())?;
+        Ok(self.report(verifier, end))
+    }
+
+    fn report(&self, verifier: Verifier, end: End) -> Report {
+        match end {
+            End::Finding(finding) => verifier.invalid(finding),
+            End::Limit(why) => verifier.stop(&why),
+            End::Reached => verifier.finish(self.torn_bytes),
+        }
     }
 
     /// Shows `seen` every record that is verified.
     fn verify_stored_by(
         &mut self,
         threads: NonZeroUsize,
-        trust: Trust,
+        verifier: &mut Verifier,
         opening: bool,
         mut seen: impl FnMut(&Record<'_>),
-    ) -> Result<Report, LogError> {
+    ) -> Result<End, LogError> {
         const CHUNK_BYTES: usize = 1 << 20;
-        let mut verifier = Verifier::new(trust);
         let mut held = HeldRecords::new(threads);
         let (mut asked, mut keks) = (HashSet::new(), HashSet::new());
         let mut cursor = Some(0);
@@ -284,7 +315,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                 {
                     asked.insert(row.identity.clone());
                     match own_signer(keystore, &row.identity) {
-                        Ok(Some(signer)) => held.trust_signer(&mut verifier, signer),
+                        Ok(Some(signer)) => held.trust_signer(verifier, signer),
                         Ok(None) => {}
                         Err(error) => {
                             found = Err(error);
@@ -297,7 +328,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                     && keks.insert(row.kek.clone())
                 {
                     match keystore.wrapping_key(&row.kek) {
-                        Ok(kek) => held.trust_wrapping_key(&mut verifier, &row.kek, kek),
+                        Ok(kek) => held.trust_wrapping_key(verifier, &row.kek, kek),
                         // The report says which key it would have needed.
                         Err(KeyError::NotFound(_) | KeyError::UnsupportedAlgorithm(_)) => {}
                         Err(error) => {
@@ -307,15 +338,15 @@ impl<S: SecureLogStore> SecureLog<S> {
                     }
                 }
                 seen(&record);
-                found = Ok(held.record(&mut verifier, record).err());
+                found = Ok(held.record(verifier, record).err());
             });
             // What was handed out before anything failed is judged before that.
             let (found, failed) = match found {
                 Ok(found) => (found, None),
                 Err(error) => (None, Some(error)),
             };
-            if let Some(finding) = found.or_else(|| held.judge(&mut verifier).err()) {
-                return Ok(verifier.invalid(finding));
+            if let Some(finding) = found.or_else(|| held.judge(verifier).err()) {
+                return Ok(End::Finding(finding));
             }
             if let Some(error) = failed {
                 return Err(error);
@@ -326,15 +357,15 @@ impl<S: SecureLogStore> SecureLog<S> {
                     // What cannot be read as a record is a finding, and no failure of the check.
                     let finding =
                         Finding::new(FindingCode::Malformed, Place::Line(held.line()), format!("{at}: {detail}"));
-                    return Ok(verifier.invalid(finding));
+                    return Ok(End::Finding(finding));
                 }
                 Err(error) => return Err(error.into()),
             }
             if let Some(why) = verifier.exhausted() {
-                return Ok(verifier.stop(&why));
+                return Ok(End::Limit(why));
             }
         }
-        Ok(verifier.finish(self.torn_bytes))
+        Ok(End::Reached)
     }
 
     /// What was signed or accepted here must be in what was verified.

@@ -5,22 +5,24 @@
 
 use std::borrow::Cow;
 
+use crate::hash::decode_hex;
+
 /// Who acted, and on whose behalf.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Actor<'p> {
-    pub(super) who: Principal<'p>,
-    pub(super) on_behalf_of: Option<Principal<'p>>,
+pub(crate) struct Actor<'p> {
+    pub(crate) who: Principal<'p>,
+    pub(crate) on_behalf_of: Option<Principal<'p>>,
 }
 
 /// Somebody or something that acts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Principal<'p> {
-    pub(super) kind: Cow<'p, str>,
-    pub(super) id: Cow<'p, str>,
+pub(crate) struct Principal<'p> {
+    pub(crate) kind: Cow<'p, str>,
+    pub(crate) id: Cow<'p, str>,
 }
 
 /// What an event with this payload has as its actor, as it is spelled.
-pub(super) fn spelled_actor(payload: &[u8]) -> Option<&[u8]> {
+pub(crate) fn spelled_actor(payload: &[u8]) -> Option<&[u8]> {
     let mut at = Scanner { rest: payload };
     at.take(b"{")?;
     while !at.skips(b"\"actor\":") {
@@ -29,14 +31,89 @@ pub(super) fn spelled_actor(payload: &[u8]) -> Option<&[u8]> {
         at.skip_value()?;
         at.take(b",")?;
     }
-    let from = at.rest;
-    at.skip_value()?;
-    Some(&from[..from.len() - at.rest.len()])
+    at.spelled_value()
+}
+
+/// What an event says of an action that is two entries, beside who acts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told<'p> {
+    /// The actor, as it is spelled.
+    pub(crate) actor: Option<&'p [u8]>,
+    /// The action, as it is spelled.
+    action: Option<&'p [u8]>,
+    /// The event's own id.
+    id: Option<&'p [u8]>,
+    /// The id of the event that it says the end of.
+    completes: Option<&'p [u8]>,
+    begun: bool,
+}
+
+impl<'p> Told<'p> {
+    /// What an event with this payload says, up to where it is no event any more.
+    pub(crate) fn by(payload: &'p [u8]) -> Told<'p> {
+        let (mut told, mut at) = (Told::default(), Scanner { rest: payload });
+        let _ = told.read(&mut at);
+        told
+    }
+
+    fn read(&mut self, at: &mut Scanner<'p>) -> Option<()> {
+        at.take(b"{")?;
+        loop {
+            let name = at.skip_string()?;
+            at.take(b":")?;
+            let value = at.spelled_value()?;
+            match name {
+                b"actor" => drop(self.actor.get_or_insert(value)),
+                b"action" => self.action = Some(value),
+                b"completes" => self.completes = Some(value),
+                b"id" => self.id = Some(value),
+                b"outcome" => self.begun = value == br#"{"result":"begun"}"#,
+                _ => {}
+            }
+            at.take(b",")?;
+        }
+    }
+
+    /// The id under which this says that something is about to begin.
+    pub(crate) fn begins(&self) -> Option<[u8; 16]> {
+        self.id.filter(|_| self.begun).and_then(id)
+    }
+
+    /// The id of what this says the end of.
+    pub(crate) fn ends(&self) -> Option<[u8; 16]> {
+        self.completes.and_then(id)
+    }
+
+    /// Which kind of action it is.
+    pub(crate) fn kind(&self) -> Option<Cow<'p, str>> {
+        let mut at = Scanner { rest: self.action? };
+        at.take(b"{")?;
+        while !at.skips(b"\"kind\":") {
+            at.skip_string()?;
+            at.take(b":")?;
+            at.skip_value()?;
+            at.take(b",")?;
+        }
+        at.string()
+    }
+}
+
+/// The UUID that is spelled so, in quotes.
+fn id(spelled: &[u8]) -> Option<[u8; 16]> {
+    let [b'"', text @ .., b'"'] = spelled else { return None };
+    let hyphens = [8, 13, 18, 23];
+    if text.len() != 36 || hyphens.iter().any(|&at| text[at] != b'-') {
+        return None;
+    }
+    let mut digits = [0; 32];
+    let written = (0..36).filter(|at| !hyphens.contains(at)).map(|at| text[at]);
+    digits.iter_mut().zip(written).for_each(|(digit, byte)| *digit = byte);
+    decode_hex(&digits)
 }
 
 impl<'p> Actor<'p> {
     /// The actor that is spelled so.
-    pub(super) fn read(spelled: &'p [u8]) -> Option<Actor<'p>> {
+    pub(crate) fn read(spelled: &'p [u8]) -> Option<Actor<'p>> {
         let mut at = Scanner { rest: spelled };
         at.take(b"{")?;
         let who = at.principal()?;
@@ -113,6 +190,13 @@ impl<'p> Scanner<'p> {
                 return None;
             }
         }
+    }
+
+    /// Any value, as it is spelled.
+    fn spelled_value(&mut self) -> Option<&'p [u8]> {
+        let from = self.rest;
+        self.skip_value()?;
+        Some(&from[..from.len() - self.rest.len()])
     }
 
     /// Any value: up to where the brackets that it opens are closed.
@@ -212,6 +296,32 @@ mod tests {
             r#"{"a":"\\"#,
         ] {
             assert_eq!(found(payload), None, "{payload}");
+        }
+    }
+
+    #[test]
+    fn what_an_event_says_of_an_action_is_found_wherever_it_stands() {
+        let id = r#""3f2b8c1e-9d4a-4f6b-8a7c-1e2d3c4b5a69""#;
+        let begun = format!(
+            r#"{{"action":{{"arguments":{{"kind":"no"}},"kind":"tool-call","tool":"x"}},"actor":{{"id":"a","kind":"user"}},"details":{{"id":7,"outcome":{{"result":"success"}}}},"id":{id},"outcome":{{"result":"begun"}}}}"#
+        );
+        let told = Told::by(begun.as_bytes());
+        assert_eq!(told.begins().map(|id| (id[0], id[15])), Some((0x3f, 0x69)));
+        assert_eq!((told.ends(), told.kind().as_deref()), (None, Some("tool-call")));
+        assert_eq!(told.actor, spelled_actor(begun.as_bytes()));
+        let ended = begun.replace(r#""id":"3f"#, r#""completes":"3f"#);
+        assert_eq!(Told::by(ended.as_bytes()).ends(), told.begins());
+        assert_eq!(Told::by(begun.replace("begun", "success").as_bytes()).begins(), None);
+        for no_id in [
+            "7",
+            r#""3f2b8c1e""#,
+            r#""3F2B8C1E-9D4A-4F6B-8A7C-1E2D3C4B5A69""#,
+            r#""3f2b8c1e09d4a-4f6b-8a7c-1e2d3c4b5a69""#,
+        ] {
+            assert_eq!(Told::by(begun.replace(id, no_id).as_bytes()).begins(), None, "{no_id}");
+        }
+        for end in 0..begun.len() {
+            Told::by(&begun.as_bytes()[..end]).kind();
         }
     }
 

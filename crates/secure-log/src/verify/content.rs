@@ -97,6 +97,9 @@ impl Verifier {
                     if let Some((_, payloads)) = self.keyless.remove(&(stream, key)) {
                         self.counts.erased += 1;
                         self.counts.erased_payloads += payloads;
+                        if let Some(tally) = &mut self.tally {
+                            tally.erased(stream, payloads);
+                        }
                     }
                 }
             }

@@ -24,6 +24,7 @@ mod signatures;
 mod stream;
 mod trust;
 mod verifier;
+mod writing;
 
 pub use content::MAX_DATA_KEYS;
 pub(crate) use finding::Quoted;
@@ -33,8 +34,10 @@ pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl, verify_js
 pub use missing::{Missing, MissingCode};
 pub(crate) use part::{Alone, PartHead, Scope};
 pub use policy::{MAX_POLICY_BYTES, MAX_POLICY_LINES, PolicyError, PolicyProblem, Quorum};
+pub(crate) use render::write_key;
 pub use report::{KeyRole, KeyUse, MAX_LISTED, Report, Verdict};
 pub use rotation::MAX_INTRODUCED_KEYS;
 pub(crate) use rotation::{Followed, Rotations, checked_introduction, name_and_id};
 pub use trust::{Signer, Trust, TrustError};
 pub use verifier::{MAX_SEGMENTS, MAX_STREAMS, Verifier};
+pub(crate) use writing::{Json, Plain};

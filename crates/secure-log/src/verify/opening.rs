@@ -90,6 +90,9 @@ impl Verifier {
             }
         }
         self.counts.opened += 1;
+        if let Some(tally) = &mut self.tally {
+            tally.opened(stream);
+        }
         Ok(())
     }
 }

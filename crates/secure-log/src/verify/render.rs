@@ -3,15 +3,20 @@
 
 use core::fmt::{self, Write as _};
 
-use crate::verify::finding::{Finding, Place, Quoted, is_printable};
-use crate::verify::missing::Missing;
+use crate::verify::finding::{Finding, Quoted};
 use crate::verify::report::{KeyRole, KeyUse, Report, Verdict};
+use crate::verify::writing::{Json, Plain, write_finding};
 
 impl Report {
     /// The report as one line of JSON, with its fields always in this order. `time` is when the verification was made, as
     /// the caller says.
     pub fn to_json(&self, time: Option<&str>) -> String {
         let mut json = Json::default();
+        self.write_json(&mut json, time);
+        json.finish()
+    }
+
+    pub(crate) fn write_json(&self, json: &mut Json, time: Option<&str>) {
         json.object(|json| {
             json.field("verdict").string(self.verdict.as_str());
             json.field("time").optional(time, |json, time| json.string(time));
@@ -29,7 +34,6 @@ impl Report {
             json.field("missing_unlisted").number(self.missing_unlisted);
             json.field("unknown_signers").list(&self.unknown_signers, |json, name| json.string(name));
         });
-        json.0
     }
 
     /// The report as a page of text. `time` is when the verification was made, as the caller says.
@@ -61,23 +65,8 @@ impl Report {
     }
 
     fn write_page(&self, page: &mut String, time: Option<&str>) -> fmt::Result {
-        let word = match self.verdict {
-            Verdict::Valid => "VALID: everything was checked, and is as it should be",
-            Verdict::Incomplete => "INCOMPLETE: nothing is wrong with what was checked, and not everything could be",
-            Verdict::Invalid(_) => "INVALID: a check failed, and what follows it was not checked",
-        };
         writeln!(page, "Verification of a secure-log audit log\n")?;
-        writeln!(page, "verdict       {word}")?;
-        if let Some(time) = time {
-            writeln!(page, "time          {}", Plain(time))?;
-        }
-        writeln!(page, "log           {}", Quoted(&self.origin))?;
-        if let Some(finding) = self.finding() {
-            write_finding(page, finding)?;
-        }
-        writeln!(page, "size          {} entries under the last head", self.size)?;
-        writeln!(page, "root          {}", self.root)?;
-        self.write_completeness(page)?;
+        self.write_verdict(page, time)?;
         writeln!(page, "\nWhat was checked")?;
         writeln!(
             page,
@@ -102,17 +91,12 @@ impl Report {
         if !self.keys.is_empty() {
             writeln!(page, "\nBy which keys")?;
         }
-        for key in &self.keys {
-            let KeyUse { role, name, algorithm, fingerprint, signatures, last } = key;
-            let last_of = if *role == KeyRole::Signer { "entry" } else { "size" };
-            writeln!(
-                page,
-                "  {} {} ({}): {signatures} signatures, the last of {last_of} {last}\n    public key has SHA-256 {fingerprint}",
-                role.as_str(),
-                Quoted(name),
-                algorithm.as_str(),
-            )?;
-        }
+        self.keys.iter().try_for_each(|key| write_key(page, key))?;
+        self.write_missing(page)
+    }
+
+    /// What could not be checked, and whose signatures count for nothing.
+    pub(crate) fn write_missing(&self, page: &mut String) -> fmt::Result {
         if !self.missing.is_empty() {
             writeln!(page, "\nWhat could not be checked")?;
         }
@@ -128,6 +112,26 @@ impl Report {
         self.unknown_signers.iter().try_for_each(|name| writeln!(page, "  {}", Quoted(name)))
     }
 
+    /// The verdict, of which log, and up to where.
+    pub(crate) fn write_verdict(&self, page: &mut String, time: Option<&str>) -> fmt::Result {
+        let word = match self.verdict {
+            Verdict::Valid => "VALID: everything was checked, and is as it should be",
+            Verdict::Incomplete => "INCOMPLETE: nothing is wrong with what was checked, and not everything could be",
+            Verdict::Invalid(_) => "INVALID: a check failed, and what follows it was not checked",
+        };
+        writeln!(page, "verdict       {word}")?;
+        if let Some(time) = time {
+            writeln!(page, "time          {}", Plain(time))?;
+        }
+        writeln!(page, "log           {}", Quoted(&self.origin))?;
+        if let Some(finding) = self.finding() {
+            write_finding(page, finding)?;
+        }
+        writeln!(page, "size          {} entries under the last head", self.size)?;
+        writeln!(page, "root          {}", self.root)?;
+        self.write_completeness(page)
+    }
+
     fn write_completeness(&self, page: &mut String) -> fmt::Result {
         if self.attested_by().next().is_none() {
             return writeln!(page, "complete to   nobody's word says that nothing is missing at the end");
@@ -138,135 +142,16 @@ impl Report {
     }
 }
 
-fn write_finding(page: &mut String, finding: &Finding) -> fmt::Result {
-    writeln!(page, "finding       {} at {}", finding.code, finding.at)?;
-    writeln!(page, "              {}", Plain(&finding.detail))?;
-    let rows = [("stream", &finding.stream), ("expected", &finding.expected), ("found", &finding.found)];
-    for (name, value) in rows {
-        if let Some(value) = value {
-            writeln!(page, "  {name:<12}{}", Quoted(value))?;
-        }
-    }
-    Ok(())
-}
-
-/// Text of which only what does not show by itself is escaped.
-struct Plain<'a>(&'a str);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .chars()
-            .try_for_each(|c| if is_printable(c) { f.write_char(c) } else { write!(f, "{}", c.escape_unicode()) })
-    }
-}
-
-/// Writes JSON in one spelling.
-#[derive(Default)]
-struct Json(String);
-
-impl Json {
-    fn object(&mut self, fields: impl FnOnce(&mut Json)) {
-        self.0.push('{');
-        fields(self);
-        self.0.push('}');
-    }
-
-    fn field(&mut self, name: &str) -> &mut Json {
-        if !self.0.ends_with('{') {
-            self.0.push(',');
-        }
-        self.string(name);
-        self.0.push(':');
-        self
-    }
-
-    fn list<T>(&mut self, items: impl IntoIterator<Item = T>, mut item: impl FnMut(&mut Json, T)) {
-        self.0.push('[');
-        for (index, value) in items.into_iter().enumerate() {
-            if index > 0 {
-                self.0.push(',');
-            }
-            item(self, value);
-        }
-        self.0.push(']');
-    }
-
-    fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Json, T)) {
-        match value {
-            Some(value) => write(self, value),
-            None => self.0.push_str("null"),
-        }
-    }
-
-    fn number(&mut self, value: u64) {
-        let _ = write!(self.0, "{value}");
-    }
-
-    /// A string. What does not show by itself is escaped, which JSON allows of any character.
-    fn string(&mut self, text: &str) {
-        self.0.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => self.0.push_str("\\\""),
-                '\\' => self.0.push_str("\\\\"),
-                _ if is_printable(c) => self.0.push(c),
-                _ => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        let _ = write!(self.0, "\\u{unit:04x}");
-                    }
-                }
-            }
-        }
-        self.0.push('"');
-    }
-
-    fn finding(&mut self, finding: &Finding) {
-        self.object(|json| {
-            json.field("code").string(finding.code.as_str());
-            json.field("at").place(&finding.at);
-            json.field("detail").string(&finding.detail);
-            for (name, value) in
-                [("stream", &finding.stream), ("expected", &finding.expected), ("found", &finding.found)]
-            {
-                json.field(name).optional(value.as_deref(), |json, value| json.string(value));
-            }
-        });
-    }
-
-    fn missing(&mut self, missing: &Missing) {
-        self.object(|json| {
-            json.field("code").string(missing.code.as_str());
-            json.field("at").optional(missing.at.as_ref(), |json, at| json.place(at));
-            json.field("detail").string(&missing.detail);
-        });
-    }
-
-    /// A place is an object with one field, whose name says what kind of place it is.
-    fn place(&mut self, place: &Place) {
-        self.object(|json| match place {
-            Place::Line(number) => json.field("line").number(*number),
-            Place::Origin => json.field("origin").0.push_str("true"),
-            Place::Seqno(number) => json.field("seqno").number(*number),
-            Place::Entry(number) => json.field("entry").number(*number),
-            Place::Segment(number) => json.field("segment").number(*number),
-            Place::Head(size) => json.field("head").number(*size),
-            Place::Stream(name) => json.field("stream").string(name),
-            Place::Index => json.field("index").0.push_str("true"),
-            Place::Entries(first, last) => json.field("entries").list([first, last], |json, n| json.number(*n)),
-        });
-    }
-
-    fn key(&mut self, key: &KeyUse) {
-        self.object(|json| {
-            json.field("role").string(key.role.as_str());
-            json.field("name").string(&key.name);
-            json.field("algorithm").string(key.algorithm.as_str());
-            json.field("fingerprint").string(&key.fingerprint.to_hex());
-            json.field("signatures").number(key.signatures);
-            json.field("last").number(key.last);
-        });
-    }
+pub(crate) fn write_key(page: &mut String, key: &KeyUse) -> fmt::Result {
+    let KeyUse { role, name, algorithm, fingerprint, signatures, last } = key;
+    let last_of = if *role == KeyRole::Signer { "entry" } else { "size" };
+    writeln!(
+        page,
+        "  {} {} ({}): {signatures} signatures, the last of {last_of} {last}\n    public key has SHA-256 {fingerprint}",
+        role.as_str(),
+        Quoted(name),
+        algorithm.as_str(),
+    )
 }
 
 #[cfg(test)]
@@ -274,8 +159,8 @@ mod tests {
     use super::*;
     use crate::hash::Hash;
     use crate::sign::Algorithm;
-    use crate::verify::finding::FindingCode;
-    use crate::verify::missing::MissingCode;
+    use crate::verify::finding::{FindingCode, Place, is_printable};
+    use crate::verify::missing::{Missing, MissingCode};
 
     /// With whatever a log can say in the names that anybody chooses.
     const HOSTILE: &str = "a\u{1b}[2J\u{202e}\"\\\u{e0001}é";

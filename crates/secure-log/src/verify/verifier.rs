@@ -12,6 +12,7 @@ use crate::providers::{WrapAlgorithm, WrappingKey};
 use crate::record::{
     DataKeyRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
 };
+use crate::review::{Tally, Worth};
 use crate::sign::Claim;
 use crate::tree::{CompactTree, SharedPush, empty_root, leaf_hash};
 use crate::verify::commit::{Closing, Lack, OpenCommit};
@@ -72,6 +73,8 @@ pub struct Verifier {
     pub(super) trusted_head: u64,
     pub(super) cosigners: Cosigners,
     pub(super) counts: Counts,
+    /// Counts what passes, where a review was asked for.
+    pub(super) tally: Option<Box<Tally>>,
     /// [`MAX_STREAMS`] and [`MAX_SEGMENTS`], but in tests.
     pub(super) limits: (usize, usize),
     /// What was counted at the last head, with its size and root.
@@ -108,6 +111,7 @@ impl Verifier {
             trusted_head: 0,
             cosigners: Cosigners::default(),
             counts: Counts::default(),
+            tally: None,
             limits: (MAX_STREAMS, MAX_SEGMENTS),
             at_head: (Counts::default(), 0, empty_root()),
             checks: Arc::default(),
@@ -115,6 +119,20 @@ impl Verifier {
         };
         verifier.learn_signers();
         verifier
+    }
+
+    /// Has what passes counted, from the first record on.
+    pub(crate) fn count_with(&mut self, tally: Tally) {
+        self.tally = Some(Box::new(tally));
+    }
+
+    /// What was counted, with what is known of streams at the end.
+    pub(crate) fn take_tally(&mut self) -> Option<Tally> {
+        let mut tally = *self.tally.take()?;
+        for (index, stream) in self.streams.list.iter().enumerate() {
+            tally.stream_at_end(index, stream.run.tree.size(), stream.deprecated_at.is_some());
+        }
+        Some(tally)
     }
 
     /// What looks at lines ahead of this verification.
@@ -316,6 +334,9 @@ impl Verifier {
             let log = self.log.as_ref().expect("records are read only after that of the log");
             let genesis = row.policy_hash(log);
             let stream = Stream::new(row.clone(), genesis);
+            if let Some(tally) = &mut self.tally {
+                tally.stream(&row.name);
+            }
             self.streams.add(if self.scope == Scope::Range { stream.somewhere() } else { stream });
             return Ok(());
         };
@@ -352,6 +373,9 @@ impl Verifier {
         s.gone = Some(row.seqno);
         s.writer = None;
         self.counts.pruned += 1;
+        if let Some(tally) = &mut self.tally {
+            tally.pruned(stream);
+        }
         Ok(())
     }
 
@@ -403,6 +427,9 @@ impl Verifier {
         self.push(stream, entry.seqno, hash, digest.leaf, kind);
         self.streams.list[stream].set_writer(entry.boot, entry.session);
         self.counts.entries += 1;
+        if let Some(tally) = &mut self.tally {
+            tally.entry(stream, entry);
+        }
         Ok(())
     }
 
@@ -485,11 +512,26 @@ impl Verifier {
         self.commit.closings.push(Closing { stream, segment: row.id, checkpoint });
         self.commit.owe_segment(row.id, s.row.rules.sign != SigningRule::None);
         self.counts.segments += 1;
+        if let Some(tally) = &mut self.tally {
+            tally.segment(stream, row);
+        }
         Ok(())
     }
 
-    /// `checked` is what was found ahead: it counts if it was found with what is signed.
     fn on_signature(&mut self, row: &SignatureRow, checked: Option<&CheckedSignature>) -> Result<(), Finding> {
+        let worth = self.judge_signature(row, checked);
+        if let Some(tally) = &mut self.tally {
+            let last_of_segment = match row.of {
+                Subject::Entry(_) => None,
+                Subject::Segment(id) => self.segments.find(id).map(|(_, last)| *last),
+            };
+            tally.signature(row, last_of_segment, *worth.as_ref().unwrap_or(&Worth::Invalid));
+        }
+        worth.map(|_| ())
+    }
+
+    /// `checked` is what was found ahead: it counts if it was found with what is signed.
+    fn judge_signature(&mut self, row: &SignatureRow, checked: Option<&CheckedSignature>) -> Result<Worth, Finding> {
         let mut result = None;
         // What is signed, the seqno that its signer has to speak for, and the place.
         let (message, seqno, at) = match row.of {
@@ -522,7 +564,7 @@ impl Verifier {
         }
         if !known {
             self.unknown_signers.add(&row.identity);
-            return Ok(());
+            return Ok(Worth::Unknown);
         }
         let Some(key) = key else {
             return invalid(format!("not a key that the policy gives {}", Quoted(&row.identity)));
@@ -537,7 +579,7 @@ impl Verifier {
         if in_range {
             self.commit.vouched(row.of);
         }
-        Ok(())
+        Ok(if in_range { Worth::Valid } else { Worth::OutOfRange })
     }
 
     /// `was_made_by` answers of a line and a key what was found before; what was not found is checked here.
@@ -558,17 +600,21 @@ impl Verifier {
             return Err(Finding::new(FindingCode::HeadMismatch, at, detail).comparing(root, row.root));
         }
         self.check_owed()?;
-        self.check_signatures(row, was_made_by)?;
+        let signatures = self.check_signatures(row, was_made_by)?;
+        if let Some(tally) = &mut self.tally {
+            tally.head(row, signatures);
+        }
         self.end_commit(size, root);
         Ok(())
     }
 
-    /// Checks who signed a head.
+    /// Checks who signed a head, and answers how many signatures it has of keys of the log, and how many of witnesses.
     pub(super) fn check_signatures(
         &mut self,
         row: &HeadRow,
         was_made_by: impl Fn(usize, &VerifierKey) -> bool,
-    ) -> Result<(), Finding> {
+    ) -> Result<(u64, u64), Finding> {
+        let (mut signatures, mut cosignatures) = (0, 0);
         let log = self.log.as_ref().expect("records are read only after that of the log");
         let (size, text) = (row.size, note::text(&log.origin, row.size, &row.root));
         for (place, line) in row.sigs.iter().enumerate() {
@@ -584,15 +630,17 @@ impl Verifier {
             if key.name() == log.origin && !key.is_witness() {
                 self.rotations.check(introduction::KeyRole::Log, key.public_key(), size, Place::Head(size))?;
                 self.trusted_head = size;
+                signatures += 1;
                 self.keys.note(KeyRole::Log, key.name(), key.public_key(), size);
             } else {
                 self.counts.cosignatures += 1;
+                cosignatures += 1;
                 self.cosigners.note(size, key);
                 self.keys.note(KeyRole::Witness, key.name(), key.public_key(), size);
             }
         }
         self.counts.heads += 1;
-        Ok(())
+        Ok((signatures, cosignatures))
     }
 
     /// What was read up to here is what the head of this size and root covers.
