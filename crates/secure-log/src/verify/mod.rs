@@ -25,14 +25,17 @@ mod stream;
 mod trust;
 mod verifier;
 
+pub(crate) use conclusion::Passed;
 pub use content::MAX_DATA_KEYS;
 pub(crate) use finding::Quoted;
 pub use finding::{Finding, FindingCode, Place};
 pub(crate) use held::HeldRecords;
+pub(crate) use lines::verify_part_on;
 pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl, verify_jsonl_on};
 pub use missing::{Missing, MissingCode};
 pub(crate) use part::{Alone, PartHead, Scope};
 pub use policy::{MAX_POLICY_BYTES, MAX_POLICY_LINES, PolicyError, PolicyProblem, Quorum};
+pub(crate) use render::{Json, Plain};
 pub use report::{KeyRole, KeyUse, MAX_LISTED, Report, Verdict};
 pub use rotation::MAX_INTRODUCED_KEYS;
 pub(crate) use rotation::{Followed, Rotations, checked_introduction, name_and_id};

@@ -3,6 +3,7 @@
 
 use core::fmt::{self, Write as _};
 
+use crate::note::Checkpoint;
 use crate::verify::finding::{Finding, Place, Quoted, is_printable};
 use crate::verify::missing::Missing;
 use crate::verify::report::{KeyRole, KeyUse, Report, Verdict};
@@ -28,6 +29,10 @@ impl Report {
             json.field("missing").list(&self.missing, |json, missing| json.missing(missing));
             json.field("missing_unlisted").number(self.missing_unlisted);
             json.field("unknown_signers").list(&self.unknown_signers, |json, name| json.string(name));
+            // Of a log that continues none there is nothing to say.
+            if let Some(head) = &self.continues {
+                json.field("continues").object(|json| json.head(head));
+            }
         });
         json.0
     }
@@ -77,6 +82,10 @@ impl Report {
         }
         writeln!(page, "size          {} entries under the last head", self.size)?;
         writeln!(page, "root          {}", self.root)?;
+        if let Some(Checkpoint { origin, size, root }) = &self.continues {
+            writeln!(page, "continues     the log {} of {size} entries", Quoted(origin))?;
+            writeln!(page, "              with the root {root}")?;
+        }
         self.write_completeness(page)?;
         writeln!(page, "\nWhat was checked")?;
         writeln!(
@@ -151,7 +160,7 @@ fn write_finding(page: &mut String, finding: &Finding) -> fmt::Result {
 }
 
 /// Text of which only what does not show by itself is escaped.
-struct Plain<'a>(&'a str);
+pub(crate) struct Plain<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,16 +172,16 @@ impl fmt::Display for Plain<'_> {
 
 /// Writes JSON in one spelling.
 #[derive(Default)]
-struct Json(String);
+pub(crate) struct Json(pub(crate) String);
 
 impl Json {
-    fn object(&mut self, fields: impl FnOnce(&mut Json)) {
+    pub(crate) fn object(&mut self, fields: impl FnOnce(&mut Json)) {
         self.0.push('{');
         fields(self);
         self.0.push('}');
     }
 
-    fn field(&mut self, name: &str) -> &mut Json {
+    pub(crate) fn field(&mut self, name: &str) -> &mut Json {
         if !self.0.ends_with('{') {
             self.0.push(',');
         }
@@ -181,7 +190,7 @@ impl Json {
         self
     }
 
-    fn list<T>(&mut self, items: impl IntoIterator<Item = T>, mut item: impl FnMut(&mut Json, T)) {
+    pub(crate) fn list<T>(&mut self, items: impl IntoIterator<Item = T>, mut item: impl FnMut(&mut Json, T)) {
         self.0.push('[');
         for (index, value) in items.into_iter().enumerate() {
             if index > 0 {
@@ -199,12 +208,12 @@ impl Json {
         }
     }
 
-    fn number(&mut self, value: u64) {
+    pub(crate) fn number(&mut self, value: u64) {
         let _ = write!(self.0, "{value}");
     }
 
     /// A string. What does not show by itself is escaped, which JSON allows of any character.
-    fn string(&mut self, text: &str) {
+    pub(crate) fn string(&mut self, text: &str) {
         self.0.push('"');
         for c in text.chars() {
             match c {
@@ -219,6 +228,13 @@ impl Json {
             }
         }
         self.0.push('"');
+    }
+
+    /// The fields of a head.
+    pub(crate) fn head(&mut self, head: &Checkpoint) {
+        self.field("origin").string(&head.origin);
+        self.field("size").number(head.size);
+        self.field("root").string(&head.root.to_hex());
     }
 
     fn finding(&mut self, finding: &Finding) {
@@ -310,6 +326,7 @@ mod tests {
             missing: vec![Missing::at(MissingCode::Uncovered, Place::Entries(9, 9), "covered by nobody")],
             missing_unlisted: 0,
             unknown_signers: vec![HOSTILE.into()],
+            continues: Some(Checkpoint { origin: HOSTILE.into(), size: 4, root: Hash::ZERO }),
             keys: vec![key(KeyRole::Log, "l", 8), key(KeyRole::Witness, "w", 8), key(KeyRole::Witness, "v", 7)],
         }
     }
@@ -328,6 +345,7 @@ mod tests {
         assert_eq!(value["keys"][2]["last"], 7);
         assert_eq!((&value["erased_payloads"], &value["unopened"]), (&5.into(), &6.into()));
         assert_eq!(value["unknown_signers"][0], HOSTILE);
+        assert_eq!((&value["continues"]["origin"], &value["continues"]["size"]), (&HOSTILE.into(), &4.into()));
     }
 
     #[test]
@@ -335,6 +353,7 @@ mod tests {
         let page = report().to_text(None);
         assert!(page.lines().all(|line| line.chars().all(is_printable)), "{page}");
         assert!(page.contains("finding       hash-mismatch at seqno 7"), "{page}");
+        assert!(page.contains("\ncontinues     the log 'a\\x1b[2J"), "{page}");
         assert!(
             page.contains("complete to   entry 8, on the word of\n              log 'l'\n              witness 'w'\n")
         );
