@@ -12,6 +12,7 @@ use crate::host::writer::{HashSuite, LogStatus, MissingCheck, NewEntries, Report
 use crate::session::Session;
 
 mod anchor;
+mod archives;
 mod audit;
 mod encoding;
 mod ending;
@@ -48,6 +49,7 @@ pub const GROUPS: &[Group] = &[
     tree::GROUP,
     evidence::GROUP,
     exporting::GROUP,
+    archives::GROUP,
     rotation::GROUP,
     keystore::GROUP,
     sealing::GROUP,

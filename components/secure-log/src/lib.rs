@@ -11,9 +11,11 @@
 //! | `evidence` | those of the interface `evidence` |
 //! | `sealing` | those of the interface `sealing` |
 //! | `exporting` | those of the interface `export` |
+//! | `archive` | those of the interface `archive` |
 //! | `importing` | those of the interface `import` |
 //! | `tail` | those of the interface `tail` |
 
+mod archive;
 mod bindings;
 mod config;
 mod convert;

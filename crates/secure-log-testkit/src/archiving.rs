@@ -1,6 +1,7 @@
 //! Closing a log, archiving it and going on in another one: over every store, and interrupted at any step.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use secure_log::SecureLog;
 use secure_log::archive::{Archived, ChainReport, ChainVerdict, verify_chain};
@@ -30,17 +31,27 @@ pub fn entry<'a>(stream: &'a str, payload: &'a [u8]) -> NewEntry<'a> {
     NewEntry { stream, event: "test.event", severity: Severity::Info, producer: "test", encoding: "text", payload }
 }
 
-/// Opens the first log, or one that continues this head. Each drawing of an identity is another.
+/// Opens the first log, or one that continues this head.
 pub fn open<S: SecureLogStore>(store: S, continues: Option<&str>) -> Result<SecureLog<S>, LogError> {
-    let seed = continues.map_or(1, |note| note.len() as u64 + note.bytes().map(u64::from).sum::<u64>());
+    open_named(store, continues, continues.is_none().then_some(FIRST))
+}
+
+/// The same under this name, or the one that follows from the head.
+pub fn open_named<S: SecureLogStore>(
+    store: S,
+    continues: Option<&str>,
+    origin: Option<&str>,
+) -> Result<SecureLog<S>, LogError> {
+    static DRAWN: AtomicU64 = AtomicU64::new(0);
     let providers = Providers {
         keystore: Box::new(wrapping_keys()),
         anchor: Box::new(NoAnchor),
         clock: Box::new(ManualClock::new()),
-        random: Box::new(SeededRandom::new(seed)),
+        // Each log has an id of its own.
+        random: Box::new(SeededRandom::new(DRAWN.fetch_add(1, Ordering::Relaxed))),
     };
     let options = LogOptions {
-        origin: continues.is_none().then(|| FIRST.into()),
+        origin: origin.map(String::from),
         kek_label: Some("kek-1".into()),
         continues: continues.map(String::from),
         ..LogOptions::default()
@@ -53,7 +64,6 @@ pub fn trust() -> Trust {
     let signer = wrapping_keys().signer(IDENTITY).expect("the test keystore has this key");
     let key = |name| VerifierKey::new(name, signer.algorithm(), signer.public_key()).expect("its public key is one");
     let mut trust = Trust::new();
-    trust.set_origin(FIRST);
     trust.add_log_key(key(FIRST));
     trust.add_signer(Signer::from_verifier_key(&key(IDENTITY), 1..=u64::MAX).expect("it is no witness's key"));
     trust

@@ -83,7 +83,7 @@ pub enum FaultCode {
     Repeated,
     /// It continues a log that is there, and does not stand before it.
     Misplaced,
-    /// Another file continues the same log.
+    /// Another file continues the same log, or is another log of the same name.
     Forked,
     /// It ends before the head that the next one continues.
     Truncated,
@@ -176,9 +176,13 @@ impl Links<'_> {
         if self.parts[at].is_invalid() {
             return;
         }
-        let found = self.find(self.origin(at));
-        if let Some(first) = found.filter(|first| *first < at) {
-            return self.fault(FaultCode::Repeated, at, format!("the log of file {} again", first + 1));
+        if let Some(first) = self.find(self.origin(at)).filter(|first| *first < at) {
+            let same = self.passed[first].id == self.passed[at].id;
+            let (code, detail) = match same {
+                true => (FaultCode::Repeated, format!("the log of file {} again", first + 1)),
+                false => (FaultCode::Forked, format!("another log of the name that file {} has", first + 1)),
+            };
+            return self.fault(code, at, detail);
         }
         let Some(head) = self.parts[at].report.continues.clone() else {
             if at > 0 {
@@ -186,13 +190,17 @@ impl Links<'_> {
             }
             return;
         };
-        let rival = |other: &PartReport| other.report.continues.as_ref().is_some_and(|c| c.origin == head.origin);
+        let rival = |other: &PartReport| {
+            !other.is_invalid() && other.report.continues.as_ref().is_some_and(|c| c.origin == head.origin)
+        };
         if let Some(rival) = self.parts[..at].iter().position(rival) {
             let detail = format!("file {} continues the log {}, too", rival + 1, Quoted(&head.origin));
             return self.fault(FaultCode::Forked, at, detail);
         }
+        if let Some(before) = at.checked_sub(1).filter(|before| self.origin(*before) == head.origin) {
+            return self.judge_link(before, at, &head);
+        }
         match self.find(&head.origin) {
-            Some(before) if before + 1 == at => self.judge_link(before, at, &head),
             Some(elsewhere) => {
                 let detail = format!("it continues the log of file {}, which does not stand before it", elsewhere + 1);
                 self.fault(FaultCode::Misplaced, at, detail);

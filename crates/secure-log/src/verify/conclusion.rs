@@ -17,6 +17,8 @@ pub(crate) struct Passed {
     /// The keys that were given and those that it introduced, without those that it ended.
     pub(crate) trust: Trust,
     pub(crate) origin: String,
+    /// The log's id; `None` where it could not be read.
+    pub(crate) id: Option<[u8; 16]>,
     /// The head that it continues itself.
     pub(crate) continued: Option<Note>,
 }
@@ -30,6 +32,7 @@ impl Verifier {
                 .trust
                 .without(|key| ended(KeyRole::Log, key.public_key()), |signer| ended(KeyRole::Signer, signer.key())),
             origin: self.log.as_ref().map(|log| log.origin.clone()).unwrap_or_default(),
+            id: self.log.as_ref().map(|log| log.id),
             continued: self.continued.clone(),
         }
     }
