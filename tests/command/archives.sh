@@ -36,7 +36,8 @@ about "What is refused."
 secure-log archive
 secure-log archive --to head-1.txt
 secure-log archive --to nowhere/three.jsonl
+secure-log append door opened "still open"
 secure-log verify-archives --policy policy.txt
 secure-log verify-archives absent.jsonl --policy policy.txt
 secure-log continue one.jsonl --log four.jsonl
-ls four.jsonl 2>/dev/null
+[ -e four.jsonl ] || echo "and nothing was made"

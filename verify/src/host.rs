@@ -336,6 +336,11 @@ impl Instance {
         Ok(outcome)
     }
 
+    /// Whether the log was closed (`archive.is-closed`).
+    pub fn is_closed(&mut self) -> Result<Answer<bool>> {
+        self.stack.secure_log_log_archive().call_is_closed(&mut self.store)
+    }
+
     /// The head that the log continues (`archive.continued`).
     pub fn continued(&mut self) -> Result<Answer<Option<String>>> {
         self.stack.secure_log_log_archive().call_continued(&mut self.store)

@@ -32,6 +32,10 @@ impl archive::Guest for Component {
         Ok(archive::Archiving::new(Archiving(RefCell::new(Some(begun)))))
     }
 
+    fn is_closed() -> Result<bool, types::LogError> {
+        with(|log| log.is_closed())
+    }
+
     fn check() -> Result<archive::Checking, types::LogError> {
         let begun = with(|log| log.check_archive())?;
         Ok(archive::Checking::new(Checking(RefCell::new(Some(begun)))))

@@ -83,15 +83,27 @@ pub fn write_archive<D: Disk, S: SecureLogStore>(
     path: &Path,
     log: &mut SecureLog<S>,
 ) -> Result<Archived, ArchiveError> {
-    let mut check = log.check_archive()?;
     if disk.exists(path)? {
+        if !log.is_closed()? {
+            // It cannot be its archive, and nothing is closed for a file that is in the way.
+            return Err(ArchiveError::Exists);
+        }
+        let mut check = log.check_archive()?;
         read_all(&disk.open(path, Mode::Read)?, |bytes| check.push(bytes))?;
         let archived = check.finish().map_err(|_| ArchiveError::Exists)?;
         // Who wrote it may have been kept from making its name durable.
         disk.sync_folder(&folder_of(path))?;
         return Ok(archived);
     }
+    // Where no file can be made, nothing is closed either.
     let mut file = WholeFile::begin(disk, path)?;
+    let mut check = match log.check_archive() {
+        Ok(check) => check,
+        Err(error) => {
+            file.abandon();
+            return Err(error.into());
+        }
+    };
     let written = write_lines(&mut file, log).and_then(|()| {
         file.read_back(|bytes| check.push(bytes))?;
         Ok(check.finish()?)

@@ -47,8 +47,10 @@ fn no_file_is_written_over_and_none_is_taken_for_an_archive() {
     let refused = write_archive(&OsDisk, &path("notes"), &mut log);
     assert!(matches!(refused, Err(ArchiveError::Exists)), "{refused:?}");
     assert_eq!(std::fs::read(path("notes")).unwrap(), b"something else");
-    // It was closed for the archive that could not be written, and the next call goes on from there.
-    assert!(log.append(&entry("plain", b"late")).is_err());
+    let refused = write_archive(&OsDisk, &path("no such folder/archive"), &mut log);
+    assert!(matches!(refused, Err(ArchiveError::Output(_))), "{refused:?}");
+    // Nothing is closed for an archive that cannot be written.
+    log.append(&entry("plain", b"still open")).unwrap();
     let archived = write_archive(&OsDisk, &path("archive"), &mut log).unwrap();
     let whole = std::fs::read(path("archive")).unwrap();
     assert_eq!(write_archive(&OsDisk, &path("archive"), &mut log).unwrap(), archived);

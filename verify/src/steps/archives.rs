@@ -56,7 +56,9 @@ fn closed(session: &mut Session) -> Result<Done> {
     let Some((mut log, config)) = elsewhere(session, "closed")? else { return no_place() };
     log.open(&config)??;
     write(&mut log)?;
+    equal("whether it is closed", log.is_closed()??, false)?;
     let (archive, archived) = log.archive()??;
+    equal("whether it is closed then", log.is_closed()??, true)?;
     equal("the bytes", archived.bytes, archive.len() as u64)?;
     ensure!(matches!(archived.report.verdict, Verdict::Valid), "{}", archived.report.text);
     let size = archived.report.size;

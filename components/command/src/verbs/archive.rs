@@ -42,10 +42,11 @@ fn write(name: &str, out: &Output) -> Result<Archived, Failure> {
     if OsDisk.exists(path).map_err(failed)? {
         return check_existing(name);
     }
-    let check = archive::check()?;
+    // Where no file can be made, nothing is closed either.
     let mut file = WholeFile::begin(&OsDisk, path).map_err(failed)?;
     let mut progress = Progress::begin();
     let mut written = || -> Result<Archived, Failure> {
+        let check = archive::check()?;
         let exporting = export::begin(&whole_log())?;
         while let Some(part) = exporting.next()? {
             file.append(&part).map_err(failed)?;
@@ -73,6 +74,10 @@ pub(super) fn whole_log() -> ExportOptions {
 
 /// A file of this name is the archive of this log, as after a crash, or in the way.
 fn check_existing(name: &str) -> Result<Archived, Failure> {
+    if !archive::is_closed()? {
+        // Nothing is closed for a file that is in the way.
+        return Err(exists(name));
+    }
     let (path, check) = (Path::new(name), archive::check()?);
     let failed = |error| unwritten(name, &error);
     let file = OsDisk.open(path, Mode::Read).map_err(failed)?;

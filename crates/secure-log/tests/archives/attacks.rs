@@ -14,11 +14,16 @@ use crate::support::{golden, json as read_json};
 
 type Lines = Vec<u8>;
 
+/// What is done, the files, the verdict, the faults with the numbers of their files, and before which files one is missing.
+type Case<'a> = (&'a str, Vec<&'a [u8]>, ChainVerdict, Vec<(FaultCode, usize)>, Vec<usize>);
+
 /// The archive of a new log with this many entries more, and the note of its last head.
 fn archive(continues: Option<&str>, more: u8) -> (Lines, String) {
     let mut log = open(MemoryStore::new(), continues).unwrap();
     write_some(&mut log);
-    (0..more).for_each(|number| drop(log.append(&entry("plain", &[number])).unwrap()));
+    for number in 0..more {
+        log.append(&entry("plain", &[number])).unwrap();
+    }
     let mut lines = Vec::new();
     let archived = log.write_archive(&mut lines, |_| {}).unwrap();
     (lines, archived.note)
@@ -124,7 +129,7 @@ fn a_chain_that_was_changed_is_found_out_and_says_how() {
     let mut damaged = b.clone();
     let at = damaged.len() / 2;
     damaged[at] ^= 1;
-    let cases: Vec<(&str, Vec<&[u8]>, ChainVerdict, Vec<(FaultCode, usize)>, Vec<usize>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("whole", vec![a, b, c], ChainVerdict::Valid, vec![], vec![]),
         ("one", vec![a], ChainVerdict::Valid, vec![], vec![]),
         ("none", vec![], ChainVerdict::Incomplete, vec![], vec![]),
@@ -192,9 +197,9 @@ fn a_log_that_went_on_after_its_head_was_continued_is_found_out() {
     let mut log = open(place.clone(), None).unwrap();
     write_some(&mut log);
     let early = Note::of_head(FIRST, &log.sign_head().unwrap()).to_string();
-    let copy = place.with(|store| lines_of(store));
+    let copy = place.with(lines_of);
     log.append(&entry("plain", b"after its head was continued")).unwrap();
-    let went_on = place.with(|store| lines_of(store));
+    let went_on = place.with(lines_of);
     let (next, _) = archive(Some(&early), 0);
     let chain = judged(&[&copy, &next], &mut reference, "as it was");
     assert_eq!(chain.verdict, ChainVerdict::Valid, "{}", chain.to_text(None));
@@ -207,7 +212,7 @@ fn a_log_that_went_on_after_its_head_was_continued_is_found_out() {
     let mut log = open(rival.clone(), None).unwrap();
     write_some(&mut log);
     log.append(&entry("plain", b"another history")).unwrap();
-    let chain = judged(&[&rival.with(|store| lines_of(store)), &next], &mut reference, "another history");
+    let chain = judged(&[&rival.with(lines_of), &next], &mut reference, "another history");
     assert_eq!((chain.verdict, faults(&chain)), (ChainVerdict::Invalid, vec![(FaultCode::OtherHead, 1)]));
 }
 
