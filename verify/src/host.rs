@@ -352,7 +352,7 @@ impl Instance {
     }
 
     /// Verifies files as a chain, in pieces of this many bytes (`archive.verify` and `chain`).
-    pub fn verify_chain(
+    pub fn verify_archives(
         &mut self,
         policy: &str,
         files: &[&[u8]],

@@ -107,7 +107,7 @@ fn chain(session: &mut Session) -> Result<Done> {
     }
     let [first, second, third] = &files[..] else { unreachable!("there are three") };
     let mut verified = |files: &[&[u8]]| -> Result<crate::host::archive::ChainReport> {
-        let report = log.verify_chain(&policy, files, PIECE)?;
+        let report = log.verify_archives(&policy, files, PIECE)?;
         let Ok(report) = report else { wasmtime::bail!("the policy: {}", shown(&report)) };
         Ok(report)
     };
