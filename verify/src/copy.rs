@@ -172,6 +172,7 @@ pub fn error_name(error: &LogError) -> String {
         LogError::KeyNotFound(_) => "key-not-found".into(),
         LogError::LaterVersion(_) => "later-version".into(),
         LogError::Locked(_) => "locked".into(),
+        LogError::LogClosed(_) => "log-closed".into(),
         LogError::MacKeyMissing(_) => "mac-key-missing".into(),
         LogError::NotCovered(_) => "not-covered".into(),
         LogError::NotImplemented => "not-implemented".into(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as Moment};
 
 use wasmtime::component::{self, Component, Linker, Resource, ResourceAny, ResourceTable};
-use wasmtime::{Config, Engine, Result, Store, StoreContextMut};
+use wasmtime::{Config, Engine, Result, Store, StoreContextMut, ensure};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::sync::io::poll::HostPollable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -28,7 +28,7 @@ mod bindings {
 
 /// The interfaces of the contract, by the names that they have in `wit/log.wit`.
 pub use bindings::exports::secure_log::log::{
-    checkpoint, encoder, evidence, export, import, log, review, sealing, tail, tree, types, writer,
+    archive, checkpoint, encoder, evidence, export, import, log, review, sealing, tail, tree, types, writer,
 };
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
@@ -300,6 +300,81 @@ impl Instance {
         };
         importing.resource_drop(store)?;
         Ok(answer)
+    }
+
+    /// Closes the log and takes its archive, page after page (`archive.begin` and `archiving`).
+    pub fn archive(&mut self) -> Result<Answer<(Vec<u8>, archive::Archived)>> {
+        let (store, archive) = (&mut self.store, self.stack.secure_log_log_archive());
+        let archiving = match archive.call_begin(&mut *store)? {
+            Ok(archiving) => archiving,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let mut written = Vec::new();
+        let outcome = loop {
+            match archive.archiving().call_next(&mut *store, archiving)? {
+                Ok(Some(page)) => written.extend(page),
+                Ok(None) => break archive.archiving().call_finish(&mut *store, archiving)?,
+                Err(refused) => break Err(refused),
+            }
+        };
+        archiving.resource_drop(store)?;
+        Ok(outcome.map(|archived| (written, archived)))
+    }
+
+    /// Checks bytes that are to be the log's archive, in pieces of this many (`archive.check` and `checking`).
+    pub fn check_archive(&mut self, bytes: &[u8], piece: usize) -> Result<Answer<archive::Archived>> {
+        let (store, archive) = (&mut self.store, self.stack.secure_log_log_archive());
+        let checking = match archive.call_check(&mut *store)? {
+            Ok(checking) => checking,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        for bytes in bytes.chunks(piece) {
+            archive.checking().call_push(&mut *store, checking, bytes)?;
+        }
+        let outcome = archive.checking().call_finish(&mut *store, checking)?;
+        checking.resource_drop(store)?;
+        Ok(outcome)
+    }
+
+    /// Whether the log was closed (`archive.is-closed`).
+    pub fn is_closed(&mut self) -> Result<Answer<bool>> {
+        self.stack.secure_log_log_archive().call_is_closed(&mut self.store)
+    }
+
+    /// The head that the log continues (`archive.continued`).
+    pub fn continued(&mut self) -> Result<Answer<Option<String>>> {
+        self.stack.secure_log_log_archive().call_continued(&mut self.store)
+    }
+
+    /// Opens the log that continues this head (`archive.open-continuing`).
+    pub fn open_continuing(&mut self, config: &str, note: &str) -> Result<Answer<()>> {
+        self.stack.secure_log_log_archive().call_open_continuing(&mut self.store, config, note)
+    }
+
+    /// Verifies files as a chain, in pieces of this many bytes (`archive.verify` and `chain`).
+    pub fn verify_archives(
+        &mut self,
+        policy: &str,
+        files: &[&[u8]],
+        piece: usize,
+    ) -> Result<std::result::Result<archive::ChainReport, evidence::ArgumentError>> {
+        let (store, archive) = (&mut self.store, self.stack.secure_log_log_archive());
+        let chain = match archive.call_verify(&mut *store, policy, &[])? {
+            Ok(chain) => chain,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        for (number, file) in files.iter().enumerate() {
+            let begun = archive.chain().call_begin(&mut *store, chain, &format!("file {}", number + 1))?;
+            ensure!(begun.is_ok(), "there is room for a file");
+            for bytes in file.chunks(piece) {
+                if !archive.chain().call_push(&mut *store, chain, bytes)? {
+                    break;
+                }
+            }
+        }
+        let report = archive.chain().call_finish(&mut *store, chain)?;
+        chain.resource_drop(store)?;
+        Ok(Ok(report))
     }
 
     /// For bindings of what a stack exports besides the contract.

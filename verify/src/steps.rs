@@ -12,6 +12,7 @@ use crate::host::writer::{HashSuite, LogStatus, MissingCheck, NewEntries, Report
 use crate::session::Session;
 
 mod anchor;
+mod archives;
 mod audit;
 mod encoding;
 mod ending;
@@ -50,6 +51,7 @@ pub const GROUPS: &[Group] = &[
     evidence::GROUP,
     exporting::GROUP,
     review::GROUP,
+    archives::GROUP,
     rotation::GROUP,
     keystore::GROUP,
     sealing::GROUP,

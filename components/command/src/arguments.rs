@@ -37,7 +37,7 @@ impl Flag {
 /// What a verb takes.
 #[derive(Debug)]
 pub(crate) struct Syntax {
-    /// One word an operand; a word in brackets may be left out.
+    /// One word an operand; a word in brackets may be left out, and one with three dots behind it stands for as many as are given.
     pub(crate) operands: &'static str,
     pub(crate) options: &'static [&'static Flag],
 }
@@ -104,6 +104,7 @@ impl Syntax {
         let mut operands = given.operands.iter();
         loop {
             match (expected.next(), operands.next()) {
+                (Some(name), Some(_)) if name.ends_with("...") => return Ok(()),
                 (Some(_), Some(_)) => {}
                 (Some(name), None) if name.starts_with('[') => return Ok(()),
                 (Some(name), None) => return Err(format!("{name} is missing")),
@@ -118,6 +119,11 @@ impl Given {
     /// The operand at this place, if it was given; the parser made sure of those that are required.
     pub(crate) fn operand(&self, place: usize) -> Option<&str> {
         self.operands.get(place).map(String::as_str)
+    }
+
+    /// All operands.
+    pub(crate) fn operands(&self) -> impl Iterator<Item = &str> {
+        self.operands.iter().map(String::as_str)
     }
 
     /// An operand that the syntax requires.
@@ -199,6 +205,15 @@ mod tests {
         let given = parse(&["--json", "--", "--log", "-x"]).unwrap();
         assert_eq!((given.required(0), given.operand(1), given.has(&LOG)), ("--log", Some("-x"), false));
         assert_eq!(parse(&["s", "--", "--"]).unwrap().operand(1), Some("--"));
+    }
+
+    #[test]
+    fn the_last_operand_may_stand_for_many() {
+        let syntax = Syntax { operands: "FILE...", options: &[&JSON] };
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let given = syntax.parse_words(&words(&["a", "--json", "b", "c"])).unwrap();
+        assert_eq!(given.operands().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(syntax.parse_words(&[]).unwrap_err(), "FILE... is missing");
     }
 
     #[test]

@@ -89,6 +89,10 @@ impl From<LogError> for Failure {
                 refused("stream-deprecated", format!("stream \"{name}\" was deprecated and takes no more entries"))
                     .advised("append to another stream")
             }
+            LogError::LogClosed(size) => {
+                refused("log-closed", format!("the log was closed with {size} entries, to be archived, and takes no more"))
+                    .advised("write to the log that continues it; `continue` makes one")
+            }
             LogError::StreamProtected(name) => {
                 refused("stream-protected", format!("what is appended to stream \"{name}\" has to be sealed"))
                     .advised("`append --sealed`")

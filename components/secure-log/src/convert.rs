@@ -27,6 +27,7 @@ pub(crate) fn error(error: LogError) -> types::LogError {
         LogError::StreamNotFound(name) => Wire::StreamNotFound(name),
         LogError::StreamExists(name) => Wire::StreamExists(name),
         LogError::StreamDeprecated(name) => Wire::StreamDeprecated(name),
+        LogError::LogClosed { size } => Wire::LogClosed(size),
         LogError::StreamProtected(name) => Wire::StreamProtected(name),
         LogError::StreamNotProtected(name) => Wire::StreamNotProtected(name),
         LogError::NotSealed(seqno) => Wire::NotSealed(seqno),

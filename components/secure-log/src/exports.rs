@@ -30,11 +30,11 @@ thread_local! {
 }
 
 /// What the caller chooses, before the environment is asked.
-fn chosen(absent: Absent) -> LogOptions {
+pub(crate) fn chosen(absent: Absent) -> LogOptions {
     LogOptions { absent, ..LogOptions::default() }
 }
 
-fn open(config: &str, chosen: LogOptions) -> Result<(), types::LogError> {
+pub(crate) fn open(config: &str, chosen: LogOptions) -> Result<(), types::LogError> {
     LOG.with_borrow_mut(|slot| {
         if slot.is_some() {
             return Err(types::LogError::AlreadyOpen);

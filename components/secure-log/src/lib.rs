@@ -11,10 +11,12 @@
 //! | `evidence` | those of the interface `evidence` |
 //! | `sealing` | those of the interface `sealing` |
 //! | `exporting` | those of the interface `export` |
+//! | `archive` | those of the interface `archive` |
 //! | `importing` | those of the interface `import` |
 //! | `tail` | those of the interface `tail` |
 //! | `review` | those of the interface `review` |
 
+mod archive;
 mod bindings;
 mod config;
 mod convert;

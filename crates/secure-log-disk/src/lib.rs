@@ -24,9 +24,11 @@ use std::path::{Path, PathBuf};
 mod lock;
 #[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "wasi.rs")]
 mod os;
+mod whole;
 
 pub use lock::{Lock, LockError, Patience, STALE_AFTER, Watch};
 pub use os::OsDisk;
+pub use whole::{WholeFile, read_all};
 
 /// A place with files. Paths are used as they are given.
 pub trait Disk {

@@ -38,6 +38,7 @@ use std::fmt::Display;
 
 use secure_log::store::StoreError;
 
+mod archive;
 mod commit;
 mod index;
 mod later;
@@ -49,6 +50,7 @@ mod session;
 mod store;
 mod tail;
 
+pub use archive::{ArchiveError, write_archive};
 pub use secure_log_disk as disk;
 pub use secure_log_disk::STALE_AFTER;
 pub use session::{FileStore, Options};

@@ -15,8 +15,10 @@ use secure_log::record::Record;
 use secure_log::store::{Commit, EntryRange, SecureLogStore, StoreError};
 use secure_log::verify::Trust;
 use secure_log_disk::Patience;
+use secure_log_file::write_archive;
 use secure_log_sqlite::SqliteStore;
 use secure_log_sqlite_engine::Vfs;
+use secure_log_testkit::archiving::at_every_operation;
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
 use secure_log_testkit::interrupted::Interrupted;
 use secure_log_testkit::{LogBuilder, count, log_of_parts, seed, witnessed};
@@ -25,10 +27,14 @@ const ROWS: u64 = 40;
 const DROPPED: usize = 30;
 
 fn store(disk: &CrashDisk) -> Result<SqliteStore<Engine>, StoreError> {
+    named(disk, "log.db")
+}
+
+fn named(disk: &CrashDisk, file: &str) -> Result<SqliteStore<Engine>, StoreError> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let patience = Patience { wait: Duration::from_millis(500), stale_after: Duration::from_millis(50) };
     let name = CString::new(format!("store-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap();
-    open(&Rc::new(Vfs::register(&name, disk.clone(), patience)), "log.db")
+    open(&Rc::new(Vfs::register(&name, disk.clone(), patience)), file)
 }
 
 /// All rows that were to go have gone, or none, and everything else is there.
@@ -93,6 +99,11 @@ fn a_crash_at_every_operation_of_an_erasure_leaves_it_done_or_not_begun() {
 #[test]
 fn a_crash_at_every_operation_of_wrapping_anew_leaves_all_keys_or_none() {
     Interrupted::Rewrapping.at_every_operation(store);
+}
+
+#[test]
+fn a_crash_at_every_operation_of_archiving_leaves_a_whole_archive_or_none_and_one_log_that_continues() {
+    at_every_operation(named, |disk, path, log| write_archive(disk, path, log).map_err(|error| error.to_string()));
 }
 
 /// What the entries of a store say of their rows, and the rows that it has. Both in the order of rows.

@@ -24,6 +24,8 @@
 
 mod anchor;
 #[cfg(debug_assertions)]
+pub mod archiving;
+#[cfg(debug_assertions)]
 pub mod attacks;
 mod builder;
 pub mod conformance;

@@ -25,6 +25,11 @@ pub enum LogError {
     StreamExists(String),
     /// The stream takes no more entries.
     StreamDeprecated(String),
+    /// The log was closed with this many entries, to be archived, and takes no more. Another one continues it.
+    LogClosed {
+        /// The log's size.
+        size: u64,
+    },
     /// Who appends to this stream seals: it is not public, and nothing goes into it in clear. Nothing was written.
     StreamProtected(String),
     /// Nothing is sealed in this stream, which is public or not there: what was to be secret was not written in clear.
@@ -166,6 +171,10 @@ impl fmt::Display for LogError {
             LogError::StreamNotFound(name) => write!(f, "there is no stream {name:?}"),
             LogError::StreamExists(name) => write!(f, "there is a stream {name:?} already"),
             LogError::StreamDeprecated(name) => write!(f, "stream {name:?} was deprecated and takes no more entries"),
+            LogError::LogClosed { size } => write!(
+                f,
+                "the log was closed with {size} entries, to be archived, and takes no more: write to the one that continues it"
+            ),
             LogError::StreamProtected(name) => {
                 write!(f, "stream {name:?} is protected: what is appended to it has to be sealed")
             }

@@ -45,6 +45,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod bundle;
 pub mod cbor;
 pub mod control;

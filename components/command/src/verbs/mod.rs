@@ -1,12 +1,14 @@
 //! The verbs, one file each. A new one is a file and a line in [`VERBS`].
 
 mod append;
+mod archive;
 mod audit;
 mod change_suite;
 mod checkpoints;
 mod close;
 mod collect_witness_rows;
 mod compare;
+mod continue_log;
 mod create_stream;
 mod deprecate;
 mod erase;
@@ -34,6 +36,7 @@ mod status;
 mod submissions;
 mod tail;
 mod verify;
+mod verify_archives;
 mod verify_entry;
 mod verify_evidence;
 mod verify_receipt;
@@ -82,8 +85,11 @@ pub(crate) const VERBS: &[Verb] = &[
     evidence::VERB,
     export::VERB,
     import::VERB,
+    archive::VERB,
+    continue_log::VERB,
     verify::VERB,
     review::VERB,
+    verify_archives::VERB,
     verify_entry::VERB,
     verify_receipt::VERB,
     verify_evidence::VERB,

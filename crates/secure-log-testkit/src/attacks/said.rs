@@ -60,6 +60,7 @@ pub fn refusal(error: &LogError) -> String {
         LogError::StreamExists(_) => "stream-exists".into(),
         LogError::StreamNotFound(_) => "stream-not-found".into(),
         LogError::MacKeyMissing { .. } | LogError::Key(KeyError::NotFound(_)) => "key-not-found".into(),
+        LogError::LogClosed { .. } => "log-closed".into(),
         LogError::KeyEnded { .. } => "key-ended".into(),
         LogError::Store(StoreError::Locked { .. }) => "locked".into(),
         LogError::Store(StoreError::Corrupt { .. }) => "corrupt".into(),

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::control;
+use crate::engine::archiving::closes_log;
 use crate::engine::options::Every;
 use crate::engine::proof::suite_hash;
 use crate::engine::rotation::Successor;
@@ -98,9 +99,11 @@ impl<'a> Pen<'a> {
 
     /// Appends an entry to a stream, with a signature where the stream's rules call for one.
     pub(super) fn entry(&mut self, tip: &mut Tip, say: &Say<'_>) -> Result<Appended, LogError> {
+        self.check_open()?;
         tip.move_by(self.number);
         let entry = self.fields(tip, say);
         let seqno = entry.seqno;
+        self.next.closed = closes_log(&entry);
         let (suite, mac) = (tip.suite, self.mac);
         let hash = self.commit.push_entry(
             seqno,
@@ -131,6 +134,11 @@ impl<'a> Pen<'a> {
         Ok(appended)
     }
 
+    /// Nothing follows the entry that closed the log.
+    fn check_open(&self) -> Result<(), LogError> {
+        if self.next.closed { Err(LogError::LogClosed { size: self.next.tree.size() }) } else { Ok(()) }
+    }
+
     /// Signs the entry that was appended last: a signature stands right after its entry (format.md s.7).
     pub(super) fn sign_entry(&mut self, last: &Appended) -> Result<(), LogError> {
         let row = self.signature(Subject::Entry(last.seqno), &entry_message(&last.hash))?;
@@ -140,6 +148,7 @@ impl<'a> Pen<'a> {
 
     /// Makes a stream: its row and, where its rules are not the defaults, the entry that binds them.
     pub(super) fn stream(&mut self, row: StreamRow) -> Result<Tip, LogError> {
+        self.check_open()?;
         let policy = row.policy_hash(self.log);
         self.commit.push(Record::Stream(&row));
         let mut tip = Tip::new(row, policy, self.number);

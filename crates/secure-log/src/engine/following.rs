@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use crate::control;
+use crate::engine::archiving::closes_log;
 use crate::engine::proof::Checked;
 use crate::engine::stream::StreamEnd;
 use crate::engine::{SecureLog, State};
@@ -53,6 +54,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         let State { mut tree, mut segments, .. } = self.accepted.clone();
         let broken = |seqno, reason| LogError::ChainBroken { seqno, reason };
         let (first, mut last_time, mut followed) = (tree.size() + 1, None, Vec::new());
+        let mut closed = false;
         let mut erased = HashSet::new();
         let own_mac = self.mac.as_ref().map(|mac| mac.id);
         self.walk(None, first, head.size, |seqno, stream, checked| {
@@ -71,6 +73,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                 erased.extend(control::decode_erased(entry.payload).unwrap_or_default());
             }
             last_time = entry.time.parse().ok();
+            closed = closes_log(&entry);
             let end = StreamEnd::after(seqno, hash, &entry, own_mac)
                 .ok_or_else(|| broken(seqno, "its hash suite is not known here"))?;
             followed.push(Followed { stream: stream.into(), end });
@@ -80,6 +83,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             return Err(broken(first, "the entries from here on do not lead to their head"));
         }
         let (head, signed) = (head.clone(), Some(head.clone()));
-        Ok((State { tree, head, segments, attested: true, signed, signed_at: None, last_time }, followed, erased))
+        let state = State { tree, head, segments, attested: true, signed, signed_at: None, last_time, closed };
+        Ok((state, followed, erased))
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `options` | how a log is opened, and what it needs |
 //! | `open` | making, opening and re-reading a log: which head may be continued |
+//! | `archiving` | closing a log, giving it out as an archive, and going on from it in another |
 //! | `anchoring` | comparing with the anchor, and publishing |
 //! | `cosigning` | what witnesses answered, and whether they are enough |
 //! | `collecting` | dropping what witnesses answered long ago |
@@ -26,6 +27,7 @@
 //! | `exporting` | entries in the forms that other programs read |
 
 mod anchoring;
+mod archiving;
 mod collecting;
 mod commit;
 mod cosigning;
@@ -66,6 +68,7 @@ use crate::time::Timestamp;
 use crate::tree::CompactTree;
 use crate::verify::Trust;
 
+pub use crate::engine::archiving::{ArchiveCheck, Archiving};
 pub use crate::engine::collecting::{Collected, MAX_COLLECTED};
 pub use crate::engine::erasing::{Erase, Erased, MAX_REWRAPPED, Resealed};
 pub use crate::engine::evidence::{Evidence, EvidenceError, EvidenceOf};
@@ -166,6 +169,8 @@ struct State {
     signed_at: Option<Timestamp>,
     /// Time of the last entry, which the next one does not precede by little.
     last_time: Option<Timestamp>,
+    /// Its last entry closed the log.
+    closed: bool,
 }
 
 impl State {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::control;
 use crate::engine::anchoring::anchored_head;
+use crate::engine::archiving::{closes_log, continued_head, origin_after};
 use crate::engine::commit::{ATTEMPTS, Signing};
 use crate::engine::data_keys::KeyRing;
 use crate::engine::options::{Absent, Every, LogOptions, Providers, Unattested};
@@ -33,8 +34,15 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// The anchor is asked first, then the store is read. What is there is continued only from a head that a trusted
     /// key signed, that is no smaller than the anchor's and consistent with it; see security.md rule 8. A log made where the
     /// keystore has no key of the configured identity is keyless: its heads are unsigned and every verdict says so.
-    pub fn open(mut store: S, mut providers: Providers, options: LogOptions) -> Result<SecureLog<S>, LogError> {
+    pub fn open(mut store: S, mut providers: Providers, mut options: LogOptions) -> Result<SecureLog<S>, LogError> {
         options.check()?;
+        let continued =
+            options.continues.take().map(|note| continued_head(&note, options.origin.as_deref())).transpose()?;
+        if let (Some(continued), None) = (&continued, &options.origin)
+            && store.log()?.is_none()
+        {
+            options.origin = Some(origin_after(&continued.head));
+        }
         let mut view = providers.anchor.latest(options.origin.as_deref())?;
         let is_named = options.origin.is_some();
         let mac = options.mac_label.as_deref().map(|label| load_mac(&*providers.keystore, label)).transpose()?;
@@ -56,6 +64,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             signed: None,
             signed_at: None,
             last_time: None,
+            closed: false,
         };
         let torn = store.torn();
         let mut this = SecureLog {
@@ -98,8 +107,15 @@ impl<S: SecureLogStore> SecureLog<S> {
             providers,
         };
         this.known = this.given_keys();
+        if let Some(continued) = continued.as_ref().filter(|_| is_new) {
+            // Before anything is made.
+            this.check_continued(continued)?;
+        }
         if is_new && this.create()? {
             this.meet_anchor(view)?;
+            if let Some(continued) = &continued {
+                this.continue_from(continued)?;
+            }
             return Ok(this);
         }
         if this.anchor.configured && (is_new || !is_named) {
@@ -112,6 +128,9 @@ impl<S: SecureLogStore> SecureLog<S> {
         this.record_recovered()?;
         this.check_reanchored()?;
         this.finish_last_erasure();
+        if let Some(continued) = &continued {
+            this.continue_from(continued)?;
+        }
         Ok(this)
     }
 
@@ -266,7 +285,8 @@ impl<S: SecureLogStore> SecureLog<S> {
         let known = self.accepted.head.clone();
         prove_consistency(&mut self.store, (known.size, &known.root), (head.size, &head.root))?;
         let segments = self.store.segment_count()?;
-        self.accepted = State { tree, segments, attested: is_attested, signed, signed_at: None, last_time: None, head };
+        let (signed_at, last_time, closed) = (None, None, false);
+        self.accepted = State { tree, segments, attested: is_attested, signed, signed_at, last_time, head, closed };
         self.next = self.accepted.clone();
         if let Some(range) = adopted {
             self.note_adopted(range);
@@ -423,21 +443,24 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(())
     }
 
-    /// Time of the last entry, if it can be read and is one. Where it erases data keys, that is remembered until it is finished.
+    /// Time of the last entry, if it can be read and is one. Where it erases data keys, that is remembered until it is finished, and
+    /// where it closes the log, for good.
     fn look_at_last(&mut self) -> Result<Option<crate::time::Timestamp>, LogError> {
         let size = self.accepted.head.size;
         if size == 0 {
             return Ok(None);
         }
-        let (mut last, mut erasing) = (None, None);
+        let (mut last, mut erasing, mut closed) = (None, None, false);
         let walked = self.walk(None, size, size, |_, stream, checked| {
             if let Checked::Entry(entry, hash) = checked {
                 last = Some((hash, entry.time.parse().ok()));
                 erasing = (entry.event == control::ERASED).then(|| stream.to_owned());
+                closed = closes_log(&entry);
             }
             Ok(true)
         });
         self.erasing = erasing;
+        self.accepted.closed = closed;
         match (walked, last) {
             // Without the stream's key its time cannot be trusted, and the clock alone decides.
             (Err(LogError::MacKeyMissing { .. }), _) => Ok(None),

@@ -51,6 +51,10 @@ pub struct LogOptions {
     /// Begin anew at an anchor that knows nothing of a log with entries, which is refused otherwise. An operator's choice:
     /// it is recorded in the log before the anchor is given a head.
     pub reanchor: bool,
+    /// The last head of the log that this one continues, as a whole signed note ([`crate::archive::Archived::note`]). A log that is
+    /// made says so in its first entry, and one that is there has to say it: a log that continues another head, or none, is
+    /// refused. Without a name of its own it is called after that head, so that an anchor takes one continuation and no second.
+    pub continues: Option<String>,
     /// Keys that may have signed heads and segments besides the keystore's own, witnesses, and their quorum.
     pub trust: Trust,
 }
@@ -72,6 +76,7 @@ impl Default for LogOptions {
             absent: Absent::Make,
             unattested: Unattested::Refuse,
             reanchor: false,
+            continues: None,
             trust: Trust::default(),
         }
     }

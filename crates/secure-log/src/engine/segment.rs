@@ -14,7 +14,7 @@ use crate::limits::{check_name, check_stream};
 use crate::providers::KeyError;
 use crate::record::{Record, SegmentRow, SignatureRow, Subject};
 use crate::sign::PublicKey;
-use crate::store::{Node, NodeId, SecureLogStore, StoreError, TreeId};
+use crate::store::{Commit, Node, NodeId, SecureLogStore, StoreError, TreeId};
 use crate::submission::Submission;
 use crate::tree::{CompactTree, leaf_hash};
 use crate::verify::{Finding, FindingCode, Place};
@@ -36,49 +36,60 @@ impl<S: SecureLogStore> SecureLog<S> {
         let signing = if self.anchor.configured { Signing::Now } else { Signing::WhenDue };
         self.commit(signing, |log, commit, time| {
             log.finish_erasure(stream)?;
-            if matches!(log.existing_tip(stream)?.open, OpenSegment::Unread) {
-                let open = log.read_open_segment(stream)?;
-                log.existing_tip(stream)?.open = OpenSegment::Written(open);
-            }
-            let sign = log.existing_tip(stream)?.row.rules.sign;
-            log.check_signing(stream, sign)?;
-            let id = log.accepted.segments + 1;
-            let (mut pen, streams) = log.pen(commit, time);
-            let tip = streams.tip(stream).expect("the tip was loaded just now");
-            let OpenSegment::Written(open) = &mut tip.open else { unreachable!("an unread segment was read just now") };
-            if !open.worth_closing {
-                return Err(LogError::EmptySegment(stream.into()));
-            }
-            let row = SegmentRow {
-                id,
-                stream: stream.into(),
-                first: open.first,
-                last: open.last,
-                count: open.tree.size(),
-                root: open.tree.root(),
-                last_hash: tip.prev,
-                prev: open.prev_checkpoint,
-                boot: core::mem::take(&mut open.boot),
-                session: core::mem::take(&mut open.session),
-                policy: tip.policy,
-                closed: time.into(),
-            };
-            let checkpoint = row.checkpoint().hash();
-            pen.commit.push(Record::Segment(&row));
-            pen.commit.nodes.extend(open.nodes.drain(..).map(|(subtree, hash)| Node {
-                id: NodeId { tree: TreeId::Segment(id), level: subtree.level, index: subtree.index },
-                hash,
-            }));
-            let mut signatures = Vec::new();
-            if sign != SigningRule::None {
-                signatures.push(pen.signature(Subject::Segment(id), &checkpoint_message(&checkpoint))?);
-                pen.commit.push(Record::Signature(&signatures[0]));
-            }
-            tip.open = OpenSegment::Written(Written::after(checkpoint));
-            pen.next.segments = id;
-            pen.entry(tip, &Say::control(control::SEGMENT_CLOSED, &control::encode_closed(id, &checkpoint)))?;
-            Ok(SignedSegment { row, signatures })
+            log.push_close(commit, time, stream)?.ok_or_else(|| LogError::EmptySegment(stream.into()))
         })
+    }
+
+    /// Closes the stream's open segment in a commit in the making; `None` where it holds nothing that could be closed.
+    pub(super) fn push_close(
+        &mut self,
+        commit: &mut Commit,
+        time: &str,
+        stream: &str,
+    ) -> Result<Option<SignedSegment>, LogError> {
+        let log = self;
+        if matches!(log.existing_tip(stream)?.open, OpenSegment::Unread) {
+            let open = log.read_open_segment(stream)?;
+            log.existing_tip(stream)?.open = OpenSegment::Written(open);
+        }
+        let sign = log.existing_tip(stream)?.row.rules.sign;
+        log.check_signing(stream, sign)?;
+        let id = log.next.segments + 1;
+        let (mut pen, streams) = log.pen(commit, time);
+        let tip = streams.tip(stream).expect("the tip was loaded just now");
+        let OpenSegment::Written(open) = &mut tip.open else { unreachable!("an unread segment was read just now") };
+        if !open.worth_closing {
+            return Ok(None);
+        }
+        let row = SegmentRow {
+            id,
+            stream: stream.into(),
+            first: open.first,
+            last: open.last,
+            count: open.tree.size(),
+            root: open.tree.root(),
+            last_hash: tip.prev,
+            prev: open.prev_checkpoint,
+            boot: core::mem::take(&mut open.boot),
+            session: core::mem::take(&mut open.session),
+            policy: tip.policy,
+            closed: time.into(),
+        };
+        let checkpoint = row.checkpoint().hash();
+        pen.commit.push(Record::Segment(&row));
+        pen.commit.nodes.extend(open.nodes.drain(..).map(|(subtree, hash)| Node {
+            id: NodeId { tree: TreeId::Segment(id), level: subtree.level, index: subtree.index },
+            hash,
+        }));
+        let mut signatures = Vec::new();
+        if sign != SigningRule::None {
+            signatures.push(pen.signature(Subject::Segment(id), &checkpoint_message(&checkpoint))?);
+            pen.commit.push(Record::Signature(&signatures[0]));
+        }
+        tip.open = OpenSegment::Written(Written::after(checkpoint));
+        pen.next.segments = id;
+        pen.entry(tip, &Say::control(control::SEGMENT_CLOSED, &control::encode_closed(id, &checkpoint)))?;
+        Ok(Some(SignedSegment { row, signatures }))
     }
 
     /// A closed segment and its signatures.

@@ -1,6 +1,9 @@
 //! What a verification comes to: the report on a log that is wrong, whose end was reached, or of which only the beginning was
 //! read.
 
+use crate::introduction::KeyRole;
+use crate::note::Note;
+use crate::sign::PublicKey;
 use crate::verify::finding::{Finding, FindingCode, Place};
 use crate::verify::missing::{Missing, MissingCode};
 use crate::verify::report::{Counts, Report, Verdict};
@@ -8,7 +11,32 @@ use crate::verify::rotation::MAX_INTRODUCED_KEYS;
 use crate::verify::trust::Trust;
 use crate::verify::verifier::Verifier;
 
+/// What counts for a log that continues the one that was verified.
+#[derive(Clone, Debug)]
+pub(crate) struct Passed {
+    /// The keys that were given and those that it introduced, without those that it ended.
+    pub(crate) trust: Trust,
+    pub(crate) origin: String,
+    /// The log's id; `None` where it could not be read.
+    pub(crate) id: Option<[u8; 16]>,
+    /// The head that it continues itself.
+    pub(crate) continued: Option<Note>,
+}
+
 impl Verifier {
+    /// What the log leaves behind, as far as it was read.
+    pub(super) fn passed(&self) -> Passed {
+        let ended = |role, key: &PublicKey| self.rotations.end_of(role, key).is_some();
+        Passed {
+            trust: self
+                .trust
+                .without(|key| ended(KeyRole::Log, key.public_key()), |signer| ended(KeyRole::Signer, signer.key())),
+            origin: self.log.as_ref().map(|log| log.origin.clone()).unwrap_or_default(),
+            id: self.log.as_ref().map(|log| log.id),
+            continued: self.continued.clone(),
+        }
+    }
+
     /// The report on a log in which a check failed.
     pub fn invalid(self, finding: Finding) -> Report {
         let counts = self.counts;
@@ -125,6 +153,7 @@ impl Verifier {
         } = counts;
         Report {
             verdict,
+            continues: self.continued.as_ref().and_then(|note| note.checkpoint().ok()),
             origin: self.log.map(|log| log.origin).unwrap_or_default(),
             size,
             root,

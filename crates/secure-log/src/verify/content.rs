@@ -128,6 +128,7 @@ impl Verifier {
                 if entry.stream != LOG_STREAM || s.count > 0 || s.unseen.start {
                     return Err(malformed(entry, "not the first entry of the stream secure-log"));
                 }
+                self.continued = Some(note);
             }
             control::KEY => self.introduce(entry)?,
             unknown => {

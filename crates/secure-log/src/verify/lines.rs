@@ -10,6 +10,7 @@ use std::thread;
 use crate::jsonl::{Line, LineError};
 use crate::threads::{self, MAX_THREADS};
 use crate::verify::blocks::{Block, Damaged, Splitter};
+use crate::verify::conclusion::Passed;
 use crate::verify::finding::{Finding, FindingCode, Place};
 use crate::verify::prepared::{Found, Preparation, ReadLine};
 use crate::verify::report::Report;
@@ -48,6 +49,16 @@ pub fn verify_jsonl_on(
     trust: &Trust,
     progress: impl FnMut(Progress) + Send,
 ) -> io::Result<Report> {
+    verify_part_on(threads, log, trust, progress).map(|(report, _)| report)
+}
+
+/// The same, with what counts for a log that continues this one.
+pub(crate) fn verify_part_on(
+    threads: NonZeroUsize,
+    log: impl Read + Send,
+    trust: &Trust,
+    progress: impl FnMut(Progress) + Send,
+) -> io::Result<(Report, Passed)> {
     let invalid_input = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
     let mut verifier = LogVerifier::new(trust.clone()).map_err(invalid_input)?;
     let (mut log, mut progress) = (log, progress);
@@ -55,7 +66,7 @@ pub fn verify_jsonl_on(
         let read = verifier.splitter.read(&mut log, CHUNK_BYTES)?;
         let goes_on = verifier.judge_blocks();
         if read == 0 || !goes_on {
-            return Ok(verifier.finish());
+            return Ok(verifier.finish_part());
         }
         progress(verifier.progress());
         // What is longer than a chunk is worth further threads.
@@ -72,7 +83,7 @@ fn verify_side_by_side(
     log: impl Read + Send,
     verifier: LogVerifier,
     progress: impl FnMut(Progress) + Send,
-) -> io::Result<Report> {
+) -> io::Result<(Report, Passed)> {
     let LogVerifier { preparation, splitter, judge } = verifier;
     let feed = Mutex::new(Feed { log, splitter, shared: None, pieces: 0, ended: None });
     let bench = Mutex::new(Bench { judge, judged: 0, progress });
@@ -91,7 +102,7 @@ fn verify_side_by_side(
     let Bench { judge, .. } = bench.into_inner().unwrap_or_else(PoisonError::into_inner);
     match ended {
         Some(Err(error)) => Err(error),
-        _ => Ok(judge.finish(&splitter)),
+        _ => Ok(judge.finish_part(&splitter)),
     }
 }
 
@@ -303,6 +314,11 @@ impl LogVerifier {
     pub fn finish(self) -> Report {
         self.judge.finish(&self.splitter)
     }
+
+    /// The same, with what counts for a log that continues this one.
+    pub(crate) fn finish_part(self) -> (Report, Passed) {
+        self.judge.finish_part(&self.splitter)
+    }
 }
 
 /// Judges whole commits in their order.
@@ -403,6 +419,11 @@ impl Judge {
             self.something_follows();
         }
         !matches!(self.end, Some(End::Invalid(_) | End::Full(_))) && !rest.is_too_large()
+    }
+
+    fn finish_part(self, rest: &Splitter) -> (Report, Passed) {
+        let passed = self.verifier.passed();
+        (self.finish(rest), passed)
     }
 
     /// The report, when there are no more bytes but those that follow the commits.

@@ -3,6 +3,7 @@
 
 use core::fmt::{self, Write as _};
 
+use crate::note::Checkpoint;
 use crate::verify::finding::{Finding, Quoted};
 use crate::verify::report::{KeyRole, KeyUse, Report, Verdict};
 use crate::verify::writing::{Json, Plain, write_finding};
@@ -33,6 +34,10 @@ impl Report {
             json.field("missing").list(&self.missing, |json, missing| json.missing(missing));
             json.field("missing_unlisted").number(self.missing_unlisted);
             json.field("unknown_signers").list(&self.unknown_signers, |json, name| json.string(name));
+            // Of a log that continues none there is nothing to say.
+            if let Some(head) = &self.continues {
+                json.field("continues").object(|json| json.head(head));
+            }
         });
     }
 
@@ -129,6 +134,10 @@ impl Report {
         }
         writeln!(page, "size          {} entries under the last head", self.size)?;
         writeln!(page, "root          {}", self.root)?;
+        if let Some(Checkpoint { origin, size, root }) = &self.continues {
+            writeln!(page, "continues     the log {} of {size} entries", Quoted(origin))?;
+            writeln!(page, "              with the root {root}")?;
+        }
         self.write_completeness(page)
     }
 
@@ -195,6 +204,7 @@ mod tests {
             missing: vec![Missing::at(MissingCode::Uncovered, Place::Entries(9, 9), "covered by nobody")],
             missing_unlisted: 0,
             unknown_signers: vec![HOSTILE.into()],
+            continues: Some(Checkpoint { origin: HOSTILE.into(), size: 4, root: Hash::ZERO }),
             keys: vec![key(KeyRole::Log, "l", 8), key(KeyRole::Witness, "w", 8), key(KeyRole::Witness, "v", 7)],
         }
     }
@@ -213,6 +223,7 @@ mod tests {
         assert_eq!(value["keys"][2]["last"], 7);
         assert_eq!((&value["erased_payloads"], &value["unopened"]), (&5.into(), &6.into()));
         assert_eq!(value["unknown_signers"][0], HOSTILE);
+        assert_eq!((&value["continues"]["origin"], &value["continues"]["size"]), (&HOSTILE.into(), &4.into()));
     }
 
     #[test]
@@ -220,6 +231,7 @@ mod tests {
         let page = report().to_text(None);
         assert!(page.lines().all(|line| line.chars().all(is_printable)), "{page}");
         assert!(page.contains("finding       hash-mismatch at seqno 7"), "{page}");
+        assert!(page.contains("\ncontinues     the log 'a\\x1b[2J"), "{page}");
         assert!(
             page.contains("complete to   entry 8, on the word of\n              log 'l'\n              witness 'w'\n")
         );

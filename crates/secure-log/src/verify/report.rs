@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::hash::Hash;
+use crate::note::Checkpoint;
 use crate::sign::{Algorithm, PublicKey};
 use crate::verify::finding::Finding;
 use crate::verify::missing::Missing;
@@ -70,6 +71,9 @@ pub struct Report {
     pub missing_unlisted: u64,
     /// Identities that signed and that the policy does not know; at most [`MAX_LISTED`].
     pub unknown_signers: Vec<String>,
+    /// The head of an earlier log that this one says it continues. Whether that log is there, and ends like this, is for
+    /// [`verify_chain`](crate::archive::verify_chain) to say.
+    pub continues: Option<Checkpoint>,
     /// The keys whose signatures were checked and are right. The policy bounds how many there can be.
     pub keys: Vec<KeyUse>,
 }

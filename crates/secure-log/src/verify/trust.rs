@@ -53,6 +53,14 @@ impl Trust {
         &self.log_keys
     }
 
+    /// The same without the keys that these functions name.
+    pub(super) fn without(&self, log_key: impl Fn(&VerifierKey) -> bool, signer: impl Fn(&Signer) -> bool) -> Trust {
+        let mut trust = self.clone();
+        trust.log_keys.retain(|key| !log_key(key));
+        trust.signers.retain(|known| !signer(known));
+        trust
+    }
+
     /// Adds a witness's key.
     pub fn add_witness(&mut self, key: VerifierKey) {
         self.witnesses.push(key);

@@ -7,7 +7,7 @@ use crate::entry::{EntryRef, SigningRule, StreamRules, checkpoint_message, entry
 use crate::hash::{Hash, KeyId, Suite};
 use crate::introduction;
 use crate::jsonl::{self, Line, RowError};
-use crate::note::{self, SignatureLine, VerifierKey};
+use crate::note::{self, Note, SignatureLine, VerifierKey};
 use crate::providers::{WrapAlgorithm, WrappingKey};
 use crate::record::{
     DataKeyRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
@@ -63,6 +63,8 @@ pub struct Verifier {
     pub(super) data_keys: usize,
     /// There were more data keys than are kept track of.
     pub(super) data_keys_untracked: bool,
+    /// The head of an earlier log that this one continues.
+    pub(super) continued: Option<Note>,
     /// Entries that allow a pruning, and that no trusted head covers yet.
     pub(super) prunings: Few<u64>,
     /// Ranges that were adopted although nobody attested them.
@@ -103,6 +105,7 @@ impl Verifier {
             opener: Opener::default(),
             data_keys: 0,
             data_keys_untracked: false,
+            continued: None,
             prunings: Few::default(),
             unattested: Few::default(),
             missing: Listed::default(),

@@ -3,6 +3,7 @@
 
 use core::fmt::{self, Write as _};
 
+use crate::note::Checkpoint;
 use crate::verify::finding::{Finding, Place, Quoted, is_printable};
 use crate::verify::missing::Missing;
 use crate::verify::report::KeyUse;
@@ -97,6 +98,13 @@ impl Json {
             }
         }
         self.0.push('"');
+    }
+
+    /// The fields of a head.
+    pub(crate) fn head(&mut self, head: &Checkpoint) {
+        self.field("origin").string(&head.origin);
+        self.field("size").number(head.size);
+        self.field("root").string(&head.root.to_hex());
     }
 
     pub(super) fn finding(&mut self, finding: &Finding) {

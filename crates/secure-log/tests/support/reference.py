@@ -1,9 +1,9 @@
 """Answers the verdicts of tools/secure_log_ref.py, as a module, for files that come on standard input.
 
-    reference.py FOLDER-OF-THE-REFERENCE LOG.json verify|verify_bundle
+    reference.py FOLDER-OF-THE-REFERENCE LOG.json verify|verify_bundle|verify_chain
 
 Each file comes as its length in four big-endian bytes and its bytes; each answer is one line of JSON. The first line
-says that everything that is needed is there.
+says that everything that is needed is there. The files of a chain come as one, each with its own length before it.
 """
 import io, json, sys
 
@@ -19,8 +19,21 @@ trust = dict(origin=keys["origin"], vkeys=[keys["vkey"]], witnesses=[keys["witne
              hmac_keys=[bytes.fromhex(keys["hmac_key"])])
 
 
+def files_of(chain):
+    files = []
+    while chain:
+        end = 4 + int.from_bytes(chain[:4], "big")
+        files.append(chain[4:end])
+        chain = chain[end:]
+    return files
+
+
 def answer(log):
     ref.open = lambda path, mode: io.BytesIO(log)      # the reference reads a path; this one is in memory
+    if verify is ref.verify_chain:
+        ref.open = lambda path, mode: io.BytesIO(path)  # and here a path is the file itself
+        verdict, report = verify(files_of(log), **trust)
+        return dict(report, verdict=verdict)
     try:
         verdict, report = verify("a file in memory", **trust)
     except ref.Finding as f:

@@ -17,6 +17,7 @@ use super::{not_run, project};
 pub(crate) enum Reads {
     Logs,
     Bundles,
+    Chains,
 }
 
 impl Reads {
@@ -24,6 +25,7 @@ impl Reads {
         match self {
             Reads::Logs => "verify",
             Reads::Bundles => "verify_bundle",
+            Reads::Chains => "verify_chain",
         }
     }
 }
@@ -119,12 +121,22 @@ impl Reference {
         }
     }
 
-    pub(crate) fn verify(&mut self, log: &[u8]) -> Value {
+    /// What it says of a chain of files.
+    pub(crate) fn verify_chain(&mut self, files: &[&[u8]]) -> Value {
+        let each = files.iter().map(|file| [&(file.len() as u32).to_be_bytes(), *file].concat());
+        self.ask(&each.collect::<Vec<_>>().concat())
+    }
+
+    fn ask(&mut self, file: &[u8]) -> Value {
         let input = self.input.as_mut().expect("it is open until the end");
-        input.write_all(&(log.len() as u32).to_be_bytes()).unwrap();
-        input.write_all(log).unwrap();
+        input.write_all(&(file.len() as u32).to_be_bytes()).unwrap();
+        input.write_all(file).unwrap();
         input.flush().unwrap();
-        let mut answer = self.answer().expect("the reference answers every log");
+        self.answer().expect("the reference answers every log")
+    }
+
+    pub(crate) fn verify(&mut self, log: &[u8]) -> Value {
+        let mut answer = self.ask(log);
         if let Some(missing) = answer.get("missing").and_then(Value::as_array).map(Vec::len) {
             answer["missing"] = missing.into();
             // The reference leaves out what it does not know of a log that it could not read.
