@@ -340,11 +340,11 @@ impl Naive<'_> {
     }
 
     fn segments(&self) -> Vec<&SegmentRow> {
-        let segment = |record| match record {
-            &OwnedRecord::Segment(ref row) => Some(row),
+        let rows = self.records.iter().filter_map(|record| match record {
+            OwnedRecord::Segment(row) => Some(row),
             _ => None,
-        };
-        self.records.iter().filter_map(segment).filter(|row| self.is_counted(&row.stream)).collect()
+        });
+        rows.filter(|row| self.is_counted(&row.stream)).collect()
     }
 
     /// The signatures, each with the last seqno that it speaks for.
@@ -352,14 +352,15 @@ impl Naive<'_> {
         let stream_of: BTreeMap<u64, String> =
             self.log().into_iter().map(|entry| (entry.seqno, entry.stream)).collect();
         let segments: BTreeMap<u64, u64> = self.segments().iter().map(|row| (row.id, row.last)).collect();
-        let counted = |record| match record {
-            &OwnedRecord::Signature(ref row) => match row.of {
-                Subject::Entry(seqno) => self.is_counted(&stream_of[&seqno]).then_some((row, seqno)),
-                Subject::Segment(id) => segments.get(&id).map(|last| (row, *last)),
-            },
+        let rows = self.records.iter().filter_map(|record| match record {
+            OwnedRecord::Signature(row) => Some(row),
             _ => None,
-        };
-        self.records.iter().filter_map(counted).collect()
+        });
+        let counted = rows.filter_map(|row| match row.of {
+            Subject::Entry(seqno) => self.is_counted(&stream_of[&seqno]).then_some((row, seqno)),
+            Subject::Segment(id) => segments.get(&id).map(|last| (row, *last)),
+        });
+        counted.collect()
     }
 
     fn compare_signers(&self, review: &Review, at: &str) {
@@ -405,11 +406,11 @@ impl Naive<'_> {
     }
 
     fn compare_heads(&self, review: &Review, at: &str) {
-        let head = |record| match record {
-            &OwnedRecord::Head(ref row) => Some(row),
+        let rows = self.records.iter().filter_map(|record| match record {
+            OwnedRecord::Head(row) => Some(row),
             _ => None,
-        };
-        let heads: Vec<&HeadRow> = self.records.iter().filter_map(head).collect();
+        });
+        let heads: Vec<&HeadRow> = rows.collect();
         assert_eq!((review.heads.count, review.heads.signed), (heads.len() as u64, heads.len() as u64), "{at}");
         let log = self.log();
         let time = |size: u64| log.iter().rev().find(|entry| entry.seqno <= size).map(|entry| entry.time.clone());

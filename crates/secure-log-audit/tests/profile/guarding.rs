@@ -83,7 +83,7 @@ fn a_permit_that_is_dropped_and_a_panic_leave_an_action_without_an_end() {
     let audit = place.open();
     let review = audit.review().unwrap();
     let unfinished: Vec<EventId> = review.unfinished.iter().map(|unfinished| unfinished.id).collect();
-    assert_eq!((unfinished, review.findings), (vec![dropped_id, panicking.id], vec![]));
+    assert_eq!((unfinished, &review.findings), (vec![dropped_id, panicking.id], &vec![]));
     let first = &review.unfinished[0];
     assert_eq!((first.seqno, first.session(), first.action), (dropped_at, Some("s"), ActionKind::FileRead));
     assert_eq!(first.actor.who, Principal::agent("agent-7"));
