@@ -16,7 +16,7 @@ secure-log query --event 'closed*'
 secure-log query --event 'closed*' --json
 about "A page, and what follows it."
 secure-log query --stream app --limit 2 >page.txt
-head -n 2 page.txt
+sed 's/^next: .*/next: a cursor/' page.txt
 cursor=$(sed -n 's/^next: *//p' page.txt)
 secure-log query --stream app --limit 2 --cursor "$cursor"
 about "What is no query."

@@ -69,7 +69,8 @@ fn write(log: &mut Instance, stream: &str) -> Result<()> {
         severity,
         ..entries(stream, [payload])
     };
-    let acted = NewEntries { payload_encoding: "secure-log.audit.v1+json".into(), ..event("x.success", Severity::Info, EVENT) };
+    let acted =
+        NewEntries { payload_encoding: "secure-log.audit.v1+json".into(), ..event("x.success", Severity::Info, EVENT) };
     log.append_batch(&[
         event("user.login", Severity::Info, "quinn from here"),
         event("user.login.failed", Severity::Warning, "quinn again"),
@@ -92,7 +93,11 @@ fn filters(session: &mut Session) -> Result<Done> {
     let text = |entry: &EntryFields| String::from_utf8_lossy(&entry.payload).into_owned();
     let cases: Vec<(&str, Filter, Box<Naive>)> = vec![
         ("the stream", of(all()), Box::new(|_| true)),
-        ("a pattern of the stream", Filter { streams: vec![format!("{}*", &stream[..stream.len() - 1])], ..all() }, Box::new(|_| true)),
+        (
+            "a pattern of the stream",
+            Filter { streams: vec![format!("{}*", &stream[..stream.len() - 1])], ..all() },
+            Box::new(|_| true),
+        ),
         (
             "events",
             of(Filter { event_types: vec!["user.login*".into(), "*success".into()], ..all() }),
@@ -103,14 +108,22 @@ fn filters(session: &mut Session) -> Result<Done> {
             of(Filter { severity: Some(Severity::Warning), ..all() }),
             Box::new(|entry| matches!(entry.severity, Severity::Warning | Severity::Alert)),
         ),
-        ("a producer", of(Filter { producer: Some("verify".into()), ..all() }), Box::new(|entry| entry.producer == "verify")),
+        (
+            "a producer",
+            of(Filter { producer: Some("verify".into()), ..all() }),
+            Box::new(|entry| entry.producer == "verify"),
+        ),
         ("another producer", of(Filter { producer: Some("nobody".into()), ..all() }), Box::new(|_| false)),
         (
             "an actor",
             of(Filter { actor: Some(Actor { kind: "user".into(), id: "quinn".into() }), ..all() }),
             Box::new(|entry| entry.payload_encoding == "secure-log.audit.v1+json"),
         ),
-        ("text", of(Filter { text: Some("quinn".into()), ..all() }), Box::new(move |entry| text(entry).contains("quinn"))),
+        (
+            "text",
+            of(Filter { text: Some("quinn".into()), ..all() }),
+            Box::new(move |entry| text(entry).contains("quinn")),
+        ),
         (
             "a time",
             of(Filter { since: Some(time.clone()), before: Some("9999-12-31T23:00:00+01:00".into()), ..all() }),
