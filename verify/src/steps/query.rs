@@ -95,7 +95,12 @@ fn filters(session: &mut Session) -> Result<Done> {
         ("the stream", of(all()), Box::new(|_| true)),
         (
             "a pattern of the stream",
-            Filter { streams: vec![format!("{}*", &stream[..stream.len() - 1])], ..all() },
+            Filter {
+                streams: vec![format!("{}*", &stream[..stream.len() - 1])],
+                from_seqno: Some(whole[0].seqno),
+                to_seqno: Some(whole[0].seqno + 4),
+                ..all()
+            },
             Box::new(|_| true),
         ),
         (
