@@ -370,7 +370,7 @@ fn entry<'p>(random: &mut SeededRandom, payload: &'p [u8]) -> NewEntry<'p> {
     NewEntry {
         stream: random.pick::<&str>(&["a", "a", "b", "c", "eu/auth", "eu/door", "übung/β*"]),
         event: random.pick::<&str>(&["test.event", "user.login", "user.login.failed", "x.success", "x"]),
-        severity: random.pick(&Severity::ALL),
+        severity: *random.pick(&Severity::ALL),
         producer: random.pick::<&str>(&["test", "authd", ""]),
         encoding: random.pick::<&str>(&["secure-log.audit.v1+json", "secure-log.audit.v1+json", "text"]),
         payload,

@@ -1,6 +1,7 @@
 //! Finding entries: what filters find beside a naive one, page by page, and pages that are checked without the log.
 
-use wasmtime::{Context, Result};
+use wasmtime::Result;
+use wasmtime::error::Context;
 
 use super::{Done, Group, Step, checked, entries};
 use crate::expect::{differs, equal, holds, refused};
