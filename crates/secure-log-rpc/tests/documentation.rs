@@ -99,7 +99,7 @@ fn calls() -> Calls {
     assert_eq!(store.indexed(IndexRange { key, from: 1, to: 5, newest_first: false, limit: 10 }), Ok(vec![5]));
     assert_eq!(store.index_rows(None, 10), Ok(vec![IndexRow { key, seqno: 5 }]));
     let filter = Filter {
-        streams: vec!["app*".parse().unwrap()],
+        streams: vec!["n*".parse().unwrap()],
         actor: Some(key),
         since: Timestamp::from_unix(0, 0),
         ..Filter::default()
