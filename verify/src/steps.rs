@@ -23,6 +23,7 @@ mod keystore;
 mod limits;
 mod opening;
 mod review;
+mod query;
 mod rotation;
 mod sealing;
 mod segments;
@@ -47,6 +48,7 @@ pub const GROUPS: &[Group] = &[
     signatures::GROUP,
     writing::GROUP,
     tail::GROUP,
+    query::GROUP,
     tree::GROUP,
     evidence::GROUP,
     exporting::GROUP,

@@ -13,6 +13,7 @@
 //! | `exporting` | those of the interface `export` |
 //! | `archive` | those of the interface `archive` |
 //! | `importing` | those of the interface `import` |
+//! | `query` | those of the interface `query` |
 //! | `tail` | those of the interface `tail` |
 //! | `review` | those of the interface `review` |
 
@@ -25,6 +26,7 @@ mod exporting;
 mod exports;
 mod importing;
 mod providers;
+mod query;
 mod review;
 mod sealing;
 mod tail;

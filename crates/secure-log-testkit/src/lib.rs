@@ -42,6 +42,7 @@ pub mod interrupted;
 mod keystore;
 mod layer;
 mod naive;
+pub mod querying;
 mod record;
 #[cfg(debug_assertions)]
 pub mod reviewing;

@@ -7,7 +7,7 @@
 //!
 //! **In scope**: the format (docs/format.md), the engine that writes it ([`engine`], [`shared`]), the verifier that
 //! re-hashes it ([`verify`]), proofs that others check ([`proof`]), evidence of a part of a log in a file ([`bundle`]), sealed
-//! payloads ([`sealed`]), and following a log ([`tail`]). The same code is the core component of the WebAssembly stacks and
+//! payloads ([`sealed`]), following a log ([`tail`]), and finding entries in it ([`query`]). The same code is the core component of the WebAssembly stacks and
 //! this native library.
 //!
 //! **Out of scope**, and who does it instead: keeping the rows is a store's work ([`store`]; crate `secure-log-file`,
@@ -63,6 +63,7 @@ pub mod memory;
 pub mod note;
 pub mod proof;
 pub mod providers;
+pub mod query;
 pub mod record;
 pub mod review;
 pub mod sealed;

@@ -8,11 +8,15 @@ use core::fmt;
 use crate::hash::Hash;
 use crate::index::{IndexKey, IndexRow};
 use crate::jsonl::write_record;
-use crate::record::{DataKeyRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow};
+use crate::record::{
+    DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
+};
 
 mod commit;
+mod search;
 
 pub use commit::{Commit, CommitRow, Misplaced, PackedEntry};
+pub use search::{Left, Search, by_reading as search_by_reading};
 
 /// Interior hashes below this level are not stored: at most 16 entry hashes give them.
 pub const STORED_LEVEL: u8 = 4;
@@ -174,6 +178,19 @@ pub trait SecureLogStore {
     ///
     /// The index has the rows of all commits, and of entries that were pruned none: what is gone leaves no trace of who did it.
     fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError>;
+
+    /// Finds entries by a filter. Of those within the range that it matches none is left out, and each is answered once, in the
+    /// order of the search, until the limit or its bytes are reached. Pruned entries match nothing.
+    ///
+    /// Answers where to go on: the first seqno that was not looked at, in the order of the search, which lies behind every row that
+    /// was answered and within the range; `None` at the end of the range. A store stops early once it has looked at about
+    /// `search.work` entries, and never without having got on, so that a filter that finds little does not read the whole log in
+    /// one call. It may answer rows that the filter does not match: the engine holds each against it.
+    ///
+    /// As it stands here every entry is read: a store that has an index does better.
+    fn search(&mut self, search: &Search<'_>, visit: &mut dyn FnMut(EntryRow<'_>)) -> Result<Option<u64>, StoreError> {
+        search::by_reading(self, search, visit)
+    }
 
     /// The stream of this name.
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError>;
