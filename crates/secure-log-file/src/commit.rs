@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use secure_log::jsonl::write_record;
+use secure_log::jsonl::{write_entry, write_record};
 use secure_log::record::Record;
 use secure_log::store::{Commit, Expected, StoreError, Torn};
 
@@ -108,9 +108,17 @@ impl<D: Disk> FileStore<D> {
                 _ => {}
             }
             let start = self.buffer.len();
-            write_record(&record, &mut self.buffer).map_err(|e| refused(place, e.to_string()))?;
+            let facts = match &record {
+                Record::Entry(row) => write_entry(row, &mut self.buffer).map(Some),
+                other => write_record(other, &mut self.buffer).map(|()| None),
+            };
+            let facts = facts.map_err(|e| refused(place, e.to_string()))?;
             line = Span { offset: base + start as u64, len: (self.buffer.len() - start - 1) as u32 };
-            index.add(&Item::of_record(&record), line, log).map_err(log_error)?;
+            let added = match &facts {
+                Some(facts) => index.add_entry(facts, line, log),
+                None => index.add(&Item::of_record(&record), line, log),
+            };
+            added.map_err(log_error)?;
         }
         commit.head().ok_or_else(no_head)?;
         index.add_nodes(&commit.nodes).map_err(log_error)?;

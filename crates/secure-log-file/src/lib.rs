@@ -45,6 +45,7 @@ mod load;
 mod read;
 mod reader;
 mod rewrite;
+mod search;
 mod session;
 mod store;
 mod tail;

@@ -3,10 +3,10 @@
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
 use secure_log::jsonl::Line;
-use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
+use secure_log::record::{DataKeyRow, EntryRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
-    Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, Search, SecureLogStore, StoreError,
+    StreamState, Torn, TreeId,
 };
 
 use crate::disk::Disk;
@@ -55,6 +55,10 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
 
     fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
         self.with_index_or_nothing(Vec::new(), |index, _| index.index_rows(after, limit))
+    }
+
+    fn search(&mut self, search: &Search<'_>, visit: &mut dyn FnMut(EntryRow<'_>)) -> Result<Option<u64>, StoreError> {
+        self.find_entries(search, visit)
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
