@@ -108,17 +108,16 @@ impl<D: Disk> FileStore<D> {
                 _ => {}
             }
             let start = self.buffer.len();
-            let facts = match &record {
-                Record::Entry(row) => write_entry(row, &mut self.buffer).map(Some),
-                other => write_record(other, &mut self.buffer).map(|()| None),
-            };
-            let facts = facts.map_err(|e| refused(place, e.to_string()))?;
-            line = Span { offset: base + start as u64, len: (self.buffer.len() - start - 1) as u32 };
-            let added = match &facts {
-                Some(facts) => index.add_entry(facts, line, log),
-                None => index.add(&Item::of_record(&record), line, log),
-            };
-            added.map_err(log_error)?;
+            let written = |out: &Vec<u8>| Span { offset: base + start as u64, len: (out.len() - start - 1) as u32 };
+            if let Record::Entry(row) = &record {
+                let facts = write_entry(row, &mut self.buffer).map_err(|e| refused(place, e.to_string()))?;
+                line = written(&self.buffer);
+                index.add_entry(&facts, line, log).map_err(log_error)?;
+            } else {
+                write_record(&record, &mut self.buffer).map_err(|e| refused(place, e.to_string()))?;
+                line = written(&self.buffer);
+                index.add(&Item::of_record(&record), line, log).map_err(log_error)?;
+            }
         }
         commit.head().ok_or_else(no_head)?;
         index.add_nodes(&commit.nodes).map_err(log_error)?;

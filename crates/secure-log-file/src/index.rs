@@ -20,6 +20,7 @@ mod blocks;
 mod build;
 mod cells;
 mod chain;
+mod check;
 mod checksum;
 mod facts;
 mod names;
@@ -31,6 +32,7 @@ mod table;
 
 use blocks::Blocks;
 use cells::Cells;
+pub(crate) use check::{Checked, Facing};
 use names::Names;
 pub(crate) use rows::{EntryAt, SegmentAt, StreamNow};
 use rows::{HeadAt, Linked, SegmentNow, Waypoint, WitnessAt};

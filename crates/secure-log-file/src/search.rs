@@ -8,7 +8,7 @@ use secure_log::store::{IndexRange, Left, Search, StoreError};
 
 use crate::corrupt;
 use crate::disk::{Disk, DiskFile};
-use crate::index::{Index, Salt, Trouble, Wanted};
+use crate::index::{Checked, Facing, Index, Salt, Trouble, Wanted};
 use crate::read::for_each_line;
 use crate::reader::Reader;
 use crate::session::FileStore;
@@ -19,6 +19,8 @@ const BLOCK_WORK: u32 = 8;
 const LINES: usize = 16;
 /// Entries of an actor that are asked for at once.
 const ACTOR_PAGE: u32 = 512;
+/// Entries that are read before the index is asked which are an actor's.
+const READ_INSTEAD: usize = 128;
 
 impl<D: Disk> FileStore<D> {
     pub(crate) fn find_entries(
@@ -53,6 +55,26 @@ impl<D: Disk> FileStore<D> {
         }
         self.scratch = walk.scratch;
         walked.map(|()| walk.next)
+    }
+}
+
+impl<D: Disk> FileStore<D> {
+    /// Holds what searches are answered from against the log. Facts that are damaged are built anew; facts that somebody wrote well
+    /// are found here and nowhere else, as a search shows nothing of what it leaves out.
+    pub(crate) fn check_facts(&mut self) -> Result<(), StoreError> {
+        let mut checked = Checked::NOTHING;
+        loop {
+            match self.with_index_or_nothing(Facing::End, |index, log| index.check_facts(checked, log))? {
+                Facing::Same(next) => checked = next,
+                Facing::End => return Ok(()),
+                Facing::Other(seqno) => {
+                    return Err(StoreError::Corrupt {
+                        at: format!("the index, from entry {seqno} on"),
+                        detail: "what searches are answered from is not what the entries say".into(),
+                    });
+                }
+            }
+        }
     }
 }
 
@@ -100,7 +122,9 @@ impl Walk<'_> {
                 (block.at.first..).zip(mask).filter(|(seqno, kept)| *kept != 0 && (first..=last).contains(seqno));
             found.extend(places.map(|(seqno, _)| seqno));
         }
-        if let (Some(actor), Some(low), Some(high)) = (&mut self.actor, found.first(), found.last()) {
+        if let (Some(actor), Some(low), Some(high)) = (&mut self.actor, found.first(), found.last())
+            && actor.is_worth_asking(*low, *high, found.len())
+        {
             let theirs = actor.between(index, *low, *high, &self.range, self.last)?;
             found.retain(|seqno| theirs.binary_search(seqno).is_ok());
         }
@@ -163,11 +187,13 @@ struct Actor {
     seqnos: Vec<u64>,
     /// Where all of them are known.
     known: Option<(u64, u64)>,
+    /// Entries of anybody that were read since then, instead of asking.
+    read_instead: usize,
 }
 
 impl Actor {
     fn new(key: IndexKey) -> Actor {
-        Actor { key, salt: Salt::default(), seqnos: Vec::new(), known: None }
+        Actor { key, salt: Salt::default(), seqnos: Vec::new(), known: None, read_instead: 0 }
     }
 
     /// What an index said that was found wrong does not count.
@@ -189,6 +215,20 @@ impl Actor {
         }
     }
 
+    fn is_known(&self, low: u64, high: u64) -> bool {
+        self.known.is_some_and(|(from, to)| from <= low && high <= to)
+    }
+
+    /// Whether the index is to be asked about so many entries between these. A few lines are read faster, and say the same; but an
+    /// answer may pass over many blocks.
+    fn is_worth_asking(&mut self, low: u64, high: u64, entries: usize) -> bool {
+        let reads = !self.is_known(low, high) && entries <= LINES && self.read_instead < READ_INSTEAD;
+        if reads {
+            self.read_instead += entries;
+        }
+        !reads
+    }
+
     /// All of them between two entries of one block, ascending; those that come next in the search are asked for as well.
     fn between<F: DiskFile>(
         &mut self,
@@ -198,7 +238,7 @@ impl Actor {
         range: &Search<'_>,
         last: u64,
     ) -> Result<&[u64], Trouble> {
-        if !self.known.is_some_and(|(from, to)| from <= low && high <= to) {
+        if !self.is_known(low, high) {
             let newest_first = range.newest_first;
             let whole = if newest_first { (range.from, high) } else { (low, last) };
             let ask = |index: &mut Index<F>, (from, to), limit| {
@@ -217,7 +257,7 @@ impl Actor {
             if newest_first {
                 seqnos.reverse();
             }
-            (self.seqnos, self.known) = (seqnos, Some(known));
+            (self.seqnos, self.known, self.read_instead) = (seqnos, Some(known), 0);
         }
         Ok(&self.seqnos)
     }

@@ -53,7 +53,11 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
         self.with_index_or_nothing(Vec::new(), |index, _| index.indexed(range))
     }
 
+    /// Who reads them from the beginning verifies the log, and asks for all that is derived of it.
     fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        if after.is_none() {
+            self.check_facts()?;
+        }
         self.with_index_or_nothing(Vec::new(), |index, _| index.index_rows(after, limit))
     }
 

@@ -30,6 +30,11 @@ impl Timestamp {
         self.unix_seconds
     }
 
+    /// Nanoseconds since the last whole second.
+    pub fn subsec_nanos(self) -> u32 {
+        self.nanos
+    }
+
     /// Nanoseconds since `earlier`; negative when `earlier` is later.
     pub fn nanos_since(self, earlier: Timestamp) -> i128 {
         let seconds = i128::from(self.unix_seconds) - i128::from(earlier.unix_seconds);

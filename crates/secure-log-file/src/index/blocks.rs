@@ -9,7 +9,7 @@ use secure_log::jsonl::{EntryFacts, MAX_LINE_BYTES};
 
 use super::blob::Blob;
 use super::checksum::checksum;
-use super::facts::{COLUMNS, Column, Facts, MOST_ENTRIES, MOST_TEXT, Part, SUM};
+use super::facts::{COLUMNS, Column, Facts, MOST_ENTRIES, MOST_TEXT, PARTS, Part, SUM};
 use super::rows::{BlockAt, Row};
 use super::table::{Stored, Table};
 use super::{Salt, Trouble};
@@ -135,17 +135,33 @@ impl<F: DiskFile> Blocks<F> {
 
     fn found(&mut self, place: u64, at: BlockAt) -> Result<Block, Trouble> {
         self.near = place;
-        // Nothing is allocated because a row says so.
-        let is_possible = |column| {
-            let words = at.words(column);
-            (1..=at.count).contains(&words.count) && words.text as usize <= MOST_TEXT + MAX_LINE_BYTES
-        };
-        let columns = [Column::Stream, Column::Event, Column::Producer, Column::Session];
-        if (1..=MOST_ENTRIES as u32).contains(&at.count) && columns.into_iter().all(is_possible) {
-            Ok(Block { at, packed: None })
-        } else {
-            Err(Trouble::Index)
+        possible(at)
+    }
+
+    /// The block at this place, from 0, of those that are not collected any more.
+    pub(super) fn at(&mut self, place: u64) -> Result<Option<BlockAt>, Trouble> {
+        self.table.get(place)?.map(|at| possible(at).map(|block| block.at)).transpose()
+    }
+
+    /// Whether a block says what these facts say. One that is damaged says nothing.
+    pub(super) fn says(&self, at: BlockAt, facts: &Facts, salt: &Salt) -> Result<bool, Trouble> {
+        let mut expected = Vec::new();
+        if facts.pack(at.first, at.offset, salt, &mut expected) != at {
+            return Ok(false);
         }
+        let mut found = vec![0; expected.len()];
+        self.parts.read(at.offset, &mut found)?;
+        if found != expected {
+            let block = Block { at, packed: None };
+            PARTS.into_iter().try_for_each(|part| self.read(&block, part, salt, &mut found))?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// The first entry of those that are still collected.
+    pub(super) fn open_first(&self) -> u64 {
+        self.open_first
     }
 
     /// Reads a part of a block.
@@ -166,6 +182,20 @@ impl<F: DiskFile> Blocks<F> {
         let sum = u64::take(&out[len..]);
         out.truncate(len);
         if sum == checksum(salt, at, out) { Ok(()) } else { Err(Trouble::Index) }
+    }
+}
+
+/// Nothing is allocated because a row says so.
+fn possible(at: BlockAt) -> Result<Block, Trouble> {
+    let is_possible = |column| {
+        let words = at.words(column);
+        (1..=at.count).contains(&words.count) && words.text as usize <= MOST_TEXT + MAX_LINE_BYTES
+    };
+    let columns = [Column::Stream, Column::Event, Column::Producer, Column::Session];
+    if (1..=MOST_ENTRIES as u32).contains(&at.count) && columns.into_iter().all(is_possible) {
+        Ok(Block { at, packed: None })
+    } else {
+        Err(Trouble::Index)
     }
 }
 

@@ -81,6 +81,7 @@ impl<F: DiskFile> Index<F> {
         Ok(())
     }
 
+    #[inline]
     fn place_entry<G: DiskFile>(&mut self, stream: &str, line: Span, reader: &mut Reader<G>) -> Result<(), Trouble> {
         if self.last_name.1 == 0 || self.last_name.0 != stream {
             let number = self.stream_number(stream, reader)?.unwrap_or(0);

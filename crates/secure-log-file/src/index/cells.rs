@@ -72,7 +72,11 @@ impl<F: DiskFile, R: Row + Default> Cells<F, R> {
     /// The row with this number, from 1, for changing.
     pub(crate) fn change(&mut self, number: u64, salt: &Salt, epoch: u32) -> Result<&mut R, Trouble> {
         // Asked for twice, because the borrow of the first answer would keep `dirty` from being pushed to.
-        if !self.load(number, salt, epoch)?.dirty {
+        let is_dirty = match self.known.get(&number) {
+            Some(known) => known.dirty,
+            None => self.load(number, salt, epoch)?.dirty,
+        };
+        if !is_dirty {
             self.dirty.push(number);
         }
         let known = self.known.get_mut(&number).ok_or(Trouble::Index)?;

@@ -3,6 +3,8 @@
 //! A column of texts is a dictionary of the words that occur in the block, and for each entry the number of its word. So a block
 //! without a word is passed over by its dictionary alone, and where it has the word, a byte or two an entry are compared.
 
+use std::ops::Range;
+
 use secure_log::jsonl::EntryFacts;
 use secure_log::time::Timestamp;
 
@@ -46,7 +48,7 @@ pub(crate) enum Part {
 }
 
 /// The order in which the parts of a block stand.
-const PARTS: [Part; 2 + 3 * COLUMNS] = [
+pub(super) const PARTS: [Part; 2 + 3 * COLUMNS] = [
     Part::Times,
     Part::Severities,
     Part::Hashes(Column::Stream),
@@ -126,7 +128,9 @@ fn stored_len(len: usize) -> u64 {
 
 /// An instant in steps of 32 ns, so that all of them have 64 bits. Later ones have no smaller number.
 pub(crate) fn ticks(time: Timestamp) -> u64 {
-    (time.nanos_since(Timestamp::FIRST) >> 5) as u64
+    const IN_A_SECOND: u64 = 1_000_000_000 / 32;
+    let seconds = time.unix_seconds().abs_diff(Timestamp::FIRST.unix_seconds());
+    seconds * IN_A_SECOND + u64::from(time.subsec_nanos() / 32)
 }
 
 /// What a dictionary knows a word by. Different words may have one hash.
@@ -140,6 +144,7 @@ pub(super) struct Facts {
     times: Vec<u64>,
     severities: Vec<u8>,
     columns: [Words; COLUMNS],
+    has_long_words: bool,
 }
 
 impl Facts {
@@ -148,29 +153,42 @@ impl Facts {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.len() >= MOST_ENTRIES || self.columns.iter().any(|column| column.texts.len() >= MOST_TEXT)
+        self.len() >= MOST_ENTRIES || self.has_long_words
     }
 
     pub(super) fn push(&mut self, facts: &EntryFacts<'_>, salt: &Salt) {
-        self.times.push(facts.time.map_or(0, ticks));
-        self.severities.push(facts.severity as u8);
-        let words = [facts.stream, facts.event, facts.producer, facts.session];
-        for (column, word) in self.columns.iter_mut().zip(words) {
-            column.push(word, salt);
-        }
+        self.push_row(
+            facts.time.map_or(0, ticks),
+            facts.severity as u8,
+            salt,
+            [facts.stream, facts.event, facts.producer, facts.session],
+        );
     }
 
     /// What stands for an entry of which no more than its place is asked.
     pub(super) fn push_pruned(&mut self, salt: &Salt) {
-        self.times.push(0);
-        self.severities.push(PRUNED);
-        self.columns.iter_mut().for_each(|column| column.push("", salt));
+        self.push_row(0, PRUNED, salt, [""; COLUMNS]);
+    }
+
+    #[inline(always)]
+    fn push_row(&mut self, time: u64, severity: u8, salt: &Salt, words: [&str; COLUMNS]) {
+        let before = self.len();
+        for (column, word) in self.columns.iter_mut().zip(words) {
+            // Mostly the word is that of the entry before, and nothing is done.
+            if !column.goes_on_with(word) {
+                column.turn_to(word, before, salt);
+                self.has_long_words |= column.texts.len() >= MOST_TEXT;
+            }
+        }
+        self.times.push(time);
+        self.severities.push(severity);
     }
 
     pub(super) fn clear(&mut self) {
         self.times.clear();
         self.severities.clear();
         self.columns.iter_mut().for_each(Words::clear);
+        self.has_long_words = false;
     }
 
     /// Appends the block's bytes, which begin at `offset` of the file, and answers its row.
@@ -199,9 +217,12 @@ impl Facts {
             let at = out.len();
             match part {
                 Part::Times => {
-                    let width = block.time_width();
                     let later = self.times.iter().map(|time| time.saturating_sub(block.earliest));
-                    later.for_each(|later| out.extend_from_slice(&later.to_le_bytes()[..width]));
+                    match block.time_width() {
+                        // Of a pruned entry it is nothing, whatever its time is now.
+                        4 => later.for_each(|later| (later as u32).put(out)),
+                        _ => later.for_each(|later| later.put(out)),
+                    }
                 }
                 Part::Severities => out.extend_from_slice(&self.severities),
                 Part::Hashes(column) => self.columns[column as usize].hashes.iter().for_each(|hash| hash.put(out)),
@@ -211,9 +232,13 @@ impl Facts {
                     out.extend_from_slice(&words.texts);
                 }
                 Part::Codes(column) => {
-                    let width = block.words(column).width();
-                    let codes = self.columns[column as usize].codes.iter();
-                    codes.for_each(|code| out.extend_from_slice(&code.to_le_bytes()[..width]));
+                    let words = &self.columns[column as usize];
+                    let rest = std::iter::repeat_n(words.last, self.len() - words.codes.len());
+                    let codes = words.codes.iter().copied().chain(rest);
+                    match block.words(column).width() {
+                        1 => out.extend(codes.map(|code| code as u8)),
+                        _ => codes.for_each(|code| out.extend_from_slice(&code.to_le_bytes())),
+                    }
                 }
             }
             debug_assert_eq!(out.len() - at, len);
@@ -230,11 +255,14 @@ struct Words {
     hashes: Vec<u32>,
     ends: Vec<u32>,
     texts: Vec<u8>,
-    /// The number of each entry's word.
+    /// The number of each entry's word, up to the last one that has another word than the one before it.
     codes: Vec<u16>,
     /// Where words are by their hash: their number and one more, 0 where there is none.
     slots: Vec<u16>,
+    /// The word of all entries behind those.
     last: u16,
+    /// Where it stands among the texts.
+    last_at: Range<usize>,
 }
 
 impl Words {
@@ -243,11 +271,17 @@ impl Words {
     /// A word that is not found so near to its place is put down once more, so that nobody can choose words that take long.
     const MOST_STEPS: usize = 16;
 
-    fn push(&mut self, word: &str, salt: &Salt) {
-        if self.ends.is_empty() || self.text(self.last) != word.as_bytes() {
-            self.last = self.number(word, salt);
-        }
-        self.codes.push(self.last);
+    /// Whether an entry has the word of the one before it.
+    #[inline(always)]
+    fn goes_on_with(&self, word: &str) -> bool {
+        self.texts[self.last_at.clone()] == *word.as_bytes() && !self.ends.is_empty()
+    }
+
+    /// Takes in that an entry behind so many has another word.
+    fn turn_to(&mut self, word: &str, before: usize, salt: &Salt) {
+        self.codes.resize(before, self.last);
+        self.last = self.number(word, salt);
+        self.last_at = self.place(self.last);
     }
 
     fn number(&mut self, word: &str, salt: &Salt) -> u16 {
@@ -276,9 +310,13 @@ impl Words {
     }
 
     fn text(&self, number: u16) -> &[u8] {
+        &self.texts[self.place(number)]
+    }
+
+    fn place(&self, number: u16) -> Range<usize> {
         let number = usize::from(number);
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
-        &self.texts[start..self.ends[number] as usize]
+        start..self.ends[number] as usize
     }
 
     fn at(&self) -> WordsAt {
@@ -291,6 +329,6 @@ impl Words {
         self.texts.clear();
         self.codes.clear();
         self.slots.fill(0);
-        self.last = 0;
+        (self.last, self.last_at) = (0, 0..0);
     }
 }
