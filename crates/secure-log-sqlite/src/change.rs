@@ -194,6 +194,7 @@ impl<D: Database> SqliteStore<D> {
     pub(crate) fn rebuild(&mut self) -> Result<(), StoreError> {
         self.permitted("reindex", |store| {
             store.script("REINDEX; DELETE FROM waypoint")?;
+            store.rebuild_columns()?;
             let mut after = 0;
             loop {
                 let sql = "SELECT number FROM stream WHERE number > ? ORDER BY number LIMIT ?";

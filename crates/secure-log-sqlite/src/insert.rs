@@ -471,7 +471,7 @@ impl<D: Database> SqliteStore<D> {
     }
 
     /// The number that stands for a word, which is made where there is none.
-    fn word(&mut self, word: &str) -> Result<i64, StoreError> {
+    pub(crate) fn word(&mut self, word: &str) -> Result<i64, StoreError> {
         if let Some(id) = self.words.get(word) {
             return Ok(*id);
         }
@@ -534,7 +534,7 @@ pub(crate) fn tree_number(tree: TreeId) -> u64 {
 }
 
 /// Microseconds since 1970.
-fn micros(time: Timestamp) -> i64 {
+pub(crate) fn micros(time: Timestamp) -> i64 {
     let epoch = Timestamp::from_unix(0, 0).expect("1970 is a year that is known");
     i64::try_from(time.nanos_since(epoch).div_euclid(1000)).expect("a year up to 9999 fits")
 }

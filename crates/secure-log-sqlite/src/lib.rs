@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 mod change;
+mod columns;
 pub mod database;
 mod insert;
 mod load;
@@ -34,6 +35,7 @@ mod read;
 mod row;
 mod scan;
 pub mod schema;
+mod search;
 mod store;
 
 pub use database::Database;

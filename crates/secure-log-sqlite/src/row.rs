@@ -26,6 +26,14 @@ impl<'r> Row<'r> {
     }
 
     /// A number that may be negative.
+    pub(crate) fn optional_integer(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        match self.values.get(column) {
+            Some(Value::Integer(number)) => Ok(Some(*number)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(self.damaged(column)),
+        }
+    }
+
     pub(crate) fn integer(&self, column: usize) -> Result<i64, StoreError> {
         match self.values.get(column) {
             Some(Value::Integer(number)) => Ok(*number),

@@ -6,6 +6,7 @@
 use secure_log::record::{HeadRow, Record};
 use secure_log::store::StoreError;
 
+use crate::columns::check_columns;
 use crate::database::{Database, Value};
 use crate::read::{data_key, entry, head, segment, signature, stream, witness};
 use crate::row::bound;
@@ -117,7 +118,9 @@ impl<D: Database> SqliteStore<D> {
         last: u64,
         visit: &mut dyn FnMut(Record<'_>),
     ) -> Result<(), StoreError> {
-        let sql = "SELECT e.seqno, s.name, e.hash, e.bytes FROM entry e JOIN stream s ON s.number = e.stream
+        let sql = "SELECT e.seqno, s.name, e.hash, e.bytes, e.time, e.severity, v.value, p.value, w.value
+            FROM entry e JOIN stream s ON s.number = e.stream
+            LEFT JOIN word v ON v.id = e.event LEFT JOIN word p ON p.id = e.producer LEFT JOIN word w ON w.id = e.session
             WHERE e.seqno >= ? ORDER BY e.seqno LIMIT ?";
         let values = [bound(at.seqno), bound(last.saturating_sub(at.place))];
         self.each_while("entry", sql, &values, |row| {
@@ -125,6 +128,7 @@ impl<D: Database> SqliteStore<D> {
                 return Err(missing("the entry with seqno", at.seqno));
             }
             let record = entry(&row, row.text(1)?)?;
+            check_columns(&row, &record, 4)?;
             let weight = 64 + if let Record::Entry(row) = &record { row.bytes.len() } else { 0 };
             visit(record);
             (at.place, at.seqno) = (at.place + 1, at.seqno + 1);

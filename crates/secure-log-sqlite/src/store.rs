@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
-use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
+use secure_log::record::{DataKeyRow, EntryRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
-    Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, Search, SecureLogStore, StoreError,
+    StreamState, Torn, TreeId, search_by_reading,
 };
 
 use crate::database::{Database, SqlError, Value, code};
 use crate::insert::Written;
 use crate::row::Row;
 use crate::schema::{APPLICATION_ID, KEYED_VERSION, MIGRATIONS, VERSION};
+use crate::search::{Found as Searched, Times};
 
 /// How many heads a conflict answers.
 const CONFLICT_HEADS: u32 = 16;
@@ -27,6 +28,8 @@ pub struct SqliteStore<D> {
     pub(crate) words: HashMap<String, i64>,
     /// What this store wrote last.
     pub(crate) written: Written,
+    /// Which times each part of the log has.
+    pub(crate) times: Times,
 }
 
 /// What a database holds that is opened.
@@ -43,7 +46,13 @@ impl<D: Database> SqliteStore<D> {
     /// A store in this database, which is made by the first insert if it is not there. Writes nothing, unless the database
     /// is one of an earlier version.
     pub fn over(database: D) -> Result<SqliteStore<D>, StoreError> {
-        let mut store = SqliteStore { database, ready: false, words: HashMap::new(), written: Written::default() };
+        let mut store = SqliteStore {
+            database,
+            ready: false,
+            words: HashMap::new(),
+            written: Written::default(),
+            times: Times::default(),
+        };
         store.ready(false)?;
         Ok(store)
     }
@@ -322,6 +331,14 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
 
     fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
         self.reading(|store| store.read_index_rows(after, limit))
+    }
+
+    fn search(&mut self, search: &Search<'_>, visit: &mut dyn FnMut(EntryRow<'_>)) -> Result<Option<u64>, StoreError> {
+        match self.reading(|store| store.find(search, visit))? {
+            Searched::End => Ok(None),
+            Searched::GoOn(seqno) => Ok(Some(seqno)),
+            Searched::NoIndex => search_by_reading(self, search, visit),
+        }
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

@@ -11,7 +11,9 @@ use secure_log::entry::Severity;
 use secure_log::error::LogError;
 use secure_log::jsonl::export;
 use secure_log::memory::MemoryStore;
+use secure_log::query::{Filter, Query};
 use secure_log::store::{SecureLogStore, StoreError};
+use secure_log::time::Timestamp;
 use secure_log::verify::{FindingCode, Verdict};
 use secure_log_sqlite::{Native, SqliteStore};
 use secure_log_testkit::attacks::{
@@ -98,6 +100,53 @@ fn row_18_no_edit_of_the_keys_in_the_tables_passes() {
         }
         log.reindex().unwrap();
         assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid, "{edit}");
+    }
+}
+
+/// Each column that entries are found by, and what words stand for.
+#[test]
+fn row_18_no_edit_of_a_search_column_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.db");
+    write_events(&whole);
+    let permitted = "INSERT INTO permit VALUES ('edit')";
+    for (number, edit) in [
+        "UPDATE entry SET time = time - 1000000 WHERE seqno = 3",
+        "UPDATE entry SET time = NULL WHERE seqno = 3",
+        "UPDATE entry SET severity = 0 WHERE seqno = 3",
+        "UPDATE entry SET event = producer WHERE seqno = 3",
+        "UPDATE entry SET event = 1000 WHERE seqno = 3",
+        "UPDATE entry SET producer = event WHERE seqno = 3",
+        "UPDATE entry SET session = NULL WHERE seqno = 3",
+        "UPDATE word SET value = 'y.success' WHERE value = 'x.success'",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = folder.path().join(format!("column-{number}.db"));
+        std::fs::copy(&whole, &path).unwrap();
+        let edit = format!("{permitted}; {edit}; DELETE FROM permit");
+        Connection::open(&path).unwrap().execute_batch(&edit).unwrap();
+        let mut log = SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()).unwrap();
+        let report = log.verify_log().unwrap();
+        assert!(matches!(report.verdict, Verdict::Invalid(_)), "{edit}: {report:?}");
+        log.reindex().unwrap();
+        assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid, "{edit}");
+        let query = Query { filter: written(), limit: 10, ..Query::default() };
+        assert_eq!(log.query(&query).unwrap().entries.len(), EVENTS.len(), "{edit}");
+    }
+}
+
+/// What all events have in common, by every column.
+fn written() -> Filter {
+    Filter {
+        streams: vec!["session/a".parse().unwrap()],
+        events: vec!["x.success".parse().unwrap()],
+        producer: Some("test".into()),
+        session: Some("session-1".into()),
+        severity: Some(Severity::Info),
+        since: Timestamp::from_unix(1_795_147_631, 0),
+        ..Filter::default()
     }
 }
 

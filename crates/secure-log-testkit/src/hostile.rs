@@ -4,10 +4,10 @@ use core::fmt;
 
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
-use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
+use secure_log::record::{DataKeyRow, EntryRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
-    Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, Search, SecureLogStore, StoreError,
+    StreamState, Torn, TreeId,
 };
 
 use crate::record::OwnedRecord;
@@ -22,6 +22,7 @@ pub struct HostileStore<S> {
     rewrite_hashes: Box<RewriteHashes>,
     rewrite_nodes: Box<RewriteNodes>,
     rewrite_index: Box<RewriteIndex>,
+    rewrite_next: Box<RewriteNext>,
     intercept: Box<Intercept<S>>,
 }
 
@@ -29,6 +30,7 @@ type RewriteRow = dyn FnMut(&mut OwnedRecord) -> bool + Send;
 type RewriteHashes = dyn FnMut(TreeId, u64, &mut Vec<Hash>) + Send;
 type RewriteNodes = dyn FnMut(NodeId, &mut Option<Hash>) + Send;
 type RewriteIndex = dyn FnMut(&mut Vec<IndexRow>) + Send;
+type RewriteNext = dyn FnMut(Option<u64>) -> Option<u64> + Send;
 type Intercept<S> = dyn FnMut(&Commit, &mut S) -> Option<Result<(), StoreError>> + Send;
 
 impl<S: SecureLogStore> HostileStore<S> {
@@ -40,6 +42,7 @@ impl<S: SecureLogStore> HostileStore<S> {
             rewrite_hashes: Box::new(|_, _, _| ()),
             rewrite_nodes: Box::new(|_, _| ()),
             rewrite_index: Box::new(|_| ()),
+            rewrite_next: Box::new(|next| next),
             intercept: Box::new(|_, _| None),
         }
     }
@@ -66,6 +69,12 @@ impl<S: SecureLogStore> HostileStore<S> {
     /// Shows the rows of the index that an answer says to `hook`, those of one key and those of all.
     pub fn rewrite_index(mut self, hook: impl FnMut(&mut Vec<IndexRow>) + Send + 'static) -> Self {
         self.rewrite_index = Box::new(hook);
+        self
+    }
+
+    /// Has a search go on where `hook` says.
+    pub fn rewrite_next(mut self, hook: impl FnMut(Option<u64>) -> Option<u64> + Send + 'static) -> Self {
+        self.rewrite_next = Box::new(hook);
         self
     }
 
@@ -193,6 +202,17 @@ impl<S: SecureLogStore> SecureLogStore for HostileStore<S> {
         let mut rows = self.inner.index_rows(after, limit)?;
         (self.rewrite_index)(&mut rows);
         Ok(rows)
+    }
+
+    fn search(&mut self, search: &Search<'_>, visit: &mut dyn FnMut(EntryRow<'_>)) -> Result<Option<u64>, StoreError> {
+        let HostileStore { inner, rewrite, rewrite_next, .. } = self;
+        let next = inner.search(search, &mut |row| {
+            show(Record::Entry(row), rewrite, &mut |record| match record {
+                Record::Entry(row) => visit(row),
+                other => panic!("a hook turned an entry that was found into {other:?}"),
+            });
+        })?;
+        Ok(rewrite_next(next))
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
-use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
+use secure_log::record::{DataKeyRow, EntryRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
-    Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, Search, SecureLogStore, StoreError,
+    StreamState, Torn, TreeId,
 };
 
 use crate::fault::FaultStore;
@@ -26,6 +26,7 @@ pub enum Method {
     Nodes,
     Indexed,
     IndexRows,
+    Search,
     Stream,
     Streams,
     Segment,
@@ -116,6 +117,14 @@ macro_rules! store_over_layer {
 
             fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
                 self.call(Method::IndexRows, |store| store.index_rows(after, limit))
+            }
+
+            fn search(
+                &mut self,
+                search: &Search<'_>,
+                visit: &mut dyn FnMut(EntryRow<'_>),
+            ) -> Result<Option<u64>, StoreError> {
+                self.call(Method::Search, |store| store.search(search, visit))
             }
 
             fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

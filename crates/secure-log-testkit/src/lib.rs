@@ -40,6 +40,9 @@ pub mod interrupted;
 mod keystore;
 mod layer;
 mod naive;
+#[cfg(debug_assertions)]
+pub mod paging;
+pub mod querying;
 mod record;
 pub mod sealing;
 mod surroundings;

@@ -25,10 +25,12 @@ use crate::time::Timestamp;
 
 mod cursor;
 mod pattern;
+mod spelled;
 
 pub use cursor::Cursor;
 pub(crate) use cursor::Place;
 pub use pattern::Pattern;
+pub use spelled::Spelled;
 
 /// Patterns that a filter has for the stream at most, and as many for the event type.
 pub const MAX_PATTERNS: usize = 16;
@@ -202,6 +204,16 @@ pub struct Query {
     pub limit: u32,
     /// Where the page before ended; the first page has none.
     pub cursor: Option<Cursor>,
+}
+
+impl Query {
+    /// Whether all of it keeps to its limits.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.limit == 0 {
+            return Err(Invalid::unusable("limit", "a page has at least one entry"));
+        }
+        self.filter.check()
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod commit;
 mod search;
 
 pub use commit::{Commit, CommitRow, Misplaced, PackedEntry};
-pub use search::{Left, Search};
+pub use search::{Left, Search, by_reading as search_by_reading};
 
 /// Interior hashes below this level are not stored: at most 16 entry hashes give them.
 pub const STORED_LEVEL: u8 = 4;

@@ -35,6 +35,30 @@ impl Timestamp {
         self.nanos
     }
 
+    /// Reads a time of RFC 3339 as others write it: with any offset from UTC and up to nine fractional digits. `T` and `Z` are
+    /// capitals, and no second is a leap second.
+    pub fn from_rfc3339(text: &str) -> Result<Timestamp, BadTime> {
+        let (date, rest) = text.split_at_checked(19).ok_or(BadTime)?;
+        let (fraction, zone) = match rest.strip_prefix('.') {
+            Some(rest) => rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count()),
+            None => ("0", rest),
+        };
+        if fraction.is_empty() || fraction.len() > 9 {
+            return Err(BadTime);
+        }
+        let local: Timestamp = format!("{date}.{fraction:0<9}Z").parse()?;
+        let east = match zone.as_bytes() {
+            b"Z" => 0,
+            [sign @ (b'+' | b'-'), hours @ .., b':', _, _] if hours.len() == 2 => {
+                let hours = digits(hours).filter(|hours| *hours < 24).ok_or(BadTime)?;
+                let minutes = digits(&zone.as_bytes()[4..]).filter(|minutes| *minutes < 60).ok_or(BadTime)?;
+                (hours * 3600 + minutes * 60) * if *sign == b'+' { 1 } else { -1 }
+            }
+            _ => return Err(BadTime),
+        };
+        Timestamp::from_unix(local.unix_seconds - east, local.nanos).ok_or(BadTime)
+    }
+
     /// Nanoseconds since `earlier`; negative when `earlier` is later.
     pub fn nanos_since(self, earlier: Timestamp) -> i128 {
         let seconds = i128::from(self.unix_seconds) - i128::from(earlier.unix_seconds);
@@ -171,6 +195,46 @@ mod tests {
         for days in first..first + 146_097 + 366 {
             let at = Timestamp::from_unix(days * 86_400 + days.rem_euclid(86_400), 7).unwrap();
             assert_eq!(at.to_string().parse(), Ok(at));
+        }
+    }
+
+    #[test]
+    fn times_of_all_zones_are_the_same_instants() {
+        let at: Timestamp = "2026-11-20T04:07:11.250000000Z".parse().unwrap();
+        for text in [
+            "2026-11-20T04:07:11.25Z",
+            "2026-11-20T04:07:11.250000000Z",
+            "2026-11-20T05:07:11.25+01:00",
+            "2026-11-19T23:37:11.25-04:30",
+            "2026-11-20T04:07:11.25+00:00",
+            "2026-11-20T04:07:11.25-00:00",
+            "2026-11-21T04:06:11.25+23:59",
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(text), Ok(at), "{text}");
+        }
+        assert_eq!(Timestamp::from_rfc3339("1970-01-01T00:00:00Z"), Ok(Timestamp::from_unix(0, 0).unwrap()));
+        for text in [
+            "",
+            "2026-11-20",
+            "2026-11-20T04:07:11",
+            "2026-11-20 04:07:11Z",
+            "2026-11-20t04:07:11z",
+            "2026-11-20T04:07:11.Z",
+            "2026-11-20T04:07:11.0000000001Z",
+            "2026-11-20T04:07:60Z",
+            "2026-02-29T04:07:11Z",
+            "2026-11-20T04:07:11+1:00",
+            "2026-11-20T04:07:11+0100",
+            "2026-11-20T04:07:11+24:00",
+            "2026-11-20T04:07:11+01:60",
+            "2026-11-20T04:07:11+01:00Z",
+            "2026-11-20T04:07:11 +01:00",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "2026-11-20T04:07:1é",
+            "2026-11-20T04:07:11+é:00",
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(text), Err(BadTime), "{text}");
         }
     }
 

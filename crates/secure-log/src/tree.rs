@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::hash::Hash;
 
+pub(crate) mod many;
+
 /// Hash of a leaf whose content is an entry-hash.
 pub fn leaf_hash(entry_hash: &Hash) -> Hash {
     let mut input = [0; 33];

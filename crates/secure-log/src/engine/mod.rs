@@ -20,6 +20,8 @@
 //! | `together` | proving many entries under one head at once |
 //! | `read` | reading and verifying |
 //! | `index` | reading by the index, and comparing all of it with the entries |
+//! | `querying` | finding entries by a filter |
+//! | `querying_proven` | pages that others check |
 //! | `tree` | proofs of the log tree for others |
 //! | `tailing` | reading on from a place in the log |
 //! | `evidence` | a part of the log with its proofs, for others |
@@ -38,6 +40,8 @@ mod index;
 mod open;
 mod options;
 mod proof;
+mod querying;
+mod querying_proven;
 mod read;
 mod rotation;
 mod sealing;
@@ -71,6 +75,8 @@ pub use crate::engine::evidence::{Evidence, EvidenceError, EvidenceOf};
 pub use crate::engine::exporting::Export;
 pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
+pub use crate::engine::querying::Page;
+pub use crate::engine::querying_proven::ProvenPage;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
 pub use crate::engine::rotation::RotatedKey;
 use crate::engine::rotation::{Introduced, KnownKeys, Successor};

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `head` | heads that the log's key signed |
 //! | `tlog` | a proof of one entry as a text: C2SP tlog-proof |
+//! | `page` | a page of a query |
 //! | `gossip` | comparing two heads of one log |
 //! | `equivocation` | the evidence when they contradict each other |
 //! | `refused` | why something proves nothing |
@@ -19,6 +20,7 @@
 mod equivocation;
 mod gossip;
 mod head;
+mod page;
 mod refused;
 mod tlog;
 
@@ -28,7 +30,8 @@ use crate::tree::{self, leaf_hash};
 pub use crate::proof::equivocation::{Equivocation, MAX_EQUIVOCATION_BYTES, VerifiedEquivocation};
 pub use crate::proof::gossip::{Comparison, compare_entries, compare_heads};
 pub use crate::proof::head::{VerifiedHead, verify_head};
-pub use crate::proof::refused::Refused;
+pub use crate::proof::page::{Asked, MAX_PAGE_BYTES, MAX_PAGE_ROWS, PageProof, PageRow, Shown, VerifiedPage};
+pub use crate::proof::refused::{PageFault, Refused};
 pub use crate::proof::tlog::{MAX_TLOG_PROOF_BYTES, TlogProof, VerifiedEntry};
 
 /// As many hashes as a proof in a tree of 2^64 leaves has at most.

@@ -54,8 +54,41 @@ pub enum Refused {
     MacKeyMissing,
     /// The key of the keyed suite failed.
     Key(KeyError),
+    /// The page of a query does not show what it should.
+    Page(PageFault),
     /// The heads do not contradict each other.
     NoContradiction,
+}
+
+/// What is wrong with a page of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PageFault {
+    /// A row stands twice, or not where its seqno belongs.
+    OutOfOrder,
+    /// The rows are not what stands at their places under the head: one was changed, is of another log, or is said to stand elsewhere.
+    NotUnderHead,
+    /// A row is none of those that were asked for.
+    NotAsked,
+    /// A row was left out, of a range or a stream of which all was asked for.
+    LeftOut,
+    /// The page does not begin where the one before it ended.
+    Elsewhere,
+    /// The rules of the stream, which its first entry is bound to, are missing.
+    NoRules,
+}
+
+impl fmt::Display for PageFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PageFault::OutOfOrder => "a row of the page stands twice, or not in its place",
+            PageFault::NotUnderHead => "the rows of the page are not what stands at their places under its head",
+            PageFault::NotAsked => "a row of the page is none of those that were asked for",
+            PageFault::LeftOut => "a row was left out of the page",
+            PageFault::Elsewhere => "the page does not begin where the one before it ended",
+            PageFault::NoRules => "the page does not have the rules of its stream",
+        })
+    }
 }
 
 impl Refused {
@@ -96,6 +129,7 @@ impl fmt::Display for Refused {
                 f.write_str("the entry is hashed under a key of the suite hmac-sha-256 that is not known here")
             }
             Refused::Key(error) => error.fmt(f),
+            Refused::Page(fault) => fault.fmt(f),
             Refused::NoContradiction => f.write_str("the two heads do not contradict each other"),
         }
     }

@@ -24,10 +24,22 @@ pub struct Search<'f> {
     pub work: u32,
 }
 
-impl Search<'_> {
+impl<'f> Search<'f> {
+    /// The same in the range that the filter leaves, in which there is no seqno 0; `None` where it leaves nothing.
+    pub fn within(&self) -> Option<Search<'f>> {
+        let from = self.from.max(self.filter.from.unwrap_or(1)).max(1);
+        let to = self.to.min(self.filter.to.unwrap_or(u64::MAX));
+        (from <= to).then_some(Search { from, to, ..*self })
+    }
+
     /// Whether an entry is one that is looked for.
     pub fn matches(&self, entry: &EntryRef<'_>) -> bool {
         (self.from..=self.to).contains(&entry.seqno) && self.filter.matches(entry)
+    }
+
+    /// Whether this seqno is one of the range from `at` on, in the order of the search.
+    pub fn has_from(&self, at: u64, seqno: u64) -> bool {
+        if self.newest_first { (self.from..=at).contains(&seqno) } else { (at..=self.to).contains(&seqno) }
     }
 
     /// Where to go on behind this entry, or `None` where nothing of the range is left.
@@ -80,16 +92,13 @@ impl Left {
 /// Entries that are read at once.
 const STEP: u32 = 64;
 
-/// A search that reads one entry after the other.
-pub(super) fn by_reading<S: SecureLogStore + ?Sized>(
+/// A search that reads one entry after the other: [`SecureLogStore::search`] as it stands there, for a store to fall back on.
+pub fn by_reading<S: SecureLogStore + ?Sized>(
     store: &mut S,
     search: &Search<'_>,
     visit: &mut dyn FnMut(EntryRow<'_>),
 ) -> Result<Option<u64>, StoreError> {
-    let range = Search { from: search.from.max(1), ..*search };
-    if range.from > range.to {
-        return Ok(None);
-    }
+    let Some(range) = search.within() else { return Ok(None) };
     let mut left = Left::of(search);
     if range.newest_first {
         backwards(store, &range, &mut left, visit)

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use secure_log::entry::StreamRules;
+use secure_log::entry::{Entry, StreamRules};
 use secure_log::hash::Hash;
 use secure_log::index::IndexKey;
 use secure_log::record::{DataKeyRow, Subject, WitnessRow};
@@ -14,6 +14,7 @@ use secure_log::store::{
 
 use crate::builder::LogBuilder;
 use crate::naive::NaiveStore;
+use crate::querying;
 use crate::record::OwnedRecord;
 use crate::surroundings::{SeededRandom, count, seed};
 
@@ -52,6 +53,7 @@ macro_rules! store_conformance {
             lists_are_paged,
             the_index_answers_by_key,
             pages_of_the_index_go_on_while_the_log_grows,
+            searches_find_what_a_filter_says,
             trees_answer_for_what_they_hold,
             a_scan_reads_all_records_in_commit_order,
             a_scan_goes_on_where_it_ended,
@@ -297,6 +299,23 @@ pub fn pages_of_the_index_go_on_while_the_log_grows<S: SecureLogStore, O: FnMut(
     assert_eq!(found.len(), 40);
     assert_eq!(found, both.naive.indexed(all).unwrap());
     both.assert_same();
+}
+
+/// Filters of all kinds, in both directions, on a log of which a part was pruned, and however early a store may stop.
+pub fn searches_find_what_a_filter_says<S: SecureLogStore, O: FnMut() -> S>(open: &mut O) {
+    let mut random = SeededRandom::new(seed());
+    let mut both = Both::new(open);
+    querying::assert_found(both.store(), &[], &mut random);
+    both.write_sample();
+    for _ in 0..6 {
+        both.random_commit(&mut random);
+        assert_eq!(both.store().prune("b", 20), both.naive.prune("b", 20));
+        let entries: Vec<Entry> = both.naive.records().iter().filter_map(OwnedRecord::entry).collect();
+        for _ in 0..count(20, 500) {
+            querying::assert_found(both.store(), &entries, &mut random);
+        }
+        both.reopen();
+    }
 }
 
 /// Hashes of leaves and subtrees, and places of leaves; nothing for what is not there.

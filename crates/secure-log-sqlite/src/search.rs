@@ -1,0 +1,195 @@
+//! Finding the entries that a filter wants, by the indexes.
+//!
+//! Each index has the seqnos of one value in their order, so that what a filter says of several columns is found where their
+//! lists meet: each list is moved to the furthest place that another one has come to, until all stand at the same entry. So the
+//! rarest value decides how much is read, without anybody having to know which it is, and nothing is sorted. What no index
+//! says, as the text of a payload, is looked for in the entries on which the lists agree.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `list` | the seqnos of one value, read as far as they are needed |
+//! | `words` | the values that a pattern stands for |
+//! | `times` | where in the log a range of times is |
+
+use secure_log::entry::{EntryRef, Severity};
+use secure_log::query::Filter;
+use secure_log::record::{EntryRow, Record};
+use secure_log::store::{Left, Search, StoreError};
+
+use crate::database::{Database, Value};
+use crate::read::entry;
+use crate::row::bound;
+use crate::search::list::{Column, List, Span};
+use crate::search::times::Period;
+use crate::store::SqliteStore;
+
+pub(crate) mod list;
+#[cfg(all(test, feature = "native"))]
+mod plans;
+mod times;
+mod words;
+
+pub(crate) use times::Times;
+
+/// One entry, by its seqno.
+pub(crate) const ENTRY: &str =
+    "SELECT e.seqno, s.name, e.hash, e.bytes FROM entry e JOIN stream s ON s.number = e.stream
+    WHERE e.seqno = ?";
+
+/// The hash of one.
+pub(crate) const HASH: &str = "SELECT hash FROM entry WHERE seqno = ?";
+
+/// What a filter says that an index knows: each has an entry that matches.
+#[derive(Default)]
+struct Lists {
+    /// Of each an entry has one value.
+    any_of: Vec<Vec<List>>,
+    period: Option<Period>,
+}
+
+/// What the indexes say of a filter.
+enum Plan {
+    /// No entry is such a one.
+    Nothing,
+    /// Every entry may be such a one.
+    Everything,
+    Where(Lists),
+}
+
+/// How a search by the indexes ended.
+#[derive(Default)]
+pub(crate) enum Found {
+    /// At the end of the range.
+    #[default]
+    End,
+    /// With more to look at, from this seqno on.
+    GoOn(u64),
+    /// Before it began: no index says anything of the filter.
+    NoIndex,
+}
+
+impl<D: Database> SqliteStore<D> {
+    /// See [`secure_log::store::SecureLogStore::search`].
+    pub(crate) fn find(
+        &mut self,
+        search: &Search<'_>,
+        visit: &mut dyn FnMut(EntryRow<'_>),
+    ) -> Result<Found, StoreError> {
+        let Some(span) = Span::of(search) else { return Ok(Found::End) };
+        match self.plan(search.filter, span)? {
+            Plan::Nothing => Ok(Found::End),
+            Plan::Everything => Ok(Found::NoIndex),
+            Plan::Where(mut lists) => self.find_where(&mut lists, span, search, visit),
+        }
+    }
+
+    fn plan(&mut self, filter: &Filter, span: Span) -> Result<Plan, StoreError> {
+        let mut lists = Lists::default();
+        let values = [
+            (Column::Stream, self.streams_of(&filter.streams)?),
+            (Column::Event, self.words_of(&filter.events)?),
+            (Column::Producer, self.word_of(filter.producer.as_deref())?),
+            (Column::Session, self.word_of(filter.session.as_deref())?),
+            (Column::Severity, filter.severity.and_then(severities)),
+        ];
+        for (column, values) in values {
+            match values {
+                None => {}
+                Some(values) if values.is_empty() => return Ok(Plan::Nothing),
+                Some(values) => {
+                    lists.any_of.push(values.into_iter().map(|value| List::of(column, value, span)).collect());
+                }
+            }
+        }
+        if let Some(actor) = filter.actor {
+            lists.any_of.push(vec![List::of_key(actor, span)]);
+        }
+        lists.period = self.period(filter, span)?;
+        Ok(if lists.any_of.is_empty() && lists.period.is_none() { Plan::Everything } else { Plan::Where(lists) })
+    }
+
+    fn find_where(
+        &mut self,
+        lists: &mut Lists,
+        span: Span,
+        search: &Search<'_>,
+        visit: &mut dyn FnMut(EntryRow<'_>),
+    ) -> Result<Found, StoreError> {
+        let mut left = Left::of(search);
+        let mut at = span.first();
+        loop {
+            match self.meet(lists, at, &mut left)? {
+                Met::End => return Ok(Found::End),
+                Met::Spent(at) => return Ok(Found::GoOn(span.seqno(at))),
+                Met::At(rank) => {
+                    left.look(1);
+                    self.each("entry", ENTRY, &[bound(span.seqno(rank))], |row| {
+                        if let Record::Entry(row) = entry(&row, row.text(1)?)?
+                            && EntryRef::decode(row.bytes).is_ok_and(|entry| search.matches(&entry))
+                        {
+                            left.answer(row.bytes.len());
+                            visit(row);
+                        }
+                        Ok(())
+                    })?;
+                    match span.behind(rank) {
+                        None => return Ok(Found::End),
+                        Some(next) if left.is_spent() => return Ok(Found::GoOn(span.seqno(next))),
+                        Some(next) => at = next,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first place from `at` on where all lists have an entry.
+    fn meet(&mut self, lists: &mut Lists, mut at: u64, left: &mut Left) -> Result<Met, StoreError> {
+        let from = at;
+        loop {
+            let before = at;
+            if let Some(period) = &mut lists.period {
+                match period.seek(at) {
+                    Some(rank) => at = rank,
+                    None => return Ok(Met::End),
+                }
+            }
+            for any_of in &mut lists.any_of {
+                let mut nearest: Option<u64> = None;
+                for list in any_of {
+                    let rank = list.seek(at, left, self)?;
+                    nearest = [nearest, rank].into_iter().flatten().min();
+                }
+                match nearest {
+                    Some(rank) => at = rank,
+                    None => return Ok(Met::End),
+                }
+            }
+            if at == before {
+                return Ok(Met::At(at));
+            }
+            // Each call gets on.
+            if left.is_spent() && at > from {
+                return Ok(Met::Spent(at));
+            }
+        }
+    }
+}
+
+/// Where lists meet.
+enum Met {
+    At(u64),
+    /// Nothing more may be looked at, and before this place they do not.
+    Spent(u64),
+    End,
+}
+
+/// This severity and what is worse. Every entry is a matter for debugging at least.
+fn severities(least: Severity) -> Option<Vec<i64>> {
+    (least > Severity::Debug)
+        .then(|| Severity::ALL.iter().filter(|one| **one >= least).map(|one| *one as i64).collect())
+}
+
+/// Numbers as values.
+fn integer(value: i64) -> Value<'static> {
+    Value::Integer(value)
+}
