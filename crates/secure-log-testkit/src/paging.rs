@@ -80,10 +80,10 @@ fn append<S: SecureLogStore>(log: &SharedLog<S>, told: &Told, random: &mut Seede
     for _ in 0..count(60, 5000) {
         let size = if random.below(3) == 0 { 20 } else { 1 };
         let entry = |_| NewEntry {
-            stream: *random.pick::<&str>(&["x", "y", "z"]),
-            event: *random.pick::<&str>(&EVENTS),
+            stream: random.pick::<&str>(&["x", "y", "z"]),
+            event: random.pick::<&str>(&EVENTS),
             severity: *random.pick(&Severity::ALL),
-            producer: *random.pick::<&str>(&["a", "a", "b"]),
+            producer: random.pick::<&str>(&["a", "a", "b"]),
             encoding: "text",
             payload: b"",
         };

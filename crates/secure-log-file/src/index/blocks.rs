@@ -66,6 +66,11 @@ impl<F: DiskFile> Blocks<F> {
         self.parts.len()
     }
 
+    /// Whether the next entry is of the stream of the one before it, where that is known.
+    pub(super) fn stays_in(&self, stream: &str) -> bool {
+        self.open.stays_in(stream)
+    }
+
     /// Adds the next entry.
     pub(super) fn push(&mut self, facts: &EntryFacts<'_>, salt: &Salt) {
         self.open.push(facts, salt);

@@ -22,7 +22,7 @@ impl<F: DiskFile> Index<F> {
         match *item {
             Item::Entry(facts) => self.add_entry(&facts, line, reader)?,
             Item::Pruned { stream } => {
-                self.place_entry(stream, line, reader)?;
+                self.place_entry(stream, false, line, reader)?;
                 self.blocks.push_pruned(&self.state.salt);
             }
             Item::Head => {
@@ -76,14 +76,21 @@ impl<F: DiskFile> Index<F> {
         line: Span,
         reader: &mut Reader<G>,
     ) -> Result<(), Trouble> {
-        self.place_entry(facts.stream, line, reader)?;
+        let is_same = self.blocks.stays_in(facts.stream);
+        self.place_entry(facts.stream, is_same, line, reader)?;
         self.blocks.push(facts, &self.state.salt);
         Ok(())
     }
 
     #[inline]
-    fn place_entry<G: DiskFile>(&mut self, stream: &str, line: Span, reader: &mut Reader<G>) -> Result<(), Trouble> {
-        if self.last_name.1 == 0 || self.last_name.0 != stream {
+    fn place_entry<G: DiskFile>(
+        &mut self,
+        stream: &str,
+        is_same: bool,
+        line: Span,
+        reader: &mut Reader<G>,
+    ) -> Result<(), Trouble> {
+        if self.last_name.1 == 0 || !(is_same || self.last_name.0 == stream) {
             let number = self.stream_number(stream, reader)?.unwrap_or(0);
             self.last_name.0.clear();
             self.last_name.0.push_str(stream);

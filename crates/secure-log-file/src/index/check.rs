@@ -89,8 +89,11 @@ mod tests {
     struct Edit {
         what: &'static str,
         row: fn(&mut BlockAt),
-        part: Option<(Part, usize, fn(&mut u8))>,
+        part: Option<PartEdit>,
     }
+
+    /// Which part, which byte of it, and what becomes of that.
+    type PartEdit = (Part, usize, fn(&mut u8));
 
     fn none(_: &mut BlockAt) {}
 
@@ -147,8 +150,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> FileStore {
-        let mut options = Options::default();
-        options.index_every = 1;
+        let options = Options { index_every: 1, ..Options::default() };
         FileStore::open_on(OsDisk, path, options).unwrap()
     }
 

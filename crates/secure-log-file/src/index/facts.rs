@@ -156,6 +156,11 @@ impl Facts {
         self.len() >= MOST_ENTRIES || self.has_long_words
     }
 
+    /// Whether an entry is of the stream of the one before it.
+    pub(super) fn stays_in(&self, stream: &str) -> bool {
+        self.columns[Column::Stream as usize].goes_on_with(stream)
+    }
+
     pub(super) fn push(&mut self, facts: &EntryFacts<'_>, salt: &Salt) {
         self.push_row(
             facts.time.map_or(0, ticks),
