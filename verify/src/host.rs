@@ -28,7 +28,7 @@ mod bindings {
 
 /// The interfaces of the contract, by the names that they have in `wit/log.wit`.
 pub use bindings::exports::secure_log::log::{
-    checkpoint, encoder, evidence, export, import, log, sealing, tail, tree, types, writer,
+    checkpoint, encoder, evidence, export, import, log, query, sealing, tail, tree, types, writer,
 };
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
@@ -219,6 +219,11 @@ impl Instance {
         let report = evidence.verification().call_finish(&mut *store, verification)?;
         verification.resource_drop(store)?;
         Ok(Ok(report))
+    }
+
+    /// `checking.next`.
+    pub fn check_page(&mut self, checking: ResourceAny, proof: &str) -> Result<Checked<query::CheckedPage>> {
+        self.stack.secure_log_log_query().checking().call_next(&mut self.store, checking, proof)
     }
 
     /// Begins to follow the log (`tail.follow`).
@@ -429,6 +434,11 @@ functions! {
         witness_rows = call_witness_rows(below: Option<u64>, limit: u32) -> Answer<Vec<writer::WitnessRow>>;
         collect_witness_rows = call_collect_witness_rows(below: u64) -> Answer<writer::Collected>;
         submissions = call_submissions(segment: u64) -> Answer<Vec<String>>;
+    }
+    secure_log_log_query {
+        find = call_find(request: &query::Request) -> Answer<query::Page>;
+        find_proven = call_find_proven(request: &query::Request) -> Answer<query::ProvenPage>;
+        check_pages = call_check(filter: &query::Filter, newest_first: bool, keys: &[String]) -> Checked<ResourceAny>;
     }
     secure_log_log_sealing {
         append_sealed = call_append_sealed(stream: &str, event: &str, severity: encoder::Severity, producer: &str,

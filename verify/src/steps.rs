@@ -21,6 +21,7 @@ mod exporting;
 mod keystore;
 mod limits;
 mod opening;
+mod query;
 mod rotation;
 mod sealing;
 mod segments;
@@ -45,6 +46,7 @@ pub const GROUPS: &[Group] = &[
     signatures::GROUP,
     writing::GROUP,
     tail::GROUP,
+    query::GROUP,
     tree::GROUP,
     evidence::GROUP,
     exporting::GROUP,

@@ -12,6 +12,7 @@
 //! | `sealing` | those of the interface `sealing` |
 //! | `exporting` | those of the interface `export` |
 //! | `importing` | those of the interface `import` |
+//! | `query` | those of the interface `query` |
 //! | `tail` | those of the interface `tail` |
 
 mod bindings;
@@ -22,6 +23,7 @@ mod exporting;
 mod exports;
 mod importing;
 mod providers;
+mod query;
 mod sealing;
 mod tail;
 mod tree;

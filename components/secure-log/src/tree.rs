@@ -115,7 +115,7 @@ impl tree::Guest for Component {
 }
 
 /// Whom the caller trusts: keys, and a policy, which has several lines.
-fn trust(keys: &[String]) -> Result<Trust, tree::ProofError> {
+pub(crate) fn trust(keys: &[String]) -> Result<Trust, tree::ProofError> {
     let bad = |why: &dyn core::fmt::Display| tree::ProofError::BadKey(why.to_string());
     let (policies, keys): (Vec<&String>, Vec<&String>) = keys.iter().partition(|text| text.contains('\n'));
     let mut trust = match policies[..] {
@@ -142,7 +142,7 @@ fn head(head: &VerifiedHead) -> tree::VerifiedHead {
     tree::VerifiedHead { origin: head.origin().into(), size: head.size(), root: bytes(head.root()) }
 }
 
-fn error(refused: Refused) -> tree::ProofError {
+pub(crate) fn error(refused: Refused) -> tree::ProofError {
     use tree::ProofError as Wire;
     match refused {
         Refused::UnknownKey { origin } => Wire::UnknownKey(origin),

@@ -4,13 +4,14 @@ use bindings::secure_log::log::store as wire;
 use secure_log::entry::StreamRules;
 use secure_log::hash::{Hash, Suite};
 use secure_log::index::IndexRow;
+use secure_log::query::Spelled;
 use secure_log::record::{
     DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
-    Commit, CommitRow, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError,
-    StreamState, Torn, TreeId,
+    Commit, CommitRow, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, Search, SecureLogStore,
+    StoreError, StreamState, Torn, TreeId,
 };
 
 use crate::{convert, packed};
@@ -138,6 +139,49 @@ impl SecureLogStore for ImportedStore {
         list(wire::secure_log_index_rows(after, limit), |row| {
             Ok(IndexRow { key: convert::key_of_numbers(row.key), seqno: row.seqno })
         })
+    }
+
+    fn search(&mut self, search: &Search<'_>, visit: &mut dyn FnMut(EntryRow<'_>)) -> Result<Option<u64>, StoreError> {
+        let Some(within) = search.within() else { return Ok(None) };
+        let spelled = Spelled::from(search.filter);
+        fn texts(texts: &[String]) -> Vec<&str> {
+            texts.iter().map(String::as_str).collect()
+        }
+        let (streams, event_types) = (texts(&spelled.streams), texts(&spelled.events));
+        let filter = wire::EntryFilterParam {
+            streams: &streams,
+            event_types: &event_types,
+            producer: spelled.producer.as_deref(),
+            session: spelled.session.as_deref(),
+            severity: spelled.severity.as_deref(),
+            actor: spelled.actor.as_ref().map(convert::key_to_numbers),
+            since: spelled.since.as_deref(),
+            before: spelled.before.as_deref(),
+            text: spelled.text.as_deref(),
+        };
+        let page = wire::secure_log_search(wire::EntrySearchParam {
+            filter,
+            from_seqno: within.from,
+            to_seqno: within.to,
+            newest_first: search.newest_first,
+            limit: search.limit,
+            max_bytes: u32::try_from(search.max_bytes).unwrap_or(u32::MAX),
+            work: search.work,
+        });
+        let page = page.map_err(error_from_wire)?;
+        for row in page.rows {
+            let is_entry = with_record(row, |record| match record {
+                Record::Entry(row) => {
+                    visit(row);
+                    true
+                }
+                _ => false,
+            })?;
+            if !is_entry {
+                return Err(convert::malformed("a search", "a row that is no entry"));
+            }
+        }
+        Ok(page.next)
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

@@ -7,13 +7,14 @@ use bindings::exports::secure_log::log::store as wire;
 use secure_log::entry::StreamRules;
 use secure_log::hash::Suite;
 use secure_log::index::IndexRow;
+use secure_log::query::{Filter, Spelled};
 use secure_log::record::{
     DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, UnknownRow,
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
-    Commit, EntryRange, Expected, IndexRange, Node, NodeId, NumberedHead, NumberedWitness, PackedEntry, SecureLogStore,
-    StoreError, StreamState, TreeId,
+    Commit, EntryRange, Expected, IndexRange, Node, NodeId, NumberedHead, NumberedWitness, PackedEntry, Search,
+    SecureLogStore, StoreError, StreamState, TreeId,
 };
 
 use crate::{convert, packed};
@@ -163,6 +164,24 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
         })
     }
 
+    fn secure_log_search(search: wire::EntrySearch) -> Result<wire::ScanPage, wire::StoreError> {
+        with_store(|store| {
+            let filter = filter_from_wire(search.filter)?;
+            let search = Search {
+                filter: &filter,
+                from: search.from_seqno,
+                to: search.to_seqno,
+                newest_first: search.newest_first,
+                limit: search.limit,
+                max_bytes: search.max_bytes as usize,
+                work: search.work,
+            };
+            let mut rows = Vec::new();
+            let next = store.search(&search, &mut |row| rows.push(owned(&Record::Entry(row))))?;
+            Ok(wire::ScanPage { rows, next })
+        })
+    }
+
     fn secure_log_stream(name: String) -> Result<Option<wire::StreamState>, wire::StoreError> {
         with_store(|store| Ok(store.stream(&name)?.as_ref().map(stream_state)))
     }
@@ -297,6 +316,21 @@ fn rows_from_wire(wire: wire::Commit) -> Result<Commit, StoreError> {
     }
     commit.index = wire.index.into_iter().map(index_row_from_wire).collect();
     Ok(commit)
+}
+
+fn filter_from_wire(filter: wire::EntryFilter) -> Result<Filter, StoreError> {
+    let spelled = Spelled {
+        streams: filter.streams,
+        events: filter.event_types,
+        producer: filter.producer,
+        session: filter.session,
+        severity: filter.severity,
+        actor: filter.actor.map(convert::key_of_numbers),
+        since: filter.since,
+        before: filter.before,
+        text: filter.text,
+    };
+    spelled.read().map_err(|invalid| StoreError::Config(invalid.to_string()))
 }
 
 fn index_row_from_wire(row: wire::IndexRow) -> IndexRow {

@@ -7,10 +7,10 @@ use core::fmt;
 
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
-use secure_log::record::{self, DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, WitnessRow};
+use secure_log::record::{self, DataKeyRow, EntryRow, LogRow, Record, SegmentRow, SignatureRow, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
-    Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, Search, SecureLogStore, StoreError,
+    StreamState, Torn, TreeId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -270,6 +270,38 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
         let params = |last: Option<&IndexRow>, limit| (last.or(after.as_ref()).map(wire::IndexRow::from), limit);
         let read = |answer: &str, limit| list::<wire::IndexRow, _>(answer, limit);
         self.paged(Method::IndexRows, (limit, MAX_HASHES), params, read, |earlier, row| row > earlier)
+    }
+
+    fn search(&mut self, search: &Search<'_>, visit: &mut dyn FnMut(EntryRow<'_>)) -> Result<Option<u64>, StoreError> {
+        let Some((asked, within)) = wire::EntrySearch::of(search) else { return Ok(None) };
+        let params = (asked,);
+        self.ask(Method::Search, &params, |answer| {
+            let page: ScanPage<'_> = value(answer)?;
+            at_most(page.rows.len(), params.0.limit)?;
+            let strange = || Malformed::new("a row", "it is no entry of the range, or not in its order");
+            // Or pages would never end.
+            let mut left = Some(if within.newest_first { within.to } else { within.from });
+            let first = left;
+            for row in page.rows {
+                let shown = row.with_record(|record| match record {
+                    Record::Entry(row) if left.is_some_and(|left| within.has_from(left, row.seqno)) => {
+                        left = within.behind(row.seqno);
+                        visit(row);
+                        true
+                    }
+                    _ => false,
+                })?;
+                if !shown {
+                    return Err(strange().into());
+                }
+            }
+            match page.next {
+                Some(next) if Some(next) == first || left.is_none_or(|left| !within.has_from(left, next)) => {
+                    Err(Malformed::new("the answer", "it goes on elsewhere").into())
+                }
+                next => Ok(next),
+            }
+        })
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

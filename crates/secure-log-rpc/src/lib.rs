@@ -74,6 +74,8 @@ pub const MAX_ENTRIES: u32 = 4096;
 pub const MAX_ROWS: u32 = 1024;
 /// Of hashes of leaves: 2 MiB.
 pub const MAX_HASHES: u32 = 1 << 16;
+/// The most entries that a search looks at in one call, about.
+pub const MAX_WORK: u32 = 1 << 16;
 /// The most interior hashes that one call asks for.
 pub const MAX_NODES: usize = 4096;
 

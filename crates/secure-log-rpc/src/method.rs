@@ -43,6 +43,7 @@ methods! {
     Nodes = "secure-log-nodes",
     Indexed = "secure-log-indexed",
     IndexRows = "secure-log-index-rows",
+    Search = "secure-log-search",
     Stream = "secure-log-stream",
     Streams = "secure-log-streams",
     Segment = "secure-log-segment",

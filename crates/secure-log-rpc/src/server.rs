@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::method::Method;
 use crate::wire::{self, Answer, Commit, Digest, Digests, Malformed, Opened, Row, Torn, from_json, json};
-use crate::{MAX_ANSWER_BYTES, MAX_ENTRIES, MAX_HASHES, MAX_NODES, MAX_ROWS, PAGE_BYTES, PROTOCOL_VERSION, weight};
+use crate::{
+    MAX_ANSWER_BYTES, MAX_ENTRIES, MAX_HASHES, MAX_NODES, MAX_ROWS, MAX_WORK, PAGE_BYTES, PROTOCOL_VERSION, weight,
+};
 
 /// So many entries are read at once: what is beyond the end of a page was read in vain, and each may have 16 MiB.
 const STEP: u32 = 32;
@@ -156,6 +158,13 @@ fn call<S: SecureLogStore + ?Sized>(
             at_most(limit, MAX_HASHES)?;
             store.index_rows(after.map(Into::into), limit).map(|rows| ok(&each::<_, wire::IndexRow>(&rows)))
         }
+        Method::Search => {
+            let (asked,): (wire::EntrySearch,) = arguments(params)?;
+            at_most(asked.limit, MAX_ENTRIES)?;
+            at_most(asked.max_bytes as usize, PAGE_BYTES)?;
+            at_most(asked.work, MAX_WORK)?;
+            search(store, asked)?
+        }
         Method::Stream => {
             let (name,): (String,) = arguments(params)?;
             store.stream(&name).map(|state| ok(&state.as_ref().map(wire::StreamState::from)))
@@ -287,6 +296,23 @@ fn entries<S: SecureLogStore + ?Sized>(store: &mut S, range: &wire::EntryRange) 
     Ok(rows.finish(r#"{"ok":["#, "]}"))
 }
 
+/// A page of those that a filter finds.
+fn search<S: SecureLogStore + ?Sized>(store: &mut S, asked: wire::EntrySearch) -> Result<Answered, Refusal> {
+    let filter = asked.filter.read().map_err(|invalid| Refusal::Arguments(invalid.to_string()))?;
+    let search = store::Search {
+        filter: &filter,
+        from: asked.from_seqno,
+        to: asked.to_seqno,
+        newest_first: asked.newest_first,
+        limit: asked.limit,
+        max_bytes: asked.max_bytes as usize,
+        work: asked.work,
+    };
+    let mut rows = RowsWriter::new();
+    let found = store.search(&search, &mut |row| rows.push(&Record::Entry(row)));
+    Ok(found.map(|next| rows.page(next)))
+}
+
 fn seqno(record: &Record<'_>) -> Option<u64> {
     match record {
         Record::Entry(row) => Some(row.seqno),
@@ -298,7 +324,7 @@ fn seqno(record: &Record<'_>) -> Option<u64> {
 fn scan<S: SecureLogStore + ?Sized>(store: &mut S, cursor: u64, max_bytes: usize) -> Answered {
     let mut rows = RowsWriter::new();
     let next = store.scan(cursor, max_bytes, &mut |record| rows.push(&record))?;
-    Ok(rows.finish(r#"{"ok":{"rows":["#, &format!(r#"],"next":{}}}}}"#, json(&next))))
+    Ok(rows.page(next))
 }
 
 /// Writes rows while the store shows them.
@@ -322,6 +348,11 @@ impl RowsWriter {
         }
         self.weight += weight(if let Record::Entry(row) = record { row.bytes.len() } else { 0 });
         self.rows.push_str(&json(&Row::from(record)));
+    }
+
+    /// The rows, and where to go on.
+    fn page(self, next: Option<u64>) -> String {
+        self.finish(r#"{"ok":{"rows":["#, &format!(r#"],"next":{}}}}}"#, json(&next)))
     }
 
     fn finish(self, before: &str, after: &str) -> String {

@@ -3,6 +3,7 @@
 mod binary;
 mod commit;
 mod row;
+mod search;
 
 use core::convert::Infallible;
 use core::fmt;
@@ -16,6 +17,7 @@ pub(crate) use row::{
     DataKeyRow, HeadRow, IndexRow, LogRow, NodeId, NumberedHead, NumberedWitness, Row, SegmentRow, SignatureRow,
     StreamState, Subject, TreeId, WitnessRow,
 };
+pub(crate) use search::EntrySearch;
 
 /// What a call answers.
 #[derive(Debug, Serialize, Deserialize)]

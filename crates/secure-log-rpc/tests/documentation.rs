@@ -10,8 +10,10 @@ use std::rc::Rc;
 use secure_log::hash::Hash;
 use secure_log::index::{IndexRow, actor_key};
 use secure_log::memory::MemoryStore;
+use secure_log::query::Filter;
 use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
-use secure_log::store::{Commit, EntryRange, IndexRange, NodeId, SecureLogStore, TreeId};
+use secure_log::store::{Commit, EntryRange, IndexRange, NodeId, Search, SecureLogStore, TreeId};
+use secure_log::time::Timestamp;
 use secure_log_rpc::{Method, Transport, TransportError};
 use secure_log_testkit::LogBuilder;
 
@@ -96,6 +98,15 @@ fn calls() -> Calls {
     let key = actor_key("user", "alice");
     assert_eq!(store.indexed(IndexRange { key, from: 1, to: 5, newest_first: false, limit: 10 }), Ok(vec![5]));
     assert_eq!(store.index_rows(None, 10), Ok(vec![IndexRow { key, seqno: 5 }]));
+    let filter = Filter {
+        streams: vec!["app*".parse().unwrap()],
+        actor: Some(key),
+        since: Timestamp::from_unix(0, 0),
+        ..Filter::default()
+    };
+    let search =
+        Search { filter: &filter, from: 1, to: 5, newest_first: true, limit: 10, max_bytes: 1 << 20, work: 1000 };
+    assert_eq!(store.search(&search, &mut |row| assert_eq!(row.seqno, 5)), Ok(None));
     store.set_aside(2).unwrap();
     drop(store);
     calls

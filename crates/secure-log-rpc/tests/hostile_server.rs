@@ -5,8 +5,9 @@ mod support;
 use secure_log::SecureLog;
 use secure_log::index::IndexKey;
 use secure_log::memory::MemoryStore;
+use secure_log::query::Filter;
 use secure_log::record::Subject;
-use secure_log::store::{EntryRange, IndexRange, NodeId, SecureLogStore, StoreError, TreeId};
+use secure_log::store::{EntryRange, IndexRange, NodeId, Search, SecureLogStore, StoreError, TreeId};
 use secure_log_rpc::{MAX_ANSWER_BYTES, RemoteStore, Transport, TransportError};
 use secure_log_testkit::attacks::{
     self, no_edit_passes_with, open_and_verify, options, providers, sample_log, scenarios,
@@ -44,6 +45,7 @@ fn read_all(answer: &str) -> Vec<(&'static str, Result<(), StoreError>)> {
         ("nodes", store.nodes(&[node]).map(drop)),
         ("indexed", store.indexed(indexed(false)).map(drop)),
         ("index-rows", store.index_rows(None, u32::MAX).map(drop)),
+        ("search", search(store, false).map(drop)),
         ("stream", store.stream("a").map(drop)),
         ("streams", store.streams(0, u32::MAX).map(drop)),
         ("segment", store.segment(1).map(drop)),
@@ -59,6 +61,13 @@ fn read_all(answer: &str) -> Vec<(&'static str, Result<(), StoreError>)> {
 
 fn indexed(newest_first: bool) -> IndexRange {
     IndexRange { key: IndexKey::default(), from: 1, to: 1 << 40, newest_first, limit: u32::MAX }
+}
+
+/// Entries 1 to 9, three at once.
+fn search<T: Transport>(store: &mut RemoteStore<T>, newest_first: bool) -> Result<Option<u64>, StoreError> {
+    let filter = Filter::default();
+    let search = Search { filter: &filter, from: 1, to: 9, newest_first, limit: 3, max_bytes: 1 << 30, work: u32::MAX };
+    store.search(&search, &mut |_| ())
 }
 
 #[test]
@@ -164,6 +173,43 @@ fn pages_end() {
     let range = EntryRange { stream: None, from: 1, to: 9, limit: 100 };
     let said = open(Says(|_: &str| beyond.clone())).entries(range, &mut |_| ());
     assert!(matches!(said, Err(StoreError::Corrupt { .. })), "{said:?}");
+}
+
+/// Rows that were not asked for, or not in their order, and places at which a search would not get on.
+#[test]
+fn a_search_that_is_answered_wrongly_is_damage() {
+    let hash = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let entry = |seqno: &u64| format!(r#"{{"entry":{{"seqno":{seqno},"stream-id":"a","hash":"{hash}","bytes":""}}}}"#);
+    let page = |seqnos: &[u64], next: Option<u64>| {
+        let rows: Vec<String> = seqnos.iter().map(entry).collect();
+        let next = next.map_or("null".into(), |next| next.to_string());
+        format!(r#"{{"ok":{{"rows":[{}],"next":{next}}}}}"#, rows.join(","))
+    };
+    let head = format!(r#"{{"ok":{{"rows":[{{"head":{{"size":1,"root":"{hash}","sigs":[]}}}}],"next":null}}}}"#);
+    let said = |answer: &str, newest_first| search(&mut open(Says(|_: &str| answer.to_owned())), newest_first);
+    for (newest_first, answer) in [
+        (false, page(&[1, 2, 3, 4], None)),
+        (false, page(&[2, 2], None)),
+        (false, page(&[3, 2], None)),
+        (false, page(&[10], None)),
+        (false, page(&[0], None)),
+        (false, page(&[], Some(1))),
+        (false, page(&[4], Some(4))),
+        (false, page(&[], Some(10))),
+        (false, page(&[9], Some(9))),
+        (true, page(&[2, 3], None)),
+        (true, page(&[10], None)),
+        (true, page(&[], Some(9))),
+        (true, page(&[4], Some(4))),
+        (true, page(&[4], Some(0))),
+        (false, head),
+    ] {
+        let said = said(&answer, newest_first);
+        assert!(matches!(said, Err(StoreError::Corrupt { .. })), "{answer}: {said:?}");
+    }
+    assert_eq!(said(&page(&[2, 4], Some(5)), false), Ok(Some(5)));
+    assert_eq!(said(&page(&[9, 4], Some(3)), true), Ok(Some(3)));
+    assert_eq!(said(&page(&[9], None), false), Ok(None));
 }
 
 #[test]

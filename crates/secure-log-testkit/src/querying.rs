@@ -368,11 +368,11 @@ fn payload(random: &mut SeededRandom) -> Vec<u8> {
 #[cfg(debug_assertions)]
 fn entry<'p>(random: &mut SeededRandom, payload: &'p [u8]) -> NewEntry<'p> {
     NewEntry {
-        stream: *random.pick::<&str>(&["a", "a", "b", "c", "eu/auth", "eu/door", "übung/β*"]),
-        event: *random.pick::<&str>(&["test.event", "user.login", "user.login.failed", "x.success", "x"]),
+        stream: random.pick::<&str>(&["a", "a", "b", "c", "eu/auth", "eu/door", "übung/β*"]),
+        event: random.pick::<&str>(&["test.event", "user.login", "user.login.failed", "x.success", "x"]),
         severity: *random.pick(&Severity::ALL),
-        producer: *random.pick::<&str>(&["test", "authd", ""]),
-        encoding: *random.pick::<&str>(&["secure-log.audit.v1+json", "secure-log.audit.v1+json", "text"]),
+        producer: random.pick::<&str>(&["test", "authd", ""]),
+        encoding: random.pick::<&str>(&["secure-log.audit.v1+json", "secure-log.audit.v1+json", "text"]),
         payload,
     }
 }

@@ -23,6 +23,7 @@ mod prove;
 mod prove_consistency;
 mod prove_entry;
 mod pseudonym;
+mod query;
 mod read;
 mod recover;
 mod reindex;
@@ -63,6 +64,7 @@ pub(crate) const VERBS: &[Verb] = &[
     open_payload::VERB,
     head::VERB,
     list::VERB,
+    query::VERB,
     tail::VERB,
     create_stream::VERB,
     change_suite::VERB,
