@@ -6,6 +6,7 @@
 mod audit;
 mod export;
 mod native;
+mod query;
 mod review;
 mod signing;
 mod slow;
@@ -135,9 +136,14 @@ fn run() -> Result<(), Failure> {
     }
     // Long logs are made once, and exported once.
     let Counts { open, verified, tree, .. } = asked.counts;
-    for (case, entries) in
-        [("grow-sqlite", verified), ("streams-sqlite", open), ("tree", tree), ("review", verified), ("export", open)]
-    {
+    for (case, entries) in [
+        ("grow-sqlite", verified),
+        ("streams-sqlite", open),
+        ("tree", tree),
+        ("review", verified),
+        ("export", open),
+        ("query", open),
+    ] {
         if asked.is_to_run(case) {
             eprintln!("{case}, {entries}");
             let samples = match case {
@@ -145,6 +151,7 @@ fn run() -> Result<(), Failure> {
                 "streams-sqlite" => native.streams_sqlite(entries),
                 "tree" => native.tree(entries),
                 "review" => native.review(entries),
+                "query" => native.query(entries),
                 _ => export::apart(&native.file_of_entries(entries)?.0),
             };
             samples?.into_iter().for_each(|sample| table.add(Mode::Native, sample));

@@ -88,7 +88,7 @@ enum Bound {
 use Bound::{ASecond, Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany, TimesAsMuchMore};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 52] = [
+const GOALS: [Goal; 68] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("append-sealed", "memory", Native), is: TimesAsLong(1.6, ("append-batch", "memory", Native)) },
@@ -139,6 +139,22 @@ const GOALS: [Goal; 52] = [
     Goal { of: ("open", "streams", Native), is: Millis(50.0) },
     Goal { of: ("export-megabytes", "file", Native), is: ASecond(300.0) },
     Goal { of: ("open", "anchored", Native), is: MillisMore(5.0, ("open", "entries", Native)) },
+    Goal { of: ("query-all", "file", Native), is: Millis(5.0) },
+    Goal { of: ("query-common", "file", Native), is: Millis(5.0) },
+    Goal { of: ("query-rare", "file", Native), is: Millis(5.0) },
+    Goal { of: ("query-pattern", "file", Native), is: Millis(5.0) },
+    Goal { of: ("query-serious-of-producer", "file", Native), is: Millis(5.0) },
+    Goal { of: ("query-event-and-time", "file", Native), is: Millis(5.0) },
+    Goal { of: ("query-actor", "file", Native), is: Millis(5.0) },
+    Goal { of: ("query-rare-actor", "file", Native), is: Millis(5.0) },
+    Goal { of: ("query-all", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("query-common", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("query-rare", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("query-pattern", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("query-serious-of-producer", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("query-event-and-time", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("query-actor", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("query-rare-actor", "sqlite", Native), is: Millis(2.0) },
     // What is equal differs by the noise of the disk.
     Goal { of: ("append-to", "entries", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },
     Goal { of: ("append-to", "streams", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use secure_log::jsonl::write_record;
+use secure_log::jsonl::{write_entry, write_record};
 use secure_log::record::Record;
 use secure_log::store::{Commit, Expected, StoreError, Torn};
 
@@ -108,9 +108,16 @@ impl<D: Disk> FileStore<D> {
                 _ => {}
             }
             let start = self.buffer.len();
-            write_record(&record, &mut self.buffer).map_err(|e| refused(place, e.to_string()))?;
-            line = Span { offset: base + start as u64, len: (self.buffer.len() - start - 1) as u32 };
-            index.add(&Item::of_record(&record), line, log).map_err(log_error)?;
+            let written = |out: &Vec<u8>| Span { offset: base + start as u64, len: (out.len() - start - 1) as u32 };
+            if let Record::Entry(row) = &record {
+                let facts = write_entry(row, &mut self.buffer).map_err(|e| refused(place, e.to_string()))?;
+                line = written(&self.buffer);
+                index.add_entry(&facts, line, log).map_err(log_error)?;
+            } else {
+                write_record(&record, &mut self.buffer).map_err(|e| refused(place, e.to_string()))?;
+                line = written(&self.buffer);
+                index.add(&Item::of_record(&record), line, log).map_err(log_error)?;
+            }
         }
         commit.head().ok_or_else(no_head)?;
         index.add_nodes(&commit.nodes).map_err(log_error)?;

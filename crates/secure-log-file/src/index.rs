@@ -8,33 +8,41 @@ use std::path::{Path, PathBuf};
 
 use secure_log::hash::Hash;
 use secure_log::index::{IndexKey, IndexRow};
-use secure_log::jsonl::{Line, RowError};
+use secure_log::jsonl::{EntryFacts, Line, RowError};
 use secure_log::record::{Record, Subject};
 use secure_log::store::{IndexRange, NodeId, STORED_LEVEL, StoreError, TreeId};
 
 use crate::disk::{Disk, DiskFile, Mode};
 use crate::reader::{ONE_LINE, Reader, Span};
 
+mod blob;
+mod blocks;
 mod build;
 mod cells;
 mod chain;
+mod check;
 mod checksum;
+mod facts;
 mod names;
 mod rows;
+mod select;
 mod sorted;
 mod state;
 mod table;
 
+use blocks::Blocks;
 use cells::Cells;
+pub(crate) use check::{Checked, Facing};
 use names::Names;
 pub(crate) use rows::{EntryAt, SegmentAt, StreamNow};
 use rows::{HeadAt, Linked, SegmentNow, Waypoint, WitnessAt};
+pub(crate) use select::Wanted;
 use sorted::Sorted;
 use state::State;
 use table::{Stored, Table};
 
 /// 16 random bytes that tell one building of the index from another.
-type Salt = [u8; 16];
+pub(crate) type Salt = [u8; 16];
 
 /// How many entries of a stream lie between two waypoints.
 const BLOCK: u64 = 64;
@@ -73,6 +81,7 @@ pub(crate) struct Index<F> {
     segment_cells: Cells<F, SegmentNow>,
     names: Names<F>,
     by_key: Sorted<F>,
+    blocks: Blocks<F>,
     /// The first line that this version does not know; of no length while there is none.
     unknown: Span,
     /// The stream of the last entry, since most entries follow one of their own stream.
@@ -85,7 +94,8 @@ pub(crate) enum Item<'a> {
     DataKey {
         stream: &'a str,
     },
-    Entry {
+    Entry(EntryFacts<'a>),
+    Pruned {
         stream: &'a str,
     },
     SegmentSignature(u64),
@@ -103,17 +113,17 @@ pub(crate) enum Item<'a> {
 }
 
 impl<'a> Item<'a> {
+    /// Of every record but an entry, whose facts are learned as its line is written.
     pub(crate) fn of_record(record: &Record<'a>) -> Item<'a> {
         match record {
             Record::Stream(row) => Item::Stream(&row.name),
             Record::DataKey(row) => Item::DataKey { stream: &row.stream },
-            Record::Entry(row) => Item::Entry { stream: row.stream },
-            Record::Pruned(row) => Item::Entry { stream: row.stream },
+            Record::Pruned(row) => Item::Pruned { stream: row.stream },
             Record::Segment(row) => Item::Segment { stream: &row.stream, first: row.first, last: row.last },
             Record::Witness(_) => Item::Witness,
             Record::Head(_) => Item::Head,
             Record::Signature(row) => Item::of_signature(row.of),
-            Record::Log(_) => Item::Other,
+            Record::Log(_) | Record::Entry(_) => Item::Other,
             Record::Unknown(_) => Item::Unknown,
         }
     }
@@ -123,8 +133,8 @@ impl<'a> Item<'a> {
         match line {
             Line::Stream(line) => line.row().map_or(Item::Other, |row| Item::Stream(&row.name)),
             Line::DataKey(row) => Item::DataKey { stream: &row.stream },
-            Line::Entry(line) => Item::Entry { stream: &line.stream },
-            Line::Pruned(line) => Item::Entry { stream: &line.stream },
+            Line::Entry(line) => Item::Entry(line.facts()),
+            Line::Pruned(line) => Item::Pruned { stream: &line.stream },
             Line::Segment(row) => Item::Segment { stream: &row.stream, first: row.first, last: row.last },
             Line::Witness(_) => Item::Witness,
             Line::Head(_) => Item::Head,
@@ -168,6 +178,7 @@ impl<F: DiskFile> Index<F> {
             segment_cells: Cells::new("segment-cells"),
             names: Names::new(),
             by_key: Sorted::new(),
+            blocks: Blocks::new(),
             unknown: Span::default(),
             last_name: (String::new(), 0),
         }
@@ -187,7 +198,7 @@ impl<F: DiskFile> Index<F> {
         let mut index = Index::new();
         (index.state, index.covered, index.unknown) = (state, state.covered, state.unknown);
         let stored = Stored { disk, folder: &folder, mode, salt: &state.salt };
-        let [e, w, h, n, s, sn, si, k, wi, st, sc] = state.rows;
+        let [e, w, h, n, s, sn, si, k, wi, st, sc, b] = state.rows;
         index.entries.open(&stored, e)?;
         index.waypoints.open(&stored, w)?;
         index.heads.open(&stored, h)?;
@@ -201,6 +212,7 @@ impl<F: DiskFile> Index<F> {
         index.segment_cells.open(&stored, sc)?;
         index.names.open(&stored, state.name_bits, st)?;
         index.by_key.open(&stored, state.runs)?;
+        index.blocks.open(&stored, b, state.facts, e)?;
         index.is_new = false;
         Some(index)
     }
@@ -252,6 +264,7 @@ impl<F: DiskFile> Index<F> {
             self.segment_cells.write(disk, &folder, salt, next.epoch)?,
             self.names.write(disk, &folder, salt)?,
             self.by_key.write(disk, &folder, salt)?,
+            self.blocks.write(disk, &folder, salt)?,
         ];
         if made.contains(&true) {
             disk.sync_folder(&folder)?;
@@ -262,6 +275,7 @@ impl<F: DiskFile> Index<F> {
         next.head = Hash::sha256(head);
         next.rows = self.row_counts();
         next.runs = self.by_key.rows();
+        next.facts = self.blocks.bytes();
         next.unknown = self.unknown;
         state::write(disk, &folder, &next)?;
         self.state = next;
@@ -282,6 +296,7 @@ impl<F: DiskFile> Index<F> {
             self.witnesses.len(),
             self.streams.len(),
             self.segment_cells.len(),
+            self.blocks.len(),
         ]
     }
 
@@ -299,6 +314,12 @@ impl<F: DiskFile> Index<F> {
         self.segment_cells.settle();
         self.names.settle(disk, folder);
         self.by_key.settle(disk, folder);
+        self.blocks.settle();
+    }
+
+    /// Tells this building of the index from every other one.
+    pub(crate) fn salt(&self) -> Salt {
+        self.state.salt
     }
 
     /// How many entries there are.

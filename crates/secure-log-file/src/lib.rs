@@ -46,6 +46,7 @@ mod load;
 mod read;
 mod reader;
 mod rewrite;
+mod search;
 mod session;
 mod store;
 mod tail;

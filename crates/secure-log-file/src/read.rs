@@ -272,7 +272,7 @@ fn stream_page<F: DiskFile>(
 }
 
 /// Reads the lines of these entries, those that stand near each other together.
-fn for_each_line<F: DiskFile>(
+pub(crate) fn for_each_line<F: DiskFile>(
     index: &mut Index<F>,
     log: &mut Reader<F>,
     seqnos: &[u64],

@@ -1,7 +1,7 @@
 //! Reading the log's lines.
 
 use secure_log::hash::Hash;
-use secure_log::jsonl::{Line, MAX_LINE_BYTES, parse_line};
+use secure_log::jsonl::{EntryHead, Line, MAX_LINE_BYTES, parse_entry_head, parse_line};
 use secure_log::store::StoreError;
 
 use crate::disk::{DiskFile, read_full};
@@ -46,6 +46,11 @@ impl<F: DiskFile> Reader<F> {
     /// The line at `span`, parsed. `until` is how far reading will go on from here.
     pub(crate) fn at(&mut self, span: Span, until: u64) -> Result<Line<'_>, StoreError> {
         parse(self.bytes(span.offset, span.len as usize, until)?, span.offset)
+    }
+
+    /// What stands at the head of the entry's line at `span`; `None` where the line is another one.
+    pub(crate) fn entry_head(&mut self, span: Span, until: u64) -> Result<Option<EntryHead<'_>>, StoreError> {
+        self.bytes(span.offset, span.len as usize, until).map(parse_entry_head)
     }
 
     /// The line that begins at `offset` and ends at or before `end`, and where it stands; reads about `ahead` bytes.

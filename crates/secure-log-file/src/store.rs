@@ -3,10 +3,10 @@
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
 use secure_log::jsonl::Line;
-use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
+use secure_log::record::{DataKeyRow, EntryRow, LogRow, Record, SegmentRow, SignatureRow, Subject, WitnessRow};
 use secure_log::store::{
-    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, SecureLogStore, StoreError, StreamState,
-    Torn, TreeId,
+    Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, Search, SecureLogStore, StoreError,
+    StreamState, Torn, TreeId,
 };
 
 use crate::disk::Disk;
@@ -53,8 +53,16 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
         self.with_index_or_nothing(Vec::new(), |index, _| index.indexed(range))
     }
 
+    /// Who reads them from the beginning verifies the log, and asks for all that is derived of it.
     fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        if after.is_none() {
+            self.check_facts()?;
+        }
         self.with_index_or_nothing(Vec::new(), |index, _| index.index_rows(after, limit))
+    }
+
+    fn search(&mut self, search: &Search<'_>, visit: &mut dyn FnMut(EntryRow<'_>)) -> Result<Option<u64>, StoreError> {
+        self.find_entries(search, visit)
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {

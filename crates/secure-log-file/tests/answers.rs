@@ -140,6 +140,8 @@ fn a_damaged_index_is_found_out_and_built_anew() {
         "state",
         "names-6",
         "index-0",
+        "blocks",
+        "facts",
     ] {
         let file = index_of(&path).join(name);
         let whole = std::fs::read(&file).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -42,6 +42,8 @@ pub mod interrupted;
 mod keystore;
 mod layer;
 mod naive;
+#[cfg(debug_assertions)]
+pub mod paging;
 pub mod querying;
 mod record;
 #[cfg(debug_assertions)]

@@ -16,6 +16,9 @@ const MIN_SECONDS: i64 = -62_135_596_800;
 const MAX_SECONDS: i64 = 253_402_300_799;
 
 impl Timestamp {
+    /// The earliest there is.
+    pub const FIRST: Timestamp = Timestamp { unix_seconds: MIN_SECONDS, nanos: 0 };
+
     /// The instant so many seconds and nanoseconds after 1970. `None` outside the years 1 to 9999.
     pub fn from_unix(unix_seconds: i64, nanos: u32) -> Option<Timestamp> {
         let known = (MIN_SECONDS..=MAX_SECONDS).contains(&unix_seconds) && nanos < 1_000_000_000;
@@ -25,6 +28,11 @@ impl Timestamp {
     /// Whole seconds since 1970.
     pub fn unix_seconds(self) -> i64 {
         self.unix_seconds
+    }
+
+    /// Nanoseconds since the last whole second.
+    pub fn subsec_nanos(self) -> u32 {
+        self.nanos
     }
 
     /// Reads a time of RFC 3339 as others write it: with any offset from UTC and up to nine fractional digits. `T` and `Z` are

@@ -2,7 +2,7 @@
 
 use secure_log::hash::Hash;
 use secure_log::index::{self, IndexRow};
-use secure_log::jsonl::Line;
+use secure_log::jsonl::{EntryFacts, Line};
 use secure_log::store::{Node, NodeId, STORED_LEVEL, TreeId};
 use secure_log::tree::{CompactTree, frontier, leaf_hash};
 
@@ -20,7 +20,11 @@ impl<F: DiskFile> Index<F> {
         reader: &mut Reader<G>,
     ) -> Result<(), Trouble> {
         match *item {
-            Item::Entry { stream } => self.add_entry(stream, line, reader)?,
+            Item::Entry(facts) => self.add_entry(&facts, line, reader)?,
+            Item::Pruned { stream } => {
+                self.place_entry(stream, false, line, reader)?;
+                self.blocks.push_pruned(&self.state.salt);
+            }
             Item::Head => {
                 self.heads.push(HeadAt { line });
                 self.covered = line.end();
@@ -65,8 +69,28 @@ impl<F: DiskFile> Index<F> {
         Ok(())
     }
 
-    fn add_entry<G: DiskFile>(&mut self, stream: &str, line: Span, reader: &mut Reader<G>) -> Result<(), Trouble> {
-        if self.last_name.1 == 0 || self.last_name.0 != stream {
+    /// Adds the entry whose line stands at `line`.
+    pub(crate) fn add_entry<G: DiskFile>(
+        &mut self,
+        facts: &EntryFacts<'_>,
+        line: Span,
+        reader: &mut Reader<G>,
+    ) -> Result<(), Trouble> {
+        let is_same = self.blocks.stays_in(facts.stream);
+        self.place_entry(facts.stream, is_same, line, reader)?;
+        self.blocks.push(facts, &self.state.salt);
+        Ok(())
+    }
+
+    #[inline]
+    fn place_entry<G: DiskFile>(
+        &mut self,
+        stream: &str,
+        is_same: bool,
+        line: Span,
+        reader: &mut Reader<G>,
+    ) -> Result<(), Trouble> {
+        if self.last_name.1 == 0 || !(is_same || self.last_name.0 == stream) {
             let number = self.stream_number(stream, reader)?.unwrap_or(0);
             self.last_name.0.clear();
             self.last_name.0.push_str(stream);

@@ -4,6 +4,7 @@
 //! use, so the state of the last epoch stays readable until the next one is durable, whatever a crash leaves of it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::path::Path;
 
@@ -71,36 +72,34 @@ impl<F: DiskFile, R: Row + Default> Cells<F, R> {
 
     /// The row with this number, from 1, for changing.
     pub(crate) fn change(&mut self, number: u64, salt: &Salt, epoch: u32) -> Result<&mut R, Trouble> {
-        // Asked for twice, because the borrow of the first answer would keep `dirty` from being pushed to.
-        if !self.load(number, salt, epoch)?.dirty {
-            self.dirty.push(number);
+        match self.known.entry(number) {
+            Entry::Occupied(known) => {
+                let known = known.into_mut();
+                if !known.dirty {
+                    known.dirty = true;
+                    self.dirty.push(number);
+                }
+                Ok(&mut known.row)
+            }
+            Entry::Vacant(place) => {
+                let row = read_row(self.file.as_ref(), self.len, number, salt, epoch)?;
+                self.dirty.push(number);
+                Ok(&mut place.insert(Known { row, dirty: true }).row)
+            }
         }
-        let known = self.known.get_mut(&number).ok_or(Trouble::Index)?;
-        known.dirty = true;
-        Ok(&mut known.row)
     }
 
     fn load(&mut self, number: u64, salt: &Salt, epoch: u32) -> Result<Known<R>, Trouble> {
         if let Some(known) = self.known.get(&number) {
             return Ok(*known);
         }
-        if number == 0 || number > self.len {
-            return Err(Trouble::Index);
-        }
-        let file = self.file.as_ref().ok_or(Trouble::Index)?;
-        let mut cell = vec![0; Self::CELL];
-        read_full(file, &mut cell, Self::offset(number)).map_err(|_| Trouble::Index)?;
-        let (_, row) = newest(&cell, number, salt, epoch).ok_or(Trouble::Index)?;
+        let row = read_row(self.file.as_ref(), self.len, number, salt, epoch)?;
         if self.known.len() - self.dirty.len() >= MOST_CLEAN {
             self.known.retain(|_, known| known.dirty);
         }
         let known = Known { row, dirty: false };
         self.known.insert(number, known);
         Ok(known)
-    }
-
-    fn offset(number: u64) -> u64 {
-        HEADER + (number - 1) * Self::CELL as u64
     }
 
     /// Writes and syncs what changed, as of `epoch`, over versions that the epoch before it does not use. Answers whether
@@ -127,7 +126,7 @@ impl<F: DiskFile, R: Row + Default> Cells<F, R> {
             let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
             window.clear();
             window.resize((last - first + 1) as usize * Self::CELL, 0);
-            read_full(file, &mut window, Self::offset(first))?;
+            read_full(file, &mut window, offset::<R>(first))?;
             for &number in numbers {
                 let at = (number - first) as usize * Self::CELL;
                 let cell = &mut window[at..at + Self::CELL];
@@ -135,7 +134,7 @@ impl<F: DiskFile, R: Row + Default> Cells<F, R> {
                 let version = encode(&self.known[&number].row, number, salt, epoch);
                 cell[(1 - used) * Self::VERSION..][..Self::VERSION].copy_from_slice(&version);
             }
-            file.write_at(&window, Self::offset(first))?;
+            file.write_at(&window, offset::<R>(first))?;
         }
         file.sync_data()?;
         Ok(made)
@@ -149,6 +148,26 @@ impl<F: DiskFile, R: Row + Default> Cells<F, R> {
         }
         self.dirty.clear();
     }
+}
+
+fn offset<R: Row>(number: u64) -> u64 {
+    HEADER + (number - 1) * (2 * (PREFIX + R::SIZE)) as u64
+}
+
+/// What the file has in the row with this number, of so many.
+fn read_row<R: Row>(
+    file: Option<&impl DiskFile>,
+    len: u64,
+    number: u64,
+    salt: &Salt,
+    epoch: u32,
+) -> Result<R, Trouble> {
+    if number == 0 || number > len {
+        return Err(Trouble::Index);
+    }
+    let mut cell = vec![0; 2 * (PREFIX + R::SIZE)];
+    read_full(file.ok_or(Trouble::Index)?, &mut cell, offset::<R>(number)).map_err(|_| Trouble::Index)?;
+    newest(&cell, number, salt, epoch).map(|(_, row)| row).ok_or(Trouble::Index)
 }
 
 /// The version that counts in `epoch`: which of the two it is, and what it says.

@@ -132,6 +132,34 @@ row! {
     }
 }
 
+row! {
+    /// What is known of some entries that follow each other, and where the rest of it is (see [`super::facts`]).
+    BlockAt {
+        /// The seqno of the first of them.
+        first: u64,
+        count: u32,
+        /// Where its parts begin in their file.
+        offset: u64,
+        /// In ticks, of those that are not pruned.
+        earliest: u64,
+        latest: u64,
+        /// Which severities occur: the bit with the number of each.
+        severities: u32,
+        stream: WordsAt,
+        event: WordsAt,
+        producer: WordsAt,
+        session: WordsAt,
+    }
+}
+
+row! {
+    /// How many words a column of a block has, and how many bytes they have.
+    WordsAt {
+        count: u32,
+        text: u32,
+    }
+}
+
 impl Row for u64 {
     const SIZE: usize = 8;
 

@@ -14,11 +14,11 @@ use crate::disk::{Disk, DiskFile, Mode, folder_of, read_full, remove_if_there};
 use crate::reader::Span;
 
 /// Changes with every change of the index's files: an index of another version is built anew.
-const VERSION: u64 = 4;
+const VERSION: u64 = 5;
 const MAGIC: &[u8; 16] = b"secure-log state";
 /// One sector each, so that writing one never harms the other.
 const PLACE: usize = 512;
-pub(super) const TABLES: usize = 11;
+pub(super) const TABLES: usize = 12;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State {
@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(super) rows: [u64; TABLES],
     /// How many rows each run of the index by key has.
     pub(super) runs: [u64; RUNS],
+    /// How many bytes the facts of entries have.
+    pub(super) facts: u64,
     /// The first line that this version does not know; of no length where there is none.
     pub(super) unknown: Span,
 }
@@ -52,6 +54,7 @@ impl State {
         self.head_len.put(&mut out);
         self.head.put(&mut out);
         self.rows.iter().chain(&self.runs).for_each(|rows| rows.put(&mut out));
+        self.facts.put(&mut out);
         self.unknown.put(&mut out);
         let sum = Hash::sha256(&out);
         sum.put(&mut out);
@@ -72,11 +75,13 @@ impl State {
             head: next(&mut rest)?,
             rows: [0; TABLES],
             runs: [0; RUNS],
+            facts: 0,
             unknown: Span::default(),
         };
         for rows in state.rows.iter_mut().chain(&mut state.runs) {
             *rows = next(&mut rest)?;
         }
+        state.facts = next(&mut rest)?;
         state.unknown = next(&mut rest)?;
         // Whatever is wrong with it, its checksum says so.
         (version == VERSION && state.epoch > 0 && state.encode() == place).then_some(state)

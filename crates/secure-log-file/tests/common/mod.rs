@@ -3,10 +3,13 @@
 
 use std::sync::OnceLock;
 
+use secure_log::entry::{EntryRef, Severity};
 use secure_log::hash::Hash;
 use secure_log::index::actor_key;
+use secure_log::query::Filter;
 use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResult, WitnessRow};
-use secure_log::store::{Commit, EntryRange, IndexRange, NodeId, NumberedWitness, SecureLogStore, TreeId};
+use secure_log::store::{Commit, EntryRange, IndexRange, NodeId, NumberedWitness, Search, SecureLogStore, TreeId};
+use secure_log::time::Timestamp;
 
 pub use secure_log_testkit::{LogBuilder, count};
 
@@ -140,6 +143,78 @@ pub fn entries(store: &mut dyn SecureLogStore, range: EntryRange<'_>) -> Vec<Str
     rows
 }
 
+/// A filter of some of the things that random commits have in common.
+pub fn random_filter(choices: &mut Choices, size: u64) -> Filter {
+    let pattern = |choices: &mut Choices, texts: &[&str]| {
+        texts[choices.below(texts.len() as u64) as usize].parse().expect("a pattern")
+    };
+    let time = |choices: &mut Choices| {
+        let made: Timestamp = TIME.parse().expect("a time");
+        Timestamp::from_unix(made.unix_seconds() + choices.below(100) as i64, 0)
+    };
+    let mut filter = Filter::default();
+    for _ in 0..1 + choices.below(3) {
+        match choices.below(10) {
+            0 => filter.streams = vec![pattern(choices, &["stream-1", "stream-*", "*-2", "a", "nobody"])],
+            1 => filter.streams = vec![pattern(choices, &["stream-0", "a"]), pattern(choices, &["stream-3", "*"])],
+            2 => filter.events = vec![pattern(choices, &["test.event", "x.success", "*.*t*", "secure-log.*", "none"])],
+            3 => filter.producer = Some(["test", "secure-log", "none"][choices.below(3) as usize].into()),
+            4 => filter.session = Some(["test-session", "none"][choices.below(2) as usize].into()),
+            5 => filter.severity = Some([Severity::Info, Severity::Notice][choices.below(2) as usize]),
+            6 => {
+                let (kind, id) = ACTORS[choices.below(5) as usize];
+                filter.actor = Some(actor_key(kind, id));
+            }
+            7 => filter.since = time(choices),
+            8 => filter.before = time(choices),
+            _ => {
+                let (one, other) = (choices.below(size + 2), choices.below(size + 2));
+                (filter.from, filter.to) = (Some(one.min(other)), Some(one.max(other)));
+            }
+        }
+    }
+    filter
+}
+
+/// All seqnos that a store finds, asked for in pages that end for one reason or another.
+pub fn search_all(
+    store: &mut dyn SecureLogStore,
+    filter: &Filter,
+    newest_first: bool,
+    choices: &mut Choices,
+) -> Vec<u64> {
+    let (mut found, mut from, mut to) = (Vec::new(), 0, u64::MAX);
+    loop {
+        let limit = [1, 7, 1000][choices.below(3) as usize];
+        let work = [1, 50, u32::MAX][choices.below(3) as usize];
+        let max_bytes = [1000, usize::MAX][choices.below(2) as usize];
+        let search = Search { filter, from, to, newest_first, limit, max_bytes, work };
+        let before = found.len();
+        let next = store.search(&search, &mut |row| {
+            let entry = EntryRef::decode(row.bytes).expect("an entry");
+            assert_eq!(row.seqno, entry.seqno);
+            if filter.matches(&entry) {
+                found.push(row.seqno);
+            }
+        });
+        assert!(found.len() - before <= limit as usize, "{search:?}");
+        match next.unwrap() {
+            None => return found,
+            Some(next) if newest_first => {
+                assert!(
+                    (from..to).contains(&next) && found.last().is_none_or(|last| next < *last),
+                    "{next} {search:?}"
+                );
+                to = next;
+            }
+            Some(next) => {
+                assert!(from < next && next <= to && found.last().is_none_or(|last| next > *last), "{next} {search:?}");
+                from = next;
+            }
+        }
+    }
+}
+
 /// Asks both stores everything, and expects the same answers.
 pub fn assert_same(a: &mut dyn SecureLogStore, b: &mut dyn SecureLogStore, choices: &mut Choices) {
     assert_eq!(a.log(), b.log());
@@ -156,6 +231,13 @@ pub fn assert_same(a: &mut dyn SecureLogStore, b: &mut dyn SecureLogStore, choic
     if !rows.is_empty() {
         let after = rows[choices.below(rows.len() as u64) as usize];
         assert_eq!(a.index_rows(Some(after), 7), b.index_rows(Some(after), 7));
+    }
+    for _ in 0..8 {
+        let filter = random_filter(choices, size);
+        for newest_first in [false, true] {
+            let found = search_all(a, &filter, newest_first, choices);
+            assert_eq!(found, search_all(b, &filter, newest_first, choices), "{filter:?} newest first {newest_first}");
+        }
     }
     for (kind, id) in ACTORS {
         let (from, to) = (choices.below(size + 2), choices.below(size + 2));

@@ -9,6 +9,7 @@
 mod bundle;
 mod canonical;
 mod export;
+mod facts;
 mod line;
 mod parse;
 mod scan;
@@ -18,9 +19,10 @@ mod write;
 
 pub use bundle::{BundleLine, parse_bundle_line, write_bundle_line};
 pub use export::{ExportError, export};
+pub use facts::{EntryFacts, EntryHead};
 pub use line::{EntryLine, Line, LogLine, PrunedLine, RowError, StreamLine, UnknownLine};
-pub use parse::{LineError, parse_line};
-pub use write::{WriteError, write_record};
+pub use parse::{LineError, parse_entry_head, parse_line};
+pub use write::{WriteError, write_entry, write_record};
 
 /// The longest line, without its newline: 34 MiB (format.md s.7). A payload of 16 MiB, each byte of it escaped, is
 /// 32 MiB, and the other fields of its entry fit in the rest.

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::canonical;
+use super::facts::EntryHead;
 use super::line::{EntryLine, Line, LogLine, PrunedLine, StreamLine, UnknownLine};
 use super::scan::{Content, Malformed, Scanner};
 use super::{MAX_LINE_BYTES, MAX_NAME_BYTES, is_text};
@@ -25,6 +26,15 @@ pub fn parse_line(line: &[u8]) -> Result<Line<'_>, LineError> {
     }
     let line = core::str::from_utf8(line).map_err(|_| LineError::Malformed { detail: "not UTF-8" })?;
     record(&mut Scanner::new(line)).map_err(|detail| LineError::Malformed { detail })
+}
+
+/// The head of the line of an entry, read as [`parse_line`] reads it; what stands behind it is not looked at. `None` for another
+/// line.
+pub fn parse_entry_head(line: &[u8]) -> Option<EntryHead<'_>> {
+    let line = core::str::from_utf8(line).ok()?;
+    let mut s = Scanner::new(line);
+    s.literal(r#"{"t":"entry""#).ok()?;
+    entry_head(&mut s).ok()
 }
 
 /// Why a line is not a record.
@@ -127,24 +137,7 @@ fn data_key(s: &mut Scanner<'_>) -> Result<DataKeyRow, Malformed> {
 }
 
 fn entry<'a>(s: &mut Scanner<'a>) -> Result<EntryLine<'a>, Malformed> {
-    s.literal(r#","version":"#)?;
-    let version = s.number()?;
-    s.literal(r#","stream":"#)?;
-    let stream = name(s)?;
-    s.literal(r#","session":"#)?;
-    let session = s.string()?;
-    s.literal(r#","boot":"#)?;
-    let boot = s.string()?;
-    s.literal(r#","seqno":"#)?;
-    let seqno = s.number()?;
-    s.literal(r#","time":"#)?;
-    let time = time(s)?;
-    s.literal(r#","event":"#)?;
-    let event = s.string()?;
-    s.literal(r#","severity":"#)?;
-    let severity = word::<Severity>(s)?;
-    s.literal(r#","producer":"#)?;
-    let producer = s.string()?;
+    let EntryHead { version, stream, session, boot, seqno, time, event, severity, producer } = entry_head(s)?;
     s.literal(r#","encoding":"#)?;
     let encoding = s.string()?;
     let (payload, payload_form_fits) = payload(s)?;
@@ -168,6 +161,28 @@ fn entry<'a>(s: &mut Scanner<'a>) -> Result<EntryLine<'a>, Malformed> {
         prev,
         hash,
     })
+}
+
+fn entry_head<'a>(s: &mut Scanner<'a>) -> Result<EntryHead<'a>, Malformed> {
+    s.literal(r#","version":"#)?;
+    let version = s.number()?;
+    s.literal(r#","stream":"#)?;
+    let stream = name(s)?;
+    s.literal(r#","session":"#)?;
+    let session = s.string()?;
+    s.literal(r#","boot":"#)?;
+    let boot = s.string()?;
+    s.literal(r#","seqno":"#)?;
+    let seqno = s.number()?;
+    s.literal(r#","time":"#)?;
+    let time = time(s)?;
+    s.literal(r#","event":"#)?;
+    let event = s.string()?;
+    s.literal(r#","severity":"#)?;
+    let severity = word::<Severity>(s)?;
+    s.literal(r#","producer":"#)?;
+    let producer = s.string()?;
+    Ok(EntryHead { version, stream, session, boot, seqno, time, event, severity, producer })
 }
 
 /// The payload, and whether it stands in the right one of its two forms.

@@ -5,6 +5,7 @@ use core::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::facts::EntryFacts;
 use super::scan::{is_forbidden_in_text, special_at};
 use super::{MAX_LINE_BYTES, MAX_NAME_BYTES};
 use crate::cbor::DecodeError;
@@ -19,24 +20,34 @@ use crate::time::Timestamp;
 /// Appends the record's line to `out`, with its newline, or nothing at all: whatever [`super::parse_line`] would refuse
 /// to read back is refused here.
 pub fn write_record(record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), WriteError> {
-    let start = out.len();
-    let mut w = Writer { out };
-    let written = match record {
-        Record::Log(row) => log(&mut w, row),
-        Record::Stream(row) => stream(&mut w, row),
-        Record::DataKey(row) => data_key(&mut w, row),
-        Record::Entry(row) => entry(&mut w, row),
-        Record::Pruned(row) => pruned(&mut w, row),
-        Record::Signature(row) => signature(&mut w, row),
-        Record::Segment(row) => segment(&mut w, row),
-        Record::Witness(row) => witness(&mut w, row),
-        Record::Head(row) => head(&mut w, row),
+    whole(out, |w| match record {
+        Record::Log(row) => log(w, row),
+        Record::Stream(row) => stream(w, row),
+        Record::DataKey(row) => data_key(w, row),
+        Record::Entry(row) => entry(w, row).map(drop),
+        Record::Pruned(row) => pruned(w, row),
+        Record::Signature(row) => signature(w, row),
+        Record::Segment(row) => segment(w, row),
+        Record::Witness(row) => witness(w, row),
+        Record::Head(row) => head(w, row),
         Record::Unknown(_) => Err(WriteError::Unknown),
-    };
+    })
+}
+
+/// The same of an entry, and answers what it says.
+pub fn write_entry<'a>(row: &EntryRow<'a>, out: &mut Vec<u8>) -> Result<EntryFacts<'a>, WriteError> {
+    whole(out, |w| entry(w, row))
+}
+
+/// Ends a line that was written, and leaves nothing of one that was not.
+#[inline(always)]
+fn whole<T>(out: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>) -> Result<T, WriteError>) -> Result<T, WriteError> {
+    let start = out.len();
+    let written = write(&mut Writer { out });
     let fits = out.len() - start <= MAX_LINE_BYTES;
-    let written = written.and(if fits { Ok(()) } else { Err(WriteError::TooLong) });
+    let written = written.and_then(|answer| if fits { Ok(answer) } else { Err(WriteError::TooLong) });
     match written {
-        Ok(()) => out.push(b'\n'),
+        Ok(_) => out.push(b'\n'),
         Err(_) => out.truncate(start),
     }
     written
@@ -107,7 +118,7 @@ fn stream(w: &mut Writer<'_>, row: &StreamRow) -> Result<(), WriteError> {
     w.time("created", &row.created)?;
     w.raw(r#","deprecated":"#);
     match &row.deprecated {
-        Some(time) => w.time("deprecated", time)?,
+        Some(time) => w.time("deprecated", time).map(drop)?,
         None => w.raw("null"),
     }
     w.raw("}");
@@ -133,12 +144,12 @@ fn data_key(w: &mut Writer<'_>, row: &DataKeyRow) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn entry(w: &mut Writer<'_>, row: &EntryRow<'_>) -> Result<(), WriteError> {
+fn entry<'a>(w: &mut Writer<'_>, row: &EntryRow<'a>) -> Result<EntryFacts<'a>, WriteError> {
     let entry = EntryRef::decode(row.bytes).map_err(WriteError::Entry)?;
     if (entry.seqno, entry.stream) != (row.seqno, row.stream) {
         return Err(WriteError::EntryMismatch);
     }
-    check("severity", entry.severity.parse::<Severity>().is_ok())?;
+    let severity: Severity = entry.severity.parse().map_err(|_| WriteError::Field("severity"))?;
     // Keys and hashes, and nothing escaped: mostly the only allocation.
     w.out.reserve(row.bytes.len() + 400);
     w.raw(r#"{"t":"entry","version":"#);
@@ -152,7 +163,7 @@ fn entry(w: &mut Writer<'_>, row: &EntryRow<'_>) -> Result<(), WriteError> {
     w.raw(r#","seqno":"#);
     w.number(entry.seqno);
     w.raw(r#","time":"#);
-    w.time("time", entry.time)?;
+    let time = w.time("time", entry.time)?;
     w.raw(r#","event":"#);
     w.string("event", entry.event)?;
     w.raw(r#","severity":""#);
@@ -167,7 +178,8 @@ fn entry(w: &mut Writer<'_>, row: &EntryRow<'_>) -> Result<(), WriteError> {
     w.raw(r#","hash":"#);
     w.hash(&row.hash);
     w.raw("}");
-    Ok(())
+    let EntryRef { stream, session, event, producer, .. } = entry;
+    Ok(EntryFacts { stream, session, event, producer, severity, time: Some(time) })
 }
 
 fn pruned(w: &mut Writer<'_>, row: &PrunedRow<'_>) -> Result<(), WriteError> {
@@ -317,12 +329,12 @@ impl Writer<'_> {
         self.out.push(b'"');
     }
 
-    fn time(&mut self, field: &'static str, time: &str) -> Result<(), WriteError> {
-        check(field, Timestamp::is_valid(time))?;
+    fn time(&mut self, field: &'static str, time: &str) -> Result<Timestamp, WriteError> {
+        let instant = time.parse().map_err(|_| WriteError::Field(field))?;
         self.out.push(b'"');
         self.raw(time);
         self.out.push(b'"');
-        Ok(())
+        Ok(instant)
     }
 
     #[inline(always)]
