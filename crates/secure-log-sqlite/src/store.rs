@@ -373,8 +373,8 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
         self.load_rows(after, rows, done)
     }
 
-    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-        self.changing(|store| store.prune_stream(stream, last))
+    fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
+        self.changing(|store| store.prune_streams(up_to))
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {

@@ -63,6 +63,7 @@ pub mod note;
 pub mod proof;
 pub mod providers;
 pub mod record;
+pub mod retention;
 pub mod sealed;
 pub mod shared;
 pub mod sign;

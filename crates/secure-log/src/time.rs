@@ -16,6 +16,9 @@ const MIN_SECONDS: i64 = -62_135_596_800;
 const MAX_SECONDS: i64 = 253_402_300_799;
 
 impl Timestamp {
+    /// The beginning of the year 1, before which there is no time.
+    pub const FIRST: Timestamp = Timestamp { unix_seconds: MIN_SECONDS, nanos: 0 };
+
     /// The instant so many seconds and nanoseconds after 1970. `None` outside the years 1 to 9999.
     pub fn from_unix(unix_seconds: i64, nanos: u32) -> Option<Timestamp> {
         let known = (MIN_SECONDS..=MAX_SECONDS).contains(&unix_seconds) && nanos < 1_000_000_000;
@@ -31,6 +34,47 @@ impl Timestamp {
     pub fn nanos_since(self, earlier: Timestamp) -> i128 {
         let seconds = i128::from(self.unix_seconds) - i128::from(earlier.unix_seconds);
         seconds * 1_000_000_000 + i128::from(self.nanos) - i128::from(earlier.nanos)
+    }
+
+    /// So many seconds before, or the beginning of the year 1 where that is later.
+    pub fn seconds_earlier(self, seconds: u64) -> Timestamp {
+        let earlier = i128::from(self.unix_seconds) - i128::from(seconds);
+        match i64::try_from(earlier) {
+            Ok(unix_seconds) if unix_seconds >= MIN_SECONDS => Timestamp { unix_seconds, ..self },
+            _ => Timestamp::FIRST,
+        }
+    }
+
+    /// The same time of the day, in UTC, on the same day so many months before; on the last day of that month where it has no
+    /// such day. The beginning of the year 1 where that is later.
+    pub fn months_earlier(self, months: u32) -> Timestamp {
+        let (days, second) = (self.unix_seconds.div_euclid(86_400), self.unix_seconds.rem_euclid(86_400));
+        let (year, month, day) = date_of(days);
+        let months = year * 12 + month - 1 - i64::from(months);
+        let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
+        if year < 1 {
+            return Timestamp::FIRST;
+        }
+        let day = day.min(days_in(year, month));
+        Timestamp { unix_seconds: days_before(year, month, day) * 86_400 + second, ..self }
+    }
+
+    /// Reads a time with its offset from UTC, such as `2026-11-20T05:07:11+01:00` or `2026-11-20T04:07:11.25Z`: RFC 3339 with
+    /// capital letters, at most nine fractional digits and no leap second.
+    pub fn from_rfc3339(text: &str) -> Result<Timestamp, BadTime> {
+        let (local, offset) = match text.strip_suffix('Z') {
+            Some(local) => (local, 0),
+            None => {
+                let (local, zone) = text.split_at_checked(text.len().saturating_sub(6)).ok_or(BadTime)?;
+                (local, offset_seconds(zone).ok_or(BadTime)?)
+            }
+        };
+        let (seconds, fraction) = local.split_once('.').unwrap_or((local, "0"));
+        if !(1..=9).contains(&fraction.len()) {
+            return Err(BadTime);
+        }
+        let local: Timestamp = format!("{seconds}.{fraction:0<9}Z").parse()?;
+        Timestamp::from_unix(local.unix_seconds - offset, local.nanos).ok_or(BadTime)
     }
 
     /// Whether `text` is a time in the format's one spelling and a real date.
@@ -99,6 +143,18 @@ fn put_digits(out: &mut [u8], mut value: u64) {
 
 fn digits(text: &[u8]) -> Option<i64> {
     text.iter().try_fold(0, |v, d| d.is_ascii_digit().then(|| v * 10 + i64::from(d - b'0')))
+}
+
+/// `+01:00`, in seconds east of UTC.
+fn offset_seconds(zone: &str) -> Option<i64> {
+    let zone: &[u8; 6] = zone.as_bytes().try_into().ok()?;
+    let (hours, minutes) = (digits(&zone[1..3])?, digits(&zone[4..6])?);
+    let sign = match zone[0] {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    (zone[3] == b':' && hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 fn is_leap(year: i64) -> bool {
@@ -182,5 +238,53 @@ mod tests {
             assert!(!Timestamp::is_valid(text), "{text}");
         }
         assert_eq!(Timestamp::from_unix(MAX_SECONDS + 1, 0), None);
+    }
+
+    #[test]
+    fn what_is_earlier() {
+        let at = |text: &str| Timestamp::from_rfc3339(text).unwrap();
+        for (from, months, to) in [
+            ("2026-11-20T04:07:11.5Z", 6, "2026-05-20T04:07:11.5Z"),
+            ("2026-08-31T00:00:00Z", 6, "2026-02-28T00:00:00Z"),
+            ("2028-08-31T00:00:00Z", 6, "2028-02-29T00:00:00Z"),
+            ("2028-02-29T23:59:59Z", 12, "2027-02-28T23:59:59Z"),
+            ("2026-01-31T00:00:00Z", 1, "2025-12-31T00:00:00Z"),
+            ("2026-03-01T00:00:00Z", 84, "2019-03-01T00:00:00Z"),
+            ("2026-03-01T00:00:00Z", 0, "2026-03-01T00:00:00Z"),
+            ("2026-03-01T00:00:00Z", u32::MAX, "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(at(from).months_earlier(months), at(to), "{from} {months}");
+        }
+        assert_eq!(at("2026-03-01T00:00:00.7Z").seconds_earlier(1), at("2026-02-28T23:59:59.7Z"));
+        assert_eq!(at("2026-03-01T00:00:00.7Z").seconds_earlier(u64::MAX), Timestamp::FIRST);
+    }
+
+    #[test]
+    fn an_offset_names_the_same_instant() {
+        let at = "2026-11-20T04:07:11.250000000Z".parse();
+        for text in [
+            "2026-11-20T04:07:11.25Z",
+            "2026-11-20T05:07:11.25+01:00",
+            "2026-11-19T23:37:11.250-04:30",
+            "2026-11-20T04:07:11.250000000+00:00",
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(text), at, "{text}");
+        }
+        for bad in [
+            "2026-11-20T04:07:11",
+            "2026-11-20T04:07:11.Z",
+            "2026-11-20T04:07:11.1234567890Z",
+            "2026-11-20T04:07:11+0100",
+            "2026-11-20T04:07:11+24:00",
+            "2026-11-20T04:07:11+01:60",
+            "2026-11-20T04:07:11 01:00",
+            "2026-11-20",
+            "0001-01-01T00:00:00+01:00",
+            "+01:00",
+            "é+01:00",
+            "",
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(bad), Err(BadTime), "{bad}");
+        }
     }
 }

@@ -14,6 +14,7 @@
 //! | `sealing` | appending sealed payloads, and opening them |
 //! | `data_keys` | the keys of streams that are held |
 //! | `erasing` | wrapping data keys anew, and erasing them on record |
+//! | `retaining` | which entries a policy lets go, and taking them out on record |
 //! | `segment` | closing and proving segments, and their signatures |
 //! | `signed` | entries that are signed one by one |
 //! | `proof` | proving against the log tree |
@@ -39,6 +40,7 @@ mod open;
 mod options;
 mod proof;
 mod read;
+mod retaining;
 mod rotation;
 mod sealing;
 mod segment;
@@ -72,6 +74,7 @@ pub use crate::engine::exporting::Export;
 pub use crate::engine::options::{Absent, AnchorEvery, DEFAULT_IDENTITY, Every, LogOptions, Providers, Unattested};
 pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
+pub use crate::engine::retaining::{Kept, MAX_PRUNED_STREAMS, Pruned, PrunedStream, StreamPlan};
 pub use crate::engine::rotation::RotatedKey;
 use crate::engine::rotation::{Introduced, KnownKeys, Successor};
 pub use crate::engine::sealing::{Opened, OpenedEntry};
@@ -110,6 +113,8 @@ pub struct SecureLog<S> {
     ring: KeyRing,
     /// The stream whose data keys the log's last entry erases, until that is known to be finished.
     erasing: Option<String>,
+    /// The log's last entry records a prune, which may not be finished.
+    pruning: bool,
     /// A write had an unknown outcome, or was never finished: read the state again before anything else.
     stale: bool,
     /// How many commits were tried, of which each has its number.
