@@ -21,6 +21,7 @@ mod exporting;
 mod keystore;
 mod limits;
 mod opening;
+mod retention;
 mod rotation;
 mod sealing;
 mod segments;
@@ -49,6 +50,7 @@ pub const GROUPS: &[Group] = &[
     evidence::GROUP,
     exporting::GROUP,
     rotation::GROUP,
+    retention::GROUP,
     keystore::GROUP,
     sealing::GROUP,
     audit::GROUP,

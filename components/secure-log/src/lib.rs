@@ -13,6 +13,7 @@
 //! | `exporting` | those of the interface `export` |
 //! | `importing` | those of the interface `import` |
 //! | `tail` | those of the interface `tail` |
+//! | `retention` | those of the interface `retention` |
 
 mod bindings;
 mod config;
@@ -22,6 +23,7 @@ mod exporting;
 mod exports;
 mod importing;
 mod providers;
+mod retention;
 mod sealing;
 mod tail;
 mod tree;

@@ -40,6 +40,7 @@ pub mod interrupted;
 mod keystore;
 mod layer;
 mod naive;
+pub mod pruning;
 mod record;
 pub mod sealing;
 mod surroundings;

@@ -27,6 +27,7 @@ mod read;
 mod recover;
 mod reindex;
 mod reseal;
+mod retention;
 mod rotate_key;
 mod sign;
 mod status;
@@ -70,6 +71,7 @@ pub(crate) const VERBS: &[Verb] = &[
     pseudonym::VERB,
     reseal::VERB,
     erase::VERB,
+    retention::VERB,
     audit::VERB,
     close::VERB,
     sign::VERB,

@@ -246,11 +246,6 @@ impl<S: SecureLogStore> SecureLog<S> {
         retention.check()?;
         self.may_prune()?;
         let surveyed = self.reading(|log| log.survey(retention, stream))?;
-        let allowed = surveyed.1.allowed;
-        if surveyed.0.up_to.is_none() && allowed > 0 {
-            // The call may be repeated because the store could not make an earlier one durable.
-            self.store.prune(&[(stream, allowed)])?;
-        }
         self.prune_surveyed(if surveyed.0.up_to.is_some() { vec![surveyed] } else { Vec::new() })
     }
 
@@ -282,9 +277,8 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
         let gone: Vec<(&str, u64)> =
             surveyed.iter().filter_map(|(plan, _)| Some((plan.stream.as_str(), plan.up_to?))).collect();
-        if !gone.is_empty() {
-            self.store.prune(&gone)?;
-        }
+        // Also where nothing goes: the call may be repeated because the store could not make an earlier one durable.
+        self.store.prune(&gone)?;
         let streams = surveyed.into_iter().zip(recorded).filter_map(|((plan, _), recorded)| {
             let StreamPlan { stream, up_to, entries, bytes, .. } = plan;
             Some(PrunedStream { stream, up_to: up_to?, entries, bytes, recorded })
