@@ -114,7 +114,8 @@ pub(crate) fn preset(preset: &Preset) -> Value {
 }
 
 /// The columns of what would go of a stream.
-pub(crate) const PLAN_COLUMNS: [&str; 8] = ["stream", "policy:", "floor:", "goes:", "bytes:", "up_to:", "stays:", "because:"];
+pub(crate) const PLAN_COLUMNS: [&str; 8] =
+    ["stream", "policy:", "floor:", "goes:", "bytes:", "up_to:", "stays:", "because:"];
 
 pub(crate) fn stream_plan(plan: StreamPlan) -> Value {
     json!({

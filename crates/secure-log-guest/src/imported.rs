@@ -195,8 +195,7 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
-        let up_to: Vec<(String, u64)> = up_to.iter().map(|(stream, last)| ((*stream).into(), *last)).collect();
-        wire::secure_log_prune(&up_to).map_err(error_from_wire)
+        wire::secure_log_prune(up_to).map_err(error_from_wire)
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {

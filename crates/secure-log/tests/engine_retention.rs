@@ -53,10 +53,10 @@ fn there_and_gone(world: &World, stream: &str) -> (Vec<u64>, Vec<u64>) {
     for record in world.records() {
         match &record {
             OwnedRecord::Pruned { seqno, stream: name, .. } if name == stream => gone.push(*seqno),
-            OwnedRecord::Entry { seqno, stream: name, .. } if name == stream => {
-                if !record.entry().unwrap().event.starts_with("secure-log.") {
-                    there.push(*seqno);
-                }
+            OwnedRecord::Entry { seqno, stream: name, .. }
+                if name == stream && !record.entry().unwrap().event.starts_with("secure-log.") =>
+            {
+                there.push(*seqno);
             }
             _ => {}
         }
