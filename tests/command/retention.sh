@@ -20,7 +20,7 @@ secure-log retention plan --retention retention.txt
 secure-log retention prune --retention retention.txt --json
 secure-log retention prune --retention retention.txt
 secure-log read 1
-secure-log list entries --stream door
+secure-log list entries door
 run verify | grep -E '^(verdict|pruned)'
 about "What is no policy, and what cannot be pruned."
 secure-log retention plan
