@@ -100,9 +100,13 @@ fn prunes(session: &mut Session) -> Result<Done> {
     let after = size(session)?;
     refused!("a pruned entry", log.read(first)?, LogError::EntryNotFound(_))?;
     equal("an entry that stays", &log.read(kept.seqno)??, &kept)?;
-    log.verify_inclusion_proof(&proof, &proof.root)??;
+    log.verify_inclusion_proof(&proof, &proof.merkle_root)??;
     equal("the proof that is made anew", log.build_inclusion_proof(kept.seqno)??, proof.clone())?;
-    refused!("a proof of what is gone", log.verify_inclusion_proof(&old, &old.root)?, LogError::EntryNotFound(_))?;
+    refused!(
+        "a proof of what is gone",
+        log.verify_inclusion_proof(&old, &old.merkle_root)?,
+        LogError::EntryNotFound(_)
+    )?;
     equal("the entries that verify-log only compared", is_valid(&mut log)?.pruned, 200)?;
     log.verify_chain("old", 1, u64::MAX)??;
     equal("what a second prune takes", log.prune_stream(NOTHING_OLD, "old")??.streams, vec![])?;
@@ -195,7 +199,9 @@ fn beyond(session: &mut Session) -> Result<Done> {
 fn refusals(session: &mut Session) -> Result<Done> {
     let log = session.log()?;
     let size = log.status()??.size;
-    for retention in ["keep", "log forever", "log for:5", "floor", "stream never", "stream never secure-log", "log never\nlog never"] {
+    for retention in
+        ["keep", "log forever", "log for:5", "floor", "stream never", "stream never secure-log", "log never\nlog never"]
+    {
         refused!(format!("the retention {retention:?}"), log.plan(retention, 0, 1)?, LogError::Invalid(_))?;
         refused!(format!("pruning by {retention:?}"), log.prune_all(retention, 0)?, LogError::Invalid(_))?;
     }
