@@ -69,7 +69,7 @@ fn plans(session: &mut Session) -> Result<Done> {
         ("log never", 0, 6, kept(7, Kept::Policy)),
         ("log entries:0", 5, 1, kept(13, Kept::OpenSegment)),
         ("stream entries:4 old", 2, 4, kept(9, Kept::Policy)),
-        ("log since:9999-12-31T23:59:59-01:00\nfloor one-year", 0, 6, kept(7, Kept::Floor)),
+        ("log since:9999-12-31T23:59:59+01:00\nfloor one-year", 0, 6, kept(7, Kept::Floor)),
         ("log entries:0\nstream-floor 1d old", 0, 6, kept(7, Kept::Floor)),
         ("log seven-years", 0, 6, kept(7, Kept::Policy)),
     ] {
@@ -125,16 +125,16 @@ fn prunes(session: &mut Session) -> Result<Done> {
             equal("files that still hold what went", holding, 0)?;
             format!("{before} bytes became {after}")
         }
-        None => "the store shows no file".into(),
+        None => "the log is not a file of JSON lines, so THE ROOM WAS NOT MEASURED here".into(),
     };
     session.clear_elsewhere("pruned")?;
     checked(format!("200 entries: {room}"))
 }
 
-/// The bytes of the log's file and of what lies beside it, where the store has files here.
+/// The bytes of the log's file, where that is one of JSON lines: a database has a part of them in its write-ahead log.
 fn size(session: &Session) -> Result<Option<u64>> {
     let file = session.elsewhere_file("pruned");
-    if !session.has_files() || !file.exists() {
+    if !session.has_files() || !fs::read(&file).is_ok_and(|bytes| bytes.starts_with(b"{\"t\":\"log\"")) {
         return Ok(None);
     }
     Ok(Some(fs::metadata(file)?.len()))
