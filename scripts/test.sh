@@ -253,7 +253,8 @@ check_jco() {
 
 check_readme() {
     PATH=$tools/python/bin:$PATH scripts/check-readme.py README.md \
-        docs/proofs.md docs/keys.md docs/evidence.md docs/sealing.md docs/audit.md docs/tail.md docs/query.md docs/review.md
+        docs/proofs.md docs/keys.md docs/evidence.md docs/sealing.md docs/audit.md docs/tail.md docs/query.md docs/review.md \
+        docs/retention.md
 }
 
 check_fuzz() {

@@ -28,7 +28,8 @@ mod bindings {
 
 /// The interfaces of the contract, by the names that they have in `wit/log.wit`.
 pub use bindings::exports::secure_log::log::{
-    archive, checkpoint, encoder, evidence, export, import, log, query, review, sealing, tail, tree, types, writer,
+    archive, checkpoint, encoder, evidence, export, import, log, query, retention, review, sealing, tail, tree, types,
+    writer,
 };
 use bindings::{SecureLogHost, SecureLogHostPre};
 pub use types::LogError;
@@ -528,6 +529,13 @@ functions! {
         pseudonym = call_pseudonym(stream: &str, of: sealing::PseudonymOf, value: &str) -> Answer<String>;
         reseal = call_reseal(stream: Option<&str>, kek_label: &str) -> Answer<sealing::Resealed>;
         erase = call_erase(stream: &str, what: sealing::Erasure) -> Answer<sealing::Erased>;
+    }
+    secure_log_log_retention {
+        presets = call_presets() -> Vec<retention::Preset>;
+        plan = call_plan(retention: &str, after: u64, limit: u32) -> Answer<Vec<retention::StreamPlan>>;
+        plan_stream = call_plan_stream(retention: &str, stream: &str) -> Answer<retention::StreamPlan>;
+        prune_all = call_prune_all(retention: &str, after: u64) -> Answer<retention::Pruned>;
+        prune_stream = call_prune_stream(retention: &str, stream: &str) -> Answer<retention::Pruned>;
     }
     secure_log_log_tree {
         signed_head = call_head() -> Answer<String>;

@@ -24,6 +24,7 @@ mod limits;
 mod opening;
 mod review;
 mod query;
+mod retention;
 mod rotation;
 mod sealing;
 mod segments;
@@ -55,6 +56,7 @@ pub const GROUPS: &[Group] = &[
     review::GROUP,
     archives::GROUP,
     rotation::GROUP,
+    retention::GROUP,
     keystore::GROUP,
     sealing::GROUP,
     audit::GROUP,

@@ -6,6 +6,7 @@ use crate::bindings::keys::keystore::manage::KeyInfo;
 use crate::bindings::secure_log::log::encoder::{EntryFields, Severity};
 use crate::bindings::secure_log::log::evidence::{BundleReport, Claim};
 use crate::bindings::secure_log::log::log::{InclusionProof, ProofStep, SegmentInfo, StreamInfo};
+use crate::bindings::secure_log::log::retention::{Kept, Preset, PrunedStream, StreamPlan};
 use crate::bindings::secure_log::log::sealing::{Erased, Opened, PseudonymOf, Resealed};
 use crate::bindings::secure_log::log::tail::PrunedEntry;
 use crate::bindings::secure_log::log::types::Tier;
@@ -102,6 +103,56 @@ pub(crate) fn erased(erased: Erased) -> Value {
         "signed": recorded.as_ref().map(|entry| entry.commit.signed),
         "anchored": recorded.as_ref().map(|entry| entry.commit.anchored),
         "more": erased.more,
+    })
+}
+
+/// The columns of a preset.
+pub(crate) const PRESET_COLUMNS: [&str; 3] = ["preset", "period", "meant_for"];
+
+pub(crate) fn preset(preset: &Preset) -> Value {
+    json!({ "preset": preset.name, "period": preset.period, "meant_for": preset.meant_for })
+}
+
+/// The columns of what would go of a stream.
+pub(crate) const PLAN_COLUMNS: [&str; 8] =
+    ["stream", "policy:", "floor:", "goes:", "bytes:", "up_to:", "stays:", "because:"];
+
+pub(crate) fn stream_plan(plan: StreamPlan) -> Value {
+    json!({
+        "stream": plan.stream_id,
+        "policy": plan.policy,
+        "floor": plan.floor,
+        "goes": plan.entries,
+        "bytes": plan.bytes,
+        "up_to": plan.up_to,
+        "on_record": plan.on_record,
+        "stays": plan.stays,
+        "first_kept": plan.kept.as_ref().map(|kept| kept.seqno),
+        "because": plan.kept.map(|kept| because(kept.why)),
+    })
+}
+
+fn because(why: Kept) -> &'static str {
+    match why {
+        Kept::Policy => "policy",
+        Kept::Floor => "floor",
+        Kept::OpenSegment => "open-segment",
+        Kept::UnsignedHead => "unsigned-head",
+        Kept::NoTime => "no-time",
+        Kept::NoKey => "no-key",
+    }
+}
+
+/// The columns of what was taken out of a stream.
+pub(crate) const PRUNED_COLUMNS: [&str; 5] = ["stream", "pruned:", "bytes:", "up_to:", "seqno:"];
+
+pub(crate) fn pruned_stream(pruned: PrunedStream) -> Value {
+    json!({
+        "stream": pruned.stream_id,
+        "pruned": pruned.entries,
+        "bytes": pruned.bytes,
+        "up_to": pruned.up_to,
+        "seqno": pruned.recorded,
     })
 }
 

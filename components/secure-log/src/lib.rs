@@ -16,6 +16,7 @@
 //! | `query` | those of the interface `query` |
 //! | `tail` | those of the interface `tail` |
 //! | `review` | those of the interface `review` |
+//! | `retention` | those of the interface `retention` |
 
 mod archive;
 mod bindings;
@@ -27,6 +28,7 @@ mod exports;
 mod importing;
 mod providers;
 mod query;
+mod retention;
 mod review;
 mod sealing;
 mod tail;

@@ -17,24 +17,32 @@ use crate::{corrupt, index, io_error};
 const WRITE: usize = 1 << 20;
 
 impl<D: Disk> FileStore<D> {
-    pub(crate) fn prune_entries(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-        self.rewrite(|line| match line {
+    /// Where nothing is left to be pruned, somebody may have done it who was killed before that was durable: it is made so.
+    pub(crate) fn prune_entries(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
+        let up_to: HashMap<&str, u64> = up_to.iter().copied().collect();
+        if up_to.is_empty() {
+            return self.make_durable().map(|()| 0);
+        }
+        let pruned = self.rewrite(|line| match line {
             Line::Entry(entry)
-                if entry.seqno <= last && entry.stream == stream && !entry.event.starts_with(CONTROL_PREFIX) =>
+                if up_to.get(&*entry.stream).is_some_and(|last| entry.seqno <= *last)
+                    && !entry.event.starts_with(CONTROL_PREFIX) =>
             {
                 Change::Prune(PrunedRow { seqno: entry.seqno, stream: &entry.stream, hash: entry.hash })
             }
             _ => Change::Keep,
-        })
+        })?;
+        if pruned == 0 {
+            self.make_durable()?;
+        }
+        Ok(pruned)
     }
 
     /// Where none of them is there, somebody may have dropped them who was killed before that was durable: it is made so.
     pub(crate) fn drop_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
         let ids: HashSet<&Hash> = ids.iter().collect();
         if !self.has_keys(&ids)? {
-            return self.locked(|store| {
-                store.disk.sync_folder(&folder_of(&store.path)).map_err(io_error("make the log durable"))
-            });
+            return self.make_durable();
         }
         let dropped = self.rewrite(|line| match line {
             Line::DataKey(row) if ids.contains(&row.id) => Change::Drop,
@@ -53,6 +61,11 @@ impl<D: Disk> FileStore<D> {
             _ => Change::Keep,
         });
         replaced.map(drop)
+    }
+
+    /// Makes sure that a rewritten log has its name for good.
+    fn make_durable(&mut self) -> Result<(), StoreError> {
+        self.locked(|store| store.disk.sync_folder(&folder_of(&store.path)).map_err(io_error("make the log durable")))
     }
 
     fn has_keys(&mut self, ids: &HashSet<&Hash>) -> Result<bool, StoreError> {
@@ -128,9 +141,14 @@ impl<D: Disk> FileStore<D> {
             store.discard_index()?;
             (store.tail, store.log_row) = (None, None);
             let renamed = store.disk.rename(&temporary, &store.path);
-            renamed
-                .and_then(|()| store.disk.sync_folder(&folder_of(&store.path)))
-                .map_err(io_error("replace the log"))?;
+            let replaced = renamed.and_then(|()| store.disk.sync_folder(&folder_of(&store.path)));
+            if replaced.is_err() {
+                // Which of the two has the name is unknown, and so is whether it would still have it after a crash: whoever
+                // takes the lock makes sure of it.
+                store.synced = false;
+                store.let_go();
+            }
+            replaced.map_err(io_error("replace the log"))?;
             written
         })
     }

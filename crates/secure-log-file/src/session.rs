@@ -210,8 +210,11 @@ impl<D: Disk> FileStore<D> {
                 LockError::Io(error) => io_error("take the lock")(error),
             })?);
             let looked = self.look(Mode::Write).and_then(|()| match &self.log {
-                // Whoever wrote last may have crashed before syncing.
-                Some(log) if !self.synced => log.file.sync_data().map_err(io_error("sync the log")),
+                // Whoever wrote last may have crashed before syncing: a commit, or the name of a log that was rewritten.
+                Some(log) if !self.synced => {
+                    let synced = log.file.sync_data().and_then(|()| self.disk.sync_folder(&folder_of(&self.path)));
+                    synced.map_err(io_error("sync the log"))
+                }
                 _ => Ok(()),
             });
             if let Err(e) = looked {

@@ -159,8 +159,8 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
         self.load_rows(after, rows, done)
     }
 
-    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-        self.prune_entries(stream, last)
+    fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
+        self.prune_entries(up_to)
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {

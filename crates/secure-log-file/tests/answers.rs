@@ -64,7 +64,7 @@ fn the_same_answers_as_the_store_in_memory() {
                 4 => {
                     let stream = format!("stream-{}", choices.below(3));
                     let last = choices.below(log.size() + 1);
-                    assert_eq!(file.prune(&stream, last), memory.prune(&stream, last), "{stream} {last}");
+                    assert_eq!(file.prune(&[(&stream, last)]), memory.prune(&[(&stream, last)]), "{stream} {last}");
                 }
                 5 => {
                     let ids: Vec<Hash> =
@@ -293,7 +293,7 @@ fn a_reader_sees_what_others_write_and_a_rewritten_log() {
     let mut seen = 0;
     reader.scan(cursor, usize::MAX, &mut |_| seen += 1).unwrap();
     assert_eq!(seen, 2, "the last cursor stays good");
-    assert_eq!(writer.prune("a", 3).unwrap(), 2);
+    assert_eq!(writer.prune(&[("a", 3)]).unwrap(), 2);
     assert_eq!(reader.heads(None, 1).unwrap()[0].head.size, 4);
     assert_eq!(records(&mut reader), records(&mut writer));
     assert_eq!(records(&mut reader).iter().filter(|record| record.starts_with("Pruned")).count(), 2);

@@ -219,11 +219,11 @@ fn a_crash_at_every_operation_of_rewriting() {
     let whole = CrashDisk::new();
     assert_eq!(run(&whole, &commits, 1), commits.len());
     let mut rewritten = memory_after(&commits, commits.len());
-    rewritten.prune("a", 60).unwrap();
+    rewritten.prune(&[("a", 60)]).unwrap();
     rewritten.drop_data_keys(&[id]).unwrap();
     let rewrite = |disk: &CrashDisk| {
         let mut store = open(disk, 1)?;
-        store.prune("a", 60)?;
+        store.prune(&[("a", 60)])?;
         store.drop_data_keys(&[id])
     };
     let disk = whole.image(0);
@@ -238,7 +238,7 @@ fn a_crash_at_every_operation_of_rewriting() {
                 let mut store = open(&image, 1).unwrap();
                 assert_eq!(store.heads(None, 1).unwrap()[0].number as usize, commits.len());
                 // A prune that was done is done; one that was not is done now.
-                store.prune("a", 60).unwrap();
+                store.prune(&[("a", 60)]).unwrap();
                 store.drop_data_keys(&[id]).unwrap();
                 assert_same(&mut store, &mut rewritten, &mut Choices(4));
             }

@@ -105,13 +105,13 @@ fn whatever_writes_is_refused_and_writes_nothing() {
     assert_eq!(log.append(&entry).unwrap_err(), refused, "and goes on being refused");
     assert_eq!(log.read(25).unwrap().stream, "files", "and to be read");
     let mut store = log.into_store();
-    assert_eq!(store.prune("plain", 25), Err(later(at)));
+    assert_eq!(store.prune(&[("plain", 25)]), Err(later(at)));
     assert_eq!(store.drop_data_keys(&[Hash::ZERO]), Err(later(at)));
     assert_eq!(store.replace_data_keys(&[]), Err(later(at)));
     assert_eq!(store.drop_witnesses(&[]), Err(later(at)));
     assert_eq!(store.set_aside(2), Err(later(at)));
     store.reindex().unwrap();
-    assert_eq!(store.prune("plain", 25), Err(later(at)), "by an index that was built anew, too");
+    assert_eq!(store.prune(&[("plain", 25)]), Err(later(at)), "by an index that was built anew, too");
     drop(store);
     assert_eq!(fs::read(&path).unwrap(), bytes);
     let index = folder.path().join("log.jsonl.idx");

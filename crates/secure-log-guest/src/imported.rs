@@ -238,8 +238,8 @@ impl SecureLogStore for ImportedStore {
         with_wire(rows, |rows| wire::secure_log_load(after, rows, done))
     }
 
-    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-        wire::secure_log_prune(stream, last).map_err(error_from_wire)
+    fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
+        wire::secure_log_prune(up_to).map_err(error_from_wire)
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {

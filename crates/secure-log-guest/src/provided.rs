@@ -237,8 +237,9 @@ impl<P: StoreProvider> wire::Guest for Served<P> {
         with_store(|store| store.load(after, &rows_from_wire(rows)?, done))
     }
 
-    fn secure_log_prune(stream: String, last: u64) -> Result<u64, wire::StoreError> {
-        with_store(|store| store.prune(&stream, last))
+    fn secure_log_prune(up_to: Vec<(String, u64)>) -> Result<u64, wire::StoreError> {
+        let up_to: Vec<(&str, u64)> = up_to.iter().map(|(stream, last)| (stream.as_str(), *last)).collect();
+        with_store(|store| store.prune(&up_to))
     }
 
     fn secure_log_drop_data_keys(ids: Vec<Vec<u8>>) -> Result<(), wire::StoreError> {

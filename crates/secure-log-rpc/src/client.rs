@@ -365,8 +365,8 @@ impl<T: Transport> SecureLogStore for RemoteStore<T> {
         self.load_rows(after, rows, done)
     }
 
-    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-        self.ask_once(Method::Prune, &(stream, last))
+    fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
+        self.ask_once(Method::Prune, &(up_to,))
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {

@@ -214,8 +214,9 @@ fn call<S: SecureLogStore + ?Sized>(
             store.load(after, &rows.into_rows()?, done).map(|()| ok(&()))
         }
         Method::Prune => {
-            let (stream, last): (String, u64) = arguments(params)?;
-            store.prune(&stream, last).map(|count| ok(&count))
+            let (up_to,): (Vec<(String, u64)>,) = arguments(params)?;
+            let up_to: Vec<(&str, u64)> = up_to.iter().map(|(stream, last)| (stream.as_str(), *last)).collect();
+            store.prune(&up_to).map(|count| ok(&count))
         }
         Method::DropDataKeys => {
             let (ids,): (Vec<Digest>,) = arguments(params)?;

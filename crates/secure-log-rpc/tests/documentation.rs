@@ -91,7 +91,7 @@ fn calls() -> Calls {
     store.replace_data_keys(&[anew]).unwrap();
     store.drop_data_keys(&[Hash([0xdd; 32])]).unwrap();
     store.drop_witnesses(&[witness]).unwrap();
-    store.prune("app", 1).unwrap();
+    store.prune(&[("app", 1)]).unwrap();
     store.reindex().unwrap();
     // The commit that is shown.
     store.insert(&log.commit().entry("app", b"third").event("new", ("user", "alice"), None).finish()).unwrap();

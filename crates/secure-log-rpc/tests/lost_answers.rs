@@ -252,7 +252,7 @@ fn what_would_answer_something_else_the_second_time_is_asked_once() {
             Fate::Answered
         })
     };
-    assert!(matches!(open(once("secure-log-prune")).prune("a", 1), Err(StoreError::Io { .. })));
+    assert!(matches!(open(once("secure-log-prune")).prune(&[("a", 1)]), Err(StoreError::Io { .. })));
     assert!(matches!(open(once("secure-log-set-aside")).set_aside(1), Err(StoreError::Io { .. })));
 }
 

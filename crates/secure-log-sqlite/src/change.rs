@@ -19,39 +19,59 @@ use crate::store::SqliteStore;
 const PAGE: u32 = 1024;
 const PAGE_BYTES: usize = 1 << 20;
 
+/// What `PRAGMA auto_vacuum` answers where free pages are given back when they are asked for.
+const INCREMENTAL: i64 = 2;
+
 impl<D: Database> SqliteStore<D> {
-    pub(crate) fn prune_stream(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-        let Some(number) = self.stream_number(stream)? else { return Ok(0) };
+    /// Where nothing is left to be pruned, somebody may have done it who was killed before the file was made smaller: then it is
+    /// made so now.
+    pub(crate) fn prune_streams(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
         let pruned = self.permitted("prune", |store| {
-            let (mut from, mut pruned) = (0, 0);
-            loop {
-                let sql = "SELECT seqno, bytes FROM entry
-                    WHERE stream = ? AND seqno > ? AND seqno <= ? AND bytes IS NOT NULL ORDER BY seqno LIMIT ?";
-                let values = [Value::Integer(number), bound(from), bound(last), bound(PAGE.into())];
-                let found = store.all("entry", sql, &values, |row| {
-                    let seqno = row.number(0)?;
-                    let entry = EntryRef::decode(row.blob(1)?).map_err(|error| StoreError::Corrupt {
-                        at: format!("seqno {seqno}"),
-                        detail: error.to_string(),
-                    })?;
-                    let keys: Vec<IndexKey> = index::keys(entry.encoding, entry.payload).collect();
-                    Ok((seqno, entry.is_control(), keys))
-                })?;
-                let Some((read, ..)) = found.last() else { return Ok(pruned) };
-                from = *read;
-                let producers = || found.iter().filter(|(_, control, _)| !control);
-                let gone: Vec<Value<'_>> = producers().map(|(seqno, ..)| bound(*seqno)).collect();
-                let keys = producers().flat_map(|(seqno, _, keys)| keys.iter().map(move |key| (key, seqno)));
-                let keys: Vec<Value<'_>> = keys.flat_map(|(key, seqno)| [Value::Blob(&key.0), bound(*seqno)]).collect();
-                store.run_each("DELETE FROM entry_key WHERE key = ? AND seqno = ?", 2, &keys)?;
-                pruned += gone.len() as u64;
-                let sql = "UPDATE entry SET bytes = NULL, time = NULL, severity = NULL, event = NULL, producer = NULL,
-                    session = NULL WHERE seqno = ?";
-                store.run_each(sql, 1, &gone)?;
-            }
+            up_to.iter().try_fold(0, |pruned, (stream, last)| Ok(pruned + store.prune_stream(stream, *last)?))
         })?;
+        self.give_back()?;
         self.forget_for_good()?;
         Ok(pruned)
+    }
+
+    fn prune_stream(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
+        let Some(number) = self.stream_number(stream)? else { return Ok(0) };
+        let (mut from, mut pruned) = (0, 0);
+        loop {
+            let sql = "SELECT seqno, bytes FROM entry
+                WHERE stream = ? AND seqno > ? AND seqno <= ? AND bytes IS NOT NULL ORDER BY seqno LIMIT ?";
+            let values = [Value::Integer(number), bound(from), bound(last), bound(PAGE.into())];
+            let found = self.all("entry", sql, &values, |row| {
+                let seqno = row.number(0)?;
+                let entry = EntryRef::decode(row.blob(1)?)
+                    .map_err(|error| StoreError::Corrupt { at: format!("seqno {seqno}"), detail: error.to_string() })?;
+                let keys: Vec<IndexKey> = index::keys(entry.encoding, entry.payload).collect();
+                Ok((seqno, entry.is_control(), keys))
+            })?;
+            let Some((read, ..)) = found.last() else { return Ok(pruned) };
+            from = *read;
+            let producers = || found.iter().filter(|(_, control, _)| !control);
+            let gone: Vec<Value<'_>> = producers().map(|(seqno, ..)| bound(*seqno)).collect();
+            let keys = producers().flat_map(|(seqno, _, keys)| keys.iter().map(move |key| (key, seqno)));
+            let keys: Vec<Value<'_>> = keys.flat_map(|(key, seqno)| [Value::Blob(&key.0), bound(*seqno)]).collect();
+            self.run_each("DELETE FROM entry_key WHERE key = ? AND seqno = ?", 2, &keys)?;
+            pruned += gone.len() as u64;
+            let sql = "UPDATE entry SET bytes = NULL, time = NULL, severity = NULL, event = NULL, producer = NULL,
+                session = NULL WHERE seqno = ?";
+            self.run_each(sql, 1, &gone)?;
+        }
+    }
+
+    /// Gives the pages that became free back to the system. A database of an earlier version does not know which page another one
+    /// points to, so that it is written anew once, which takes as much room again meanwhile.
+    fn give_back(&mut self) -> Result<(), StoreError> {
+        if self.pragma("PRAGMA auto_vacuum")? == INCREMENTAL {
+            // It goes on only while it is asked for rows.
+            self.each("pragma", "PRAGMA incremental_vacuum", &[], |_| Ok(()))
+        } else {
+            self.script("PRAGMA auto_vacuum = INCREMENTAL")?;
+            self.script("VACUUM")
+        }
     }
 
     pub(crate) fn drop_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {

@@ -76,7 +76,8 @@ impl<D: Database> SqliteStore<D> {
         self.script("PRAGMA synchronous = FULL")?;
         match found {
             Found::Nothing if !create => return Ok(false),
-            Found::Nothing => self.script("PRAGMA journal_mode = WAL")?,
+            // How pages are kept is decided before there are any.
+            Found::Nothing => self.script("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL")?,
             Found::Earlier | Found::Tables => {}
         }
         if found != Found::Tables {
@@ -264,7 +265,7 @@ impl<D: Database> SqliteStore<D> {
         Ok(self.all(table, sql, values, read)?.into_iter().next())
     }
 
-    fn pragma(&mut self, sql: &'static str) -> Result<i64, StoreError> {
+    pub(crate) fn pragma(&mut self, sql: &'static str) -> Result<i64, StoreError> {
         Ok(self.one("pragma", sql, &[], |row| row.integer(0))?.unwrap_or(0))
     }
 
@@ -390,8 +391,8 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
         self.load_rows(after, rows, done)
     }
 
-    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-        self.changing(|store| store.prune_stream(stream, last))
+    fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
+        self.changing(|store| store.prune_streams(up_to))
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {

@@ -274,8 +274,8 @@ impl<S: SecureLogStore> SecureLogStore for HostileStore<S> {
         self.inner.load(after, rows, done)
     }
 
-    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-        self.inner.prune(stream, last)
+    fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
+        self.inner.prune(up_to)
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {

@@ -176,8 +176,8 @@ macro_rules! store_over_layer {
                 self.call(Method::Load, |store| store.load(after, rows, done))
             }
 
-            fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
-                self.call(Method::Prune, |store| store.prune(stream, last))
+            fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
+                self.call(Method::Prune, |store| store.prune(up_to))
             }
 
             fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {

@@ -44,6 +44,7 @@ mod layer;
 mod naive;
 #[cfg(debug_assertions)]
 pub mod paging;
+pub mod pruning;
 pub mod querying;
 mod record;
 #[cfg(debug_assertions)]

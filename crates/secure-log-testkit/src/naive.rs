@@ -314,13 +314,14 @@ impl SecureLogStore for NaiveStore {
         Ok(())
     }
 
-    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
+    fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
         let mut pruned = 0;
         for record in &mut self.records {
             let OwnedRecord::Entry { seqno, stream: name, hash, bytes } = record else { continue };
             let entry = EntryRef::decode(bytes)
                 .map_err(|e| StoreError::Corrupt { at: format!("seqno {seqno}"), detail: e.to_string() })?;
-            if name == stream && *seqno <= last && !entry.is_control() {
+            let goes = |(stream, last): &(&str, u64)| stream == name && *seqno <= *last;
+            if up_to.iter().any(goes) && !entry.is_control() {
                 *record = OwnedRecord::Pruned { seqno: *seqno, stream: name.clone(), hash: *hash };
                 pruned += 1;
             }

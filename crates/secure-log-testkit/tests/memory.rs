@@ -198,7 +198,7 @@ fn any_records_can_be_put_into_a_store_and_asked_for() {
                 store.hashes(TreeId::Segment(1), seqno, 9).unwrap();
             }
             store.streams(0, 9).unwrap();
-            store.prune("a", 20).unwrap();
+            store.prune(&[("a", 20)]).unwrap();
             store.set_aside(1).map(|_| ()).unwrap_or_default();
         }
     }
@@ -215,7 +215,7 @@ fn what_was_pruned_is_overwritten_and_what_was_set_aside_is_kept() {
     let [aside] = store.aside() else { panic!("one part was set aside") };
     let kept: Vec<OwnedRecord> = aside.records().map(OwnedRecord::from).collect();
     assert_eq!(kept[0].entry().unwrap().payload, b"set aside");
-    store.prune("a", 1).unwrap();
+    store.prune(&[("a", 1)]).unwrap();
     assert!(!format!("{store:?}").contains(&format!("{:?}", b"a secret")[1..20]));
 }
 

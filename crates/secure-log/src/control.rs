@@ -68,6 +68,18 @@ pub fn decode_erased(payload: &[u8]) -> Option<Vec<Hash>> {
     core::str::from_utf8(payload).ok()?.split(' ').map(Hash::from_hex).collect()
 }
 
+/// Payload of [`PRUNED`]: what may be gone, and what tells the producers' entries of the stream, gone or not.
+pub fn encode_pruned(last: u64, count: u64, root: &Hash) -> String {
+    format!("{last} {count} {root}")
+}
+
+/// Reads the payload of [`PRUNED`].
+pub fn decode_pruned(payload: &[u8]) -> Option<(u64, u64, Hash)> {
+    let mut words = core::str::from_utf8(payload).ok()?.split(' ');
+    let pruned = (decode_number(words.next()?)?, decode_number(words.next()?)?, Hash::from_hex(words.next()?)?);
+    words.next().is_none().then_some(pruned)
+}
+
 /// Payload of [`RECOVERED`].
 pub fn encode_recovered(first: u64, last: u64) -> String {
     format!("{first} {last}")
@@ -92,6 +104,11 @@ mod tests {
         assert_eq!(decode_suite(b"sha-256 0707070707070707"), None);
         let hash = Hash([3; 32]);
         assert_eq!(decode_closed(encode_closed(12, &hash).as_bytes()), Some((12, hash)));
+        let pruned = encode_pruned(9, 7, &hash);
+        assert_eq!(decode_pruned(pruned.as_bytes()), Some((9, 7, hash)));
+        for bad in [pruned.replace("9 ", "09 "), pruned.replace(' ', "  "), format!("{pruned} "), String::new()] {
+            assert_eq!(decode_pruned(bad.as_bytes()), None, "{bad}");
+        }
         let keys = [hash, Hash([0xab; 32])];
         assert_eq!(decode_erased(encode_erased(&keys).as_bytes()), Some(keys.to_vec()));
         for bad in ["", " ", &encode_erased(&keys).replace(' ', "  "), &encode_erased(&keys).to_uppercase()] {

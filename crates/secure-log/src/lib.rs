@@ -65,6 +65,7 @@ pub mod proof;
 pub mod providers;
 pub mod query;
 pub mod record;
+pub mod retention;
 pub mod review;
 pub mod sealed;
 pub mod shared;

@@ -467,16 +467,18 @@ impl SecureLogStore for MemoryStore {
         Ok(())
     }
 
-    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError> {
+    fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
         self.check_known()?;
-        let all = self.named(stream).map_or(&[][..], |stream| &stream.entries);
         let mut gone = Vec::new();
-        for index in between(all, 0, last, |index| self.entries[*index].seqno) {
-            let StoredEntry { seqno, bytes: Some(span), .. } = &self.entries[*index] else { continue };
-            let entry = EntryRef::decode(self.bytes.get(*span))
-                .map_err(|e| StoreError::Corrupt { at: format!("seqno {seqno}"), detail: e.to_string() })?;
-            if !entry.is_control() {
-                gone.push((*index, *span));
+        for (stream, last) in up_to {
+            let all = self.named(stream).map_or(&[][..], |stream| &stream.entries);
+            for index in between(all, 0, *last, |index| self.entries[*index].seqno) {
+                let StoredEntry { seqno, bytes: Some(span), .. } = &self.entries[*index] else { continue };
+                let entry = EntryRef::decode(self.bytes.get(*span))
+                    .map_err(|e| StoreError::Corrupt { at: format!("seqno {seqno}"), detail: e.to_string() })?;
+                if !entry.is_control() {
+                    gone.push((*index, *span));
+                }
             }
         }
         for (index, span) in &gone {
@@ -596,6 +598,8 @@ fn weight(record: &Record<'_>) -> usize {
 #[derive(Debug, Default)]
 struct Arena {
     pieces: Vec<Vec<u8>>,
+    /// How many bytes of each piece were not erased.
+    there: Vec<usize>,
 }
 
 /// Where bytes stand in an arena.
@@ -614,6 +618,7 @@ impl Arena {
         let room = self.pieces.last().map_or(0, |piece| piece.capacity() - piece.len());
         if room < bytes.len() || self.pieces.is_empty() {
             self.pieces.push(Vec::with_capacity(Arena::PIECE_BYTES.max(bytes.len())));
+            self.there.push(0);
         }
         let number = self.pieces.len() - 1;
         let piece = &mut self.pieces[number];
@@ -621,6 +626,7 @@ impl Arena {
             |n: usize| u32::try_from(n).expect("an entry has at most 16 MiB, and memory ends before 2^32 pieces");
         let span = Span { piece: narrow(number), start: narrow(piece.len()), len: narrow(bytes.len()) };
         piece.extend_from_slice(bytes);
+        self.there[number] += bytes.len();
         span
     }
 
@@ -628,8 +634,14 @@ impl Arena {
         &self.pieces[span.piece as usize][span.start as usize..][..span.len as usize]
     }
 
-    /// Overwrites what was pruned: it is to be gone, not merely unreachable.
+    /// Overwrites what was pruned: it is to be gone, not merely unreachable. A piece of which nothing is left gives its memory
+    /// back, unless it is the last one, which grows.
     fn erase(&mut self, span: Span) {
-        self.pieces[span.piece as usize][span.start as usize..][..span.len as usize].fill(0);
+        let number = span.piece as usize;
+        self.pieces[number][span.start as usize..][..span.len as usize].fill(0);
+        self.there[number] -= span.len as usize;
+        if self.there[number] == 0 && number + 1 < self.pieces.len() {
+            self.pieces[number] = Vec::new();
+        }
     }
 }

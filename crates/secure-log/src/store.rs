@@ -254,9 +254,12 @@ pub trait SecureLogStore {
     /// has changed. After any other error it is unknown whether the rows were taken: begin anew.
     fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError>;
 
-    /// Replaces the producers' entries of `stream` up to `last` by pruned rows, durably, and answers how many. Control
-    /// entries, signatures, segments and heads stay. The engine has committed the entry that allows it before.
-    fn prune(&mut self, stream: &str, last: u64) -> Result<u64, StoreError>;
+    /// Replaces the producers' entries of each of these streams up to a last seqno by pruned rows, durably, in one step: all or
+    /// none. Answers how many there were. Control entries, signatures, segments and heads stay. The engine has committed the
+    /// entries that allow it before. Of those that are gone it makes sure that they are gone for good, as who dropped them may
+    /// have been killed on the way, also where none are named; and what they took is given back to whoever the store has its room
+    /// from.
+    fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError>;
 
     /// Drops these data keys durably. The engine has committed the entry that says so before. Of those that are not there it
     /// makes sure that they are gone for good, as who dropped them may have been killed on the way.

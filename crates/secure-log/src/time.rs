@@ -16,7 +16,7 @@ const MIN_SECONDS: i64 = -62_135_596_800;
 const MAX_SECONDS: i64 = 253_402_300_799;
 
 impl Timestamp {
-    /// The earliest there is.
+    /// The beginning of the year 1, before which there is no time.
     pub const FIRST: Timestamp = Timestamp { unix_seconds: MIN_SECONDS, nanos: 0 };
 
     /// The instant so many seconds and nanoseconds after 1970. `None` outside the years 1 to 9999.
@@ -35,8 +35,8 @@ impl Timestamp {
         self.nanos
     }
 
-    /// Reads a time of RFC 3339 as others write it: with any offset from UTC and up to nine fractional digits. `T` and `Z` are
-    /// capitals, and no second is a leap second.
+    /// Reads a time of RFC 3339 as others write it, such as `2026-11-20T05:07:11+01:00`: with any offset from UTC and up to nine
+    /// fractional digits. `T` and `Z` are capitals, and no second is a leap second.
     pub fn from_rfc3339(text: &str) -> Result<Timestamp, BadTime> {
         let (date, rest) = text.split_at_checked(19).ok_or(BadTime)?;
         let (fraction, zone) = match rest.strip_prefix('.') {
@@ -63,6 +63,29 @@ impl Timestamp {
     pub fn nanos_since(self, earlier: Timestamp) -> i128 {
         let seconds = i128::from(self.unix_seconds) - i128::from(earlier.unix_seconds);
         seconds * 1_000_000_000 + i128::from(self.nanos) - i128::from(earlier.nanos)
+    }
+
+    /// So many seconds before, or the beginning of the year 1 where that is later.
+    pub fn seconds_earlier(self, seconds: u64) -> Timestamp {
+        let earlier = i128::from(self.unix_seconds) - i128::from(seconds);
+        match i64::try_from(earlier) {
+            Ok(unix_seconds) if unix_seconds >= MIN_SECONDS => Timestamp { unix_seconds, ..self },
+            _ => Timestamp::FIRST,
+        }
+    }
+
+    /// The same time of the day, in UTC, on the same day so many months before; on the last day of that month where it has no
+    /// such day. The beginning of the year 1 where that is later.
+    pub fn months_earlier(self, months: u32) -> Timestamp {
+        let (days, second) = (self.unix_seconds.div_euclid(86_400), self.unix_seconds.rem_euclid(86_400));
+        let (year, month, day) = date_of(days);
+        let months = year * 12 + month - 1 - i64::from(months);
+        let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
+        if year < 1 {
+            return Timestamp::FIRST;
+        }
+        let day = day.min(days_in(year, month));
+        Timestamp { unix_seconds: days_before(year, month, day) * 86_400 + second, ..self }
     }
 
     /// Whether `text` is a time in the format's one spelling and a real date.
@@ -233,6 +256,9 @@ mod tests {
             "9999-12-31T23:59:59-00:01",
             "2026-11-20T04:07:1é",
             "2026-11-20T04:07:11+é:00",
+            "2026-11-20T04:07:11 01:00",
+            "+01:00",
+            "é+01:00",
         ] {
             assert_eq!(Timestamp::from_rfc3339(text), Err(BadTime), "{text}");
         }
@@ -254,5 +280,24 @@ mod tests {
             assert!(!Timestamp::is_valid(text), "{text}");
         }
         assert_eq!(Timestamp::from_unix(MAX_SECONDS + 1, 0), None);
+    }
+
+    #[test]
+    fn what_is_earlier() {
+        let at = |text: &str| Timestamp::from_rfc3339(text).unwrap();
+        for (from, months, to) in [
+            ("2026-11-20T04:07:11.5Z", 6, "2026-05-20T04:07:11.5Z"),
+            ("2026-08-31T00:00:00Z", 6, "2026-02-28T00:00:00Z"),
+            ("2028-08-31T00:00:00Z", 6, "2028-02-29T00:00:00Z"),
+            ("2028-02-29T23:59:59Z", 12, "2027-02-28T23:59:59Z"),
+            ("2026-01-31T00:00:00Z", 1, "2025-12-31T00:00:00Z"),
+            ("2026-03-01T00:00:00Z", 84, "2019-03-01T00:00:00Z"),
+            ("2026-03-01T00:00:00Z", 0, "2026-03-01T00:00:00Z"),
+            ("2026-03-01T00:00:00Z", u32::MAX, "0001-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(at(from).months_earlier(months), at(to), "{from} {months}");
+        }
+        assert_eq!(at("2026-03-01T00:00:00.7Z").seconds_earlier(1), at("2026-02-28T23:59:59.7Z"));
+        assert_eq!(at("2026-03-01T00:00:00.7Z").seconds_earlier(u64::MAX), Timestamp::FIRST);
     }
 }

@@ -103,7 +103,7 @@ fn what_was_pruned_is_not_in_the_index_any_more() {
     let other = record(&mut log, "b", "one", None);
     let stays = record(&mut log, "a", "one", None);
     // What an engine does once there is an entry that allows it.
-    world.store.with(|store| store.prune("a", gone)).unwrap();
+    world.store.with(|store| store.prune(&[("a", gone)])).unwrap();
     assert_eq!(seqnos(&mut log, agent("one")), [other, stays]);
     assert_eq!(seqnos(&mut log, actor_key("user", "alice")), [0; 0]);
     // Reading passes over what is pruned, so that only the rows say that none of it is left.

@@ -115,7 +115,7 @@ fn a_log_that_a_later_version_wrote_to_is_read_and_not_written() {
     }
     let mut store = log.into_store();
     let refusals = [
-        store.prune("a", 2).map(drop),
+        store.prune(&[("a", 2)]).map(drop),
         store.drop_data_keys(&[]),
         store.replace_data_keys(&[]),
         store.drop_witnesses(&[]),

@@ -269,7 +269,7 @@ fn what_was_pruned_has_a_place_and_no_text() {
     let world = World::new();
     let mut log = world.open().unwrap();
     (0..3).for_each(|_| _ = append(&mut log, "a", b"x"));
-    log.store_mut().prune("a", 1).unwrap();
+    log.store_mut().prune(&[("a", 1)]).unwrap();
     let proof = log.prove_inclusion(1, None).unwrap();
     assert_eq!(verify_inclusion(&proof.hashes, &proof.entry_hash, 1, 3, &proof.root), Ok(()));
     assert_eq!(log.tlog_proof(1, None), Err(LogError::EntryNotFound(1)));

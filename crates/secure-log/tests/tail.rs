@@ -148,7 +148,7 @@ fn what_is_pruned_or_sealed_comes_as_what_it_is() {
     let sealed = log.append_sealed(&entry("secret", b"in clear")).unwrap().0;
     let gone = append(&mut log, "old", b"gone");
     append(&mut log, "other", b"stays");
-    log.store_mut().prune("old", gone.seqno).unwrap();
+    log.store_mut().prune(&[("old", gone.seqno)]).unwrap();
     let mut tail = log.tail(from(sealed.seqno)).unwrap();
     let given = all(&mut tail, &mut log);
     let Delivery::Entry(given_sealed) = &given[0] else { panic!("{given:?}") };

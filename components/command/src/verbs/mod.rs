@@ -30,6 +30,7 @@ mod read;
 mod recover;
 mod reindex;
 mod reseal;
+mod retention;
 mod review;
 mod rotate_key;
 mod sign;
@@ -76,6 +77,7 @@ pub(crate) const VERBS: &[Verb] = &[
     pseudonym::VERB,
     reseal::VERB,
     erase::VERB,
+    retention::VERB,
     audit::VERB,
     close::VERB,
     sign::VERB,

@@ -15,6 +15,7 @@
 //! | `sealing` | appending sealed payloads, and opening them |
 //! | `data_keys` | the keys of streams that are held |
 //! | `erasing` | wrapping data keys anew, and erasing them on record |
+//! | `retaining` | which entries a policy lets go, and taking them out on record |
 //! | `segment` | closing and proving segments, and their signatures |
 //! | `signed` | entries that are signed one by one |
 //! | `proof` | proving against the log tree |
@@ -45,6 +46,7 @@ mod proof;
 mod querying;
 mod querying_proven;
 mod read;
+mod retaining;
 mod reviewing;
 mod rotation;
 mod sealing;
@@ -82,6 +84,7 @@ pub use crate::engine::proof::SegmentProof;
 pub use crate::engine::querying::Page;
 pub use crate::engine::querying_proven::ProvenPage;
 pub use crate::engine::read::{MAX_PAGE, NumberedStream};
+pub use crate::engine::retaining::{Kept, MAX_PRUNED_STREAMS, Pruned, PrunedStream, StreamPlan};
 pub use crate::engine::rotation::RotatedKey;
 use crate::engine::rotation::{Introduced, KnownKeys, Successor};
 pub use crate::engine::sealing::{Opened, OpenedEntry};
@@ -120,6 +123,8 @@ pub struct SecureLog<S> {
     ring: KeyRing,
     /// The stream whose data keys the log's last entry erases, until that is known to be finished.
     erasing: Option<String>,
+    /// The log's last entry records a prune, which may not be finished.
+    pruning: bool,
     /// A write had an unknown outcome, or was never finished: read the state again before anything else.
     stale: bool,
     /// How many commits were tried, of which each has its number.

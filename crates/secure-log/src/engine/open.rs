@@ -92,6 +92,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             streams: StreamCache::default(),
             ring: KeyRing::default(),
             erasing: None,
+            pruning: false,
             stale: false,
             tried: 0,
             unrecorded: None,
@@ -128,6 +129,7 @@ impl<S: SecureLogStore> SecureLog<S> {
         this.record_recovered()?;
         this.check_reanchored()?;
         this.finish_last_erasure();
+        this.finish_last_prune();
         if let Some(continued) = &continued {
             this.continue_from(continued)?;
         }
@@ -443,23 +445,24 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(())
     }
 
-    /// Time of the last entry, if it can be read and is one. Where it erases data keys, that is remembered until it is finished, and
-    /// where it closes the log, for good.
+    /// Time of the last entry, if it can be read and is one. Where it erases data keys or records a prune, that is remembered until
+    /// it is finished, and where it closes the log, for good.
     fn look_at_last(&mut self) -> Result<Option<crate::time::Timestamp>, LogError> {
         let size = self.accepted.head.size;
         if size == 0 {
             return Ok(None);
         }
-        let (mut last, mut erasing, mut closed) = (None, None, false);
+        let (mut last, mut erasing, mut pruning, mut closed) = (None, None, false, false);
         let walked = self.walk(None, size, size, |_, stream, checked| {
             if let Checked::Entry(entry, hash) = checked {
                 last = Some((hash, entry.time.parse().ok()));
                 erasing = (entry.event == control::ERASED).then(|| stream.to_owned());
+                pruning = entry.event == control::PRUNED;
                 closed = closes_log(&entry);
             }
             Ok(true)
         });
-        self.erasing = erasing;
+        (self.erasing, self.pruning) = (erasing, pruning);
         self.accepted.closed = closed;
         match (walked, last) {
             // Without the stream's key its time cannot be trusted, and the clock alone decides.

@@ -125,7 +125,7 @@ fn what_was_pruned_is_said_to_be_gone_with_its_hash() {
     let world = sealing();
     let mut log = written(&world);
     let before: Vec<_> = (1..=log.size()).map(|seqno| log.read_hashed(seqno).unwrap().1).collect();
-    assert!(world.store.clone().prune("blake3", u64::MAX).unwrap() > 5);
+    assert!(world.store.clone().prune(&[("blake3", u64::MAX)]).unwrap() > 5);
     for format in ROWS {
         let (text, exported) = export(&mut log, &whole(format)).unwrap();
         let rows = read(format, &text);

@@ -119,7 +119,7 @@ fn check_value(at: &str, value: &Value, kind: Type) {
 fn every_event_is_as_it_is_published() {
     let world = sealing();
     let mut log = written(&world);
-    world.store.clone().prune("blake3", 40).unwrap();
+    world.store.clone().prune(&[("blake3", 40)]).unwrap();
     let mut severities = std::collections::BTreeSet::new();
     for open in [false, true] {
         let (text, _) = export(&mut log, &ExportOptions { open, ..whole(Format::Ocsf) }).unwrap();

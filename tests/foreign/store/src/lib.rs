@@ -439,8 +439,8 @@ impl Guest for Component {
         STORE.with_borrow_mut(|store| store.load(after, rows, done))
     }
 
-    fn secure_log_prune(stream_id: String, last: u64) -> Result<u64, StoreError> {
-        Ok(STORE.with_borrow_mut(|store| store.prune(&stream_id, last)))
+    fn secure_log_prune(up_to: Vec<(String, u64)>) -> Result<u64, StoreError> {
+        Ok(STORE.with_borrow_mut(|store| up_to.iter().map(|(stream_id, last)| store.prune(stream_id, *last)).sum()))
     }
 
     fn secure_log_drop_data_keys(ids: Vec<Vec<u8>>) -> Result<(), StoreError> {

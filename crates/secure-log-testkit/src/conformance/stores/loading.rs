@@ -15,7 +15,7 @@ pub fn a_loaded_log_is_one_when_it_is_whole<S: SecureLogStore, O: FnMut() -> S>(
     whole.write_sample();
     whole.commits(3);
     let gone = whole.log.size() / 2;
-    assert!(whole.naive.prune("a", gone).unwrap() > 0);
+    assert!(whole.naive.prune(&[("a", gone)]).unwrap() > 0);
     let parts = parts(&mut whole.naive);
     let (last, first) = parts.split_last().expect("a log has commits");
     let count = |parts: &[Commit]| parts.iter().map(|part| part.records().len() as u64).sum::<u64>();
