@@ -59,8 +59,6 @@ fn kept_for(why: Kept) -> retention::Kept {
         Kept::UnsignedHead => retention::Kept::UnsignedHead,
         Kept::NoTime => retention::Kept::NoTime,
         Kept::NoKey => retention::Kept::NoKey,
-        // For a reason that the interface has no word for yet: what holds here keeps them.
-        _ => retention::Kept::Policy,
     }
 }
 

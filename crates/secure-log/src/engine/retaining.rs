@@ -23,7 +23,6 @@ const PAGE: u32 = 256;
 
 /// Why entries are kept that stand behind those that go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Kept {
     /// The policy says so.
     Policy,
