@@ -194,7 +194,7 @@ fn every_filter_finds_what_reading_every_entry_finds() {
         drop(writer);
         finds_all(&mut open(&path, index_every), &mut choices, "opened anew");
         let mut store = open(&path, index_every);
-        assert!(store.prune("eu/door", ENTRIES / 2).unwrap() > 0);
+        assert!(store.prune(&[("eu/door", ENTRIES / 2)]).unwrap() > 0);
         finds_all(&mut store, &mut choices, "pruned");
         drop(store);
         std::fs::remove_dir_all(folder.path().join(format!("{number}.jsonl.idx"))).unwrap();

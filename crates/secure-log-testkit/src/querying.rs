@@ -281,7 +281,7 @@ impl<S: SecureLogStore> Writer<S> {
             }
             3 => {
                 let last = random.below(self.log.size() + 1);
-                self.log.store_mut().prune("a", last).unwrap();
+                self.log.store_mut().prune(&[("a", last)]).unwrap();
             }
             _ => {}
         }

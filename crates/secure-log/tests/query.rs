@@ -321,7 +321,7 @@ fn what_was_pruned_is_shown_as_that() {
     let world = World::new();
     let mut log = world.open().unwrap();
     write(&mut log, 12);
-    world.store.clone().prune("b", 6).unwrap();
+    world.store.clone().prune(&[("b", 6)]).unwrap();
     let pages = verified_pages(&mut log, &ask(&Filter::default(), 5));
     let pruned: Vec<u64> = pages.iter().flat_map(|page| page.pruned().iter().map(|(seqno, _)| *seqno)).collect();
     assert_eq!(pruned, [3, 6]);

@@ -87,7 +87,7 @@ fn what_is_pruned_is_counted_and_is_no_gap_without_a_word() {
         append(&mut log, "a", b"x");
         append(&mut log, "b", b"x");
     }
-    world.store.with(|store| store.prune("a", 5)).unwrap();
+    world.store.with(|store| store.prune(&[("a", 5)])).unwrap();
     let review = log.review(None).unwrap();
     // Nothing in the log allows it, which is found at the end: everything was counted by then.
     assert!(

@@ -309,7 +309,7 @@ pub fn searches_find_what_a_filter_says<S: SecureLogStore, O: FnMut() -> S>(open
     both.write_sample();
     for _ in 0..6 {
         both.random_commit(&mut random);
-        assert_eq!(both.store().prune("b", 20), both.naive.prune("b", 20));
+        assert_eq!(both.store().prune(&[("b", 20)]), both.naive.prune(&[("b", 20)]));
         let entries: Vec<Entry> = both.naive.records().iter().filter_map(OwnedRecord::entry).collect();
         for _ in 0..count(20, 500) {
             querying::assert_found(both.store(), &entries, &mut random);
