@@ -56,12 +56,18 @@ impl std::error::Error for ArchiveError {}
 /// use secure_log::entry::Severity;
 /// use secure_log_file::disk::OsDisk;
 /// use secure_log_file::{FileStore, write_archive};
-/// use secure_log_keystore::SoftwareKeystore;
+/// use secure_log_keystore::{Config, SoftwareKeystore};
 ///
 /// let folder = tempfile::tempdir().unwrap();
 /// let path = |name| folder.path().join(name);
-/// let keys = || Providers::system(SoftwareKeystore::from_seed([7; 32]));
-/// let mut log = SecureLog::open(FileStore::open(path("log-1.jsonl"))?, keys(), LogOptions::default())?;
+/// let keys = || -> Result<Providers, Box<dyn std::error::Error>> {
+///     let config = Config::from_env(|name| match name {
+///         "SECURE_LOG_KEYSTORE_SEED" => Ok("5e".repeat(32)), // openssl rand -hex 32
+///         other => std::env::var(other),
+///     })?;
+///     Ok(Providers::system(SoftwareKeystore::new(config)))
+/// };
+/// let mut log = SecureLog::open(FileStore::open(path("log-1.jsonl"))?, keys()?, LogOptions::default())?;
 /// log.append(&NewEntry {
 ///     stream: "door",
 ///     event: "opened",
@@ -74,7 +80,7 @@ impl std::error::Error for ArchiveError {}
 /// assert_eq!(std::fs::metadata(path("archive-1.jsonl"))?.len(), archived.bytes);
 ///
 /// let continues = LogOptions { continues: Some(archived.note), ..LogOptions::default() };
-/// let next = SecureLog::open(FileStore::open(path("log-2.jsonl"))?, keys(), continues)?;
+/// let next = SecureLog::open(FileStore::open(path("log-2.jsonl"))?, keys()?, continues)?;
 /// assert_eq!(next.size(), 1, "the entry that says what it continues");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

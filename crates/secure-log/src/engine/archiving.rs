@@ -146,12 +146,12 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// was written so far. What was written is an archive only when this has answered it: until then it may be cut short.
     ///
     /// ```
-    /// use secure_log::archive::verify_chain;
+    /// use secure_log::archive::{ChainVerdict, verify_chain};
     /// use secure_log::engine::{LogOptions, NewEntry, SecureLog};
     /// use secure_log::entry::Severity;
     /// use secure_log::error::LogError;
     /// use secure_log::memory::MemoryStore;
-    /// use secure_log::verify::{Trust, Verdict};
+    /// use secure_log::verify::Trust;
     /// use secure_log_testkit::attacks::providers;
     ///
     /// let event = NewEntry {
@@ -176,8 +176,8 @@ impl<S: SecureLogStore> SecureLog<S> {
     ///
     /// let mut trust = Trust::new();
     /// trust.add_log_key(log.status().head_key.unwrap().parse().unwrap());
-    /// let chain = verify_chain([("1", &archive[..]), ("2", &live[..])], &trust, |_| {}).unwrap();
-    /// assert_eq!(chain.verdict, Verdict::Valid);
+    /// let chain = verify_chain([("1", &archive[..]), ("2", &live[..])], &trust, |_, _| {}).unwrap();
+    /// assert_eq!(chain.verdict, ChainVerdict::Valid);
     /// # Ok::<(), LogError>(())
     /// ```
     pub fn write_archive(
