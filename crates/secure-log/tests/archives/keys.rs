@@ -1,8 +1,8 @@
 //! Keys along a chain: those that a log introduces count in the next, and those that it ends do not.
 
-use secure_log::archive::{ChainVerdict, verify_chain};
+use secure_log::archive::{ChainVerdict, FaultCode, verify_chain};
 use secure_log::memory::MemoryStore;
-use secure_log::note::Note;
+use secure_log::note::{Note, VerifierKey};
 use secure_log::providers::Keystore;
 use secure_log::sign::Algorithm;
 use secure_log::verify::{MissingCode, Trust, Verdict};
@@ -78,7 +78,7 @@ fn a_key_that_ended_signs_no_later_log() {
     // The policy of who makes it trusts the key that signed the head, as any would.
     let world = World { store: SharedStore::new(MemoryStore::new()), ..world() };
     let signer = world.keys.signer(SECOND).unwrap();
-    let second = secure_log::note::VerifierKey::new(ORIGIN, signer.algorithm(), signer.public_key()).unwrap();
+    let second = VerifierKey::new(ORIGIN, signer.algorithm(), signer.public_key()).unwrap();
     let mut log = world
         .open_with(|options| {
             (options.origin, options.continues) = (None, Some(note));
@@ -123,4 +123,35 @@ fn keys_of_the_policy_count_for_the_log_that_they_name() {
     policy.set_origin(ORIGIN);
     assert_eq!(judged(&[&first, &second], &policy).verdict, ChainVerdict::Valid);
     assert_eq!(judged(&[&second], &policy).verdict, ChainVerdict::Invalid);
+}
+
+/// Whoever continues a log with a key of their own takes its head on the word of keys that they trust; a chain asks those that
+/// count for the log.
+#[test]
+fn a_forged_signature_by_a_key_that_counts_is_found_out() {
+    let world = world();
+    let mut log = world.open().unwrap();
+    append(&mut log, "a", b"one");
+    let head = log.close_log().unwrap();
+    let mut note = Note::of_head(ORIGIN, &head);
+    let signer = world.keys.signer(THIRD).unwrap();
+    let theirs = VerifierKey::new(ORIGIN, signer.algorithm(), signer.public_key()).unwrap();
+    note.sigs = vec![
+        log_key(ORIGIN).signature_line(&[7; 64]).unwrap(),
+        theirs.signature_line(&signer.sign(note.text.as_bytes()).unwrap()).unwrap(),
+    ];
+    let next = World { store: SharedStore::new(MemoryStore::new()), ..world.clone() };
+    let mut log = next
+        .open_with(|options| {
+            (options.origin, options.continues) = (None, Some(note.to_string()));
+            options.identity = THIRD.into();
+            options.trust = Trust::new();
+            options.trust.add_log_key(theirs.clone());
+        })
+        .unwrap();
+    append(&mut log, "a", b"two");
+    let [first, second] = [&world, &next].map(|world| lines_of(&mut world.store.clone()));
+    let chain = judged(&[&first, &second], &trust());
+    let faults: Vec<_> = chain.faults.iter().map(|fault| (fault.code, fault.part)).collect();
+    assert_eq!((chain.verdict, faults), (ChainVerdict::Invalid, vec![(FaultCode::SignatureInvalid, 2)]));
 }
