@@ -38,7 +38,7 @@ impl<D: Database> SqliteStore<D> {
         let Some(number) = self.stream_number(stream)? else { return Ok(0) };
         let (mut from, mut pruned) = (0, 0);
         loop {
-            let sql = "SELECT seqno, bytes FROM entry
+            let sql = "SELECT seqno, bytes, hash FROM entry
                 WHERE stream = ? AND seqno > ? AND seqno <= ? AND bytes IS NOT NULL ORDER BY seqno LIMIT ?";
             let values = [Value::Integer(number), bound(from), bound(last), bound(PAGE.into())];
             let found = self.all("entry", sql, &values, |row| {
@@ -46,19 +46,23 @@ impl<D: Database> SqliteStore<D> {
                 let entry = EntryRef::decode(row.blob(1)?)
                     .map_err(|error| StoreError::Corrupt { at: format!("seqno {seqno}"), detail: error.to_string() })?;
                 let keys: Vec<IndexKey> = index::keys(entry.encoding, entry.payload).collect();
-                Ok((seqno, entry.is_control(), keys))
+                Ok((seqno, entry.is_control(), keys, row.blob(2)?.to_vec()))
             })?;
             let Some((read, ..)) = found.last() else { return Ok(pruned) };
             from = *read;
-            let producers = || found.iter().filter(|(_, control, _)| !control);
+            let producers = || found.iter().filter(|(_, control, ..)| !control);
             let gone: Vec<Value<'_>> = producers().map(|(seqno, ..)| bound(*seqno)).collect();
-            let keys = producers().flat_map(|(seqno, _, keys)| keys.iter().map(move |key| (key, seqno)));
+            let keys = producers().flat_map(|(seqno, _, keys, _)| keys.iter().map(move |key| (key, seqno)));
             let keys: Vec<Value<'_>> = keys.flat_map(|(key, seqno)| [Value::Blob(&key.0), bound(*seqno)]).collect();
             self.run_each("DELETE FROM entry_key WHERE key = ? AND seqno = ?", 2, &keys)?;
             pruned += gone.len() as u64;
-            let sql = "UPDATE entry SET bytes = NULL, time = NULL, severity = NULL, event = NULL, producer = NULL,
-                session = NULL WHERE seqno = ?";
-            self.run_each(sql, 1, &gone)?;
+            // Rows that become short where they stand leave their pages to themselves, nearly empty; those that are taken out let
+            // SQLite join pages.
+            self.run_each("DELETE FROM entry WHERE seqno = ?", 1, &gone)?;
+            let hashes: Vec<Value<'_>> = producers()
+                .flat_map(|(seqno, _, _, hash)| [bound(*seqno), Value::Integer(number), Value::Blob(hash)])
+                .collect();
+            self.run_each("INSERT INTO entry (seqno, stream, hash) VALUES (?, ?, ?)", 3, &hashes)?;
         }
     }
 

@@ -44,6 +44,7 @@ mod layer;
 mod naive;
 #[cfg(debug_assertions)]
 pub mod paging;
+#[cfg(debug_assertions)]
 pub mod pruning;
 pub mod querying;
 mod record;

@@ -1,14 +1,20 @@
 //! Whether queries find what they should: filters drawn at random, beside a filter that is written here a second time, in the
 //! simplest way, and shares no line with the log's own.
 
-use secure_log::engine::{LogOptions, NewEntry, Providers, SecureLog};
-use secure_log::entry::{Entry, Severity, StreamRules, Tier};
+use secure_log::entry::{Entry, Severity};
 use secure_log::index::actor_key;
-use secure_log::query::{Filter, Query};
+use secure_log::query::Filter;
 use secure_log::store::{Search, SecureLogStore};
 use secure_log::time::Timestamp;
 
 use crate::surroundings::SeededRandom;
+#[cfg(debug_assertions)]
+use secure_log::{
+    engine::{LogOptions, NewEntry, Providers, SecureLog},
+    entry::{StreamRules, Tier},
+    query::Query,
+};
+
 #[cfg(debug_assertions)]
 use crate::{
     attacks::{keystore, options},
