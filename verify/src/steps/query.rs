@@ -203,14 +203,17 @@ fn proofs(session: &mut Session) -> Result<Done> {
             );
             holds(&format!("{what}: it shows what it can, {:?}", shown.shown), fits)?;
             checked.extend(seqnos(&shown.entries));
-            first.get_or_insert(page.proof);
+            // A store may look at a part of the log and name none of it.
+            if !shown.entries.is_empty() {
+                first.get_or_insert(page.proof);
+            }
             request.cursor = page.next;
             if request.cursor.is_none() {
                 break;
             }
         }
         equal(what, checked, expected)?;
-        let first = first.context("there is a page")?;
+        let first = first.context("there is a page with an entry")?;
         let again = log.check_pages(filter, false, &keys)??;
         let changed = first.replacen("\"producer\":\"", "\"producer\":\"x", 1);
         holds("the page says who reported", changed != first)?;
