@@ -35,30 +35,24 @@ pub struct EntryHead<'a> {
     pub producer: Cow<'a, str>,
 }
 
+impl<'a> EntryFacts<'a> {
+    fn of([stream, session, event, producer]: [&'a Cow<'_, str>; 4], severity: Severity, time: &str) -> EntryFacts<'a> {
+        EntryFacts { stream, session, event, producer, severity, time: time.parse().ok() }
+    }
+}
+
 impl EntryHead<'_> {
     /// The facts.
     pub fn facts(&self) -> EntryFacts<'_> {
-        EntryFacts {
-            stream: &self.stream,
-            session: &self.session,
-            event: &self.event,
-            producer: &self.producer,
-            severity: self.severity,
-            time: self.time.parse().ok(),
-        }
+        let names = [&self.stream, &self.session, &self.event, &self.producer];
+        EntryFacts::of(names, self.severity, self.time)
     }
 }
 
 impl EntryLine<'_> {
     /// The facts.
     pub fn facts(&self) -> EntryFacts<'_> {
-        EntryFacts {
-            stream: &self.stream,
-            session: &self.session,
-            event: &self.event,
-            producer: &self.producer,
-            severity: self.severity,
-            time: self.time.parse().ok(),
-        }
+        let names = [&self.stream, &self.session, &self.event, &self.producer];
+        EntryFacts::of(names, self.severity, self.time)
     }
 }
