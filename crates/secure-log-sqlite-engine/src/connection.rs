@@ -106,6 +106,8 @@ impl Connection {
         // Whoever wrote the file does not get to run anything.
         open.configure(ffi::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         open.configure(ffi::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        // Otherwise SQLite looks at the values of limits while it plans, and plans anew whenever there are others.
+        open.configure(ffi::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         open.make_checkpoints();
         Ok(Connection { open: Rc::new(open) })
     }

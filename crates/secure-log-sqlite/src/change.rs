@@ -182,6 +182,7 @@ impl<D: Database> SqliteStore<D> {
 
     /// Takes out what stands behind this head.
     pub(crate) fn cut(&mut self, head: u64, place: u64, size: u64) -> Result<(), StoreError> {
+        self.forget();
         let sql = "SELECT max(id) FROM record WHERE kind = ? AND place <= ?";
         let segments =
             self.one("record", sql, &[Value::Integer(kind::SEGMENT), bound(place)], |row| row.optional_number(0))?;
@@ -217,6 +218,8 @@ impl<D: Database> SqliteStore<D> {
     /// Makes anew everything that the records alone say.
     pub(crate) fn rebuild(&mut self) -> Result<(), StoreError> {
         self.permitted("reindex", |store| {
+            // What was remembered may be what somebody has edited.
+            store.forget();
             store.script("REINDEX; DELETE FROM waypoint")?;
             store.rebuild_columns()?;
             let mut after = 0;

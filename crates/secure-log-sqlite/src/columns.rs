@@ -61,8 +61,6 @@ const PAGE: u64 = 256;
 impl<D: Database> SqliteStore<D> {
     /// Computes the columns of all entries, and writes those that are others.
     pub(crate) fn rebuild_columns(&mut self) -> Result<(), StoreError> {
-        // What was remembered of words may be what somebody has edited.
-        self.words.clear();
         let mut after = 0;
         loop {
             let mut page: Vec<(u64, Option<Vec<u8>>)> = Vec::new();

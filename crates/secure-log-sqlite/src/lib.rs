@@ -31,6 +31,7 @@ mod insert;
 mod load;
 #[cfg(feature = "native")]
 mod native;
+mod nodes;
 mod read;
 mod row;
 mod scan;

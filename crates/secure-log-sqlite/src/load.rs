@@ -42,8 +42,6 @@ impl<D: Database> SqliteStore<D> {
     }
 
     fn drop_loaded(&mut self) -> Result<(), StoreError> {
-        self.words.clear();
-        self.written = Default::default();
         self.run("INSERT INTO permit VALUES (?)", &[Value::Text("load")])?;
         self.cut(0, 0, 0)?;
         self.script("DELETE FROM aside WHERE part = 0; DELETE FROM permit")

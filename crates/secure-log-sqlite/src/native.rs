@@ -20,6 +20,9 @@ use crate::store::SqliteStore;
 /// How long a statement waits for another writer.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
+/// No statement answers more.
+const MAX_COLUMNS: usize = 16;
+
 /// A connection of SQLite's own.
 pub struct Native {
     place: Place,
@@ -105,6 +108,8 @@ impl Native {
         // Whoever wrote the file does not get to run anything.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        // Otherwise SQLite looks at the values of limits while it plans, and plans anew whenever there are others.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(connection)
     }
@@ -179,15 +184,28 @@ impl Database for Native {
         let columns = statement.column_count();
         let mut rows = statement.query(params_from_iter(values)).map_err(error)?;
         while let Some(row) = rows.next().map_err(error)? {
-            let mut found = Vec::with_capacity(columns);
-            for column in 0..columns {
-                found.push(value(row.get_ref(column).map_err(error)?).map_err(error)?);
+            let mut found = [Value::Null; MAX_COLUMNS];
+            let found = found.get_mut(..columns).ok_or_else(too_wide)?;
+            for (column, found) in found.iter_mut().enumerate() {
+                *found = value(row.get_ref(column).map_err(error)?);
             }
-            if !visit(&found) {
+            if !visit(found) {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn numbers(&mut self, sql: &'static str, values: &[Value<'_>], numbers: &mut Vec<i64>) -> Result<bool, SqlError> {
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(error)?;
+        let mut rows = statement.query(params_from_iter(values)).map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
+            match row.get_ref(0).map_err(error)? {
+                ValueRef::Integer(number) => numbers.push(number),
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -203,8 +221,12 @@ impl ToSql for Value<'_> {
     }
 }
 
-fn value(value: ValueRef<'_>) -> rusqlite::Result<Value<'_>> {
-    Ok(match value {
+fn too_wide() -> SqlError {
+    SqlError { code: rusqlite::ffi::SQLITE_MISUSE, message: format!("a row of more than {MAX_COLUMNS} columns") }
+}
+
+fn value(value: ValueRef<'_>) -> Value<'_> {
+    match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
         ValueRef::Real(number) => Value::Real(number),
@@ -214,7 +236,7 @@ fn value(value: ValueRef<'_>) -> rusqlite::Result<Value<'_>> {
             Err(_) => Value::Blob(bytes),
         },
         ValueRef::Blob(bytes) => Value::Blob(bytes),
-    })
+    }
 }
 
 fn error(error: rusqlite::Error) -> SqlError {

@@ -8,11 +8,11 @@ use secure_log::record::{
     WitnessResult, WitnessRow,
 };
 use secure_log::store::{
-    EntryRange, Expected, IndexRange, NodeId, NumberedHead, NumberedWitness, StoreError, StreamState, TreeId,
+    EntryRange, Expected, IndexRange, NumberedHead, NumberedWitness, StoreError, StreamState, TreeId,
 };
 
 use crate::database::{Database, Value};
-use crate::insert::{subject, tree_number};
+use crate::insert::subject;
 use crate::row::{Row, bound};
 use crate::schema::BLOCK;
 use crate::store::SqliteStore;
@@ -172,16 +172,6 @@ impl<D: Database> SqliteStore<D> {
                 self.all("entry", sql, &values, |row| row.hash(0))
             }
         }
-    }
-
-    pub(crate) fn read_node(&mut self, id: &NodeId) -> Result<Option<Hash>, StoreError> {
-        // The number of the log's tree is that of no segment.
-        if id.tree == TreeId::Segment(0) {
-            return Ok(None);
-        }
-        let sql = "SELECT hash FROM node WHERE tree = ? AND level = ? AND at = ?";
-        let values = [bound(tree_number(id.tree)), Value::Integer(id.level.into()), bound(id.index)];
-        self.one("node", sql, &values, |row| row.hash(0))
     }
 
     pub(crate) fn stream_number(&mut self, name: &str) -> Result<Option<i64>, StoreError> {

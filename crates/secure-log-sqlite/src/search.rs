@@ -157,12 +157,7 @@ impl<D: Database> SqliteStore<D> {
                 }
             }
             for any_of in &mut lists.any_of {
-                let mut nearest: Option<u64> = None;
-                for list in any_of {
-                    let rank = list.seek(at, left, self)?;
-                    nearest = [nearest, rank].into_iter().flatten().min();
-                }
-                match nearest {
+                match self.nearest(any_of, at, left)? {
                     Some(rank) => at = rank,
                     None => return Ok(Met::End),
                 }
@@ -175,6 +170,23 @@ impl<D: Database> SqliteStore<D> {
                 return Ok(Met::Spent(at));
             }
         }
+    }
+
+    /// The first place from `at` on where any of the lists has an entry. Lists that have none are dropped.
+    fn nearest(&mut self, any_of: &mut Vec<List>, at: u64, left: &mut Left) -> Result<Option<u64>, StoreError> {
+        let (mut nearest, mut failed) = (None, Ok(()));
+        any_of.retain_mut(|list| match list.seek(at, left, self) {
+            Ok(Some(rank)) => {
+                nearest = Some(nearest.map_or(rank, |nearest: u64| nearest.min(rank)));
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                failed = Err(error);
+                true
+            }
+        });
+        failed.map(|()| nearest)
     }
 }
 

@@ -12,9 +12,13 @@ use secure_log::store::{
 
 use crate::database::{Database, SqlError, Value, code};
 use crate::insert::Written;
+use crate::nodes::UpperNodes;
 use crate::row::Row;
 use crate::schema::{APPLICATION_ID, KEYED_VERSION, MIGRATIONS, VERSION};
 use crate::search::{Found as Searched, Times};
+
+/// At most 16 MiB of pages are kept in memory: rare entries, and the hashes that prove them, are scattered over the whole file.
+const CACHE: &str = "PRAGMA cache_size = -16384";
 
 /// How many heads a conflict answers.
 const CONFLICT_HEADS: u32 = 16;
@@ -26,6 +30,8 @@ pub struct SqliteStore<D> {
     ready: bool,
     /// Numbers of words that were looked up before.
     pub(crate) words: HashMap<String, i64>,
+    /// Hashes that were read before.
+    pub(crate) upper_nodes: UpperNodes,
     /// What this store wrote last.
     pub(crate) written: Written,
     /// Which times each part of the log has.
@@ -50,6 +56,7 @@ impl<D: Database> SqliteStore<D> {
             database,
             ready: false,
             words: HashMap::new(),
+            upper_nodes: HashMap::new(),
             written: Written::default(),
             times: Times::default(),
         };
@@ -71,6 +78,7 @@ impl<D: Database> SqliteStore<D> {
             return Ok(false);
         }
         self.script("PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON")?;
+        self.script(CACHE)?;
         let found = self.within("BEGIN", Self::inspect)?;
         // After the first look: this one reads the tables' names, for which it would take a lock of its own.
         self.script("PRAGMA synchronous = FULL")?;
@@ -180,12 +188,18 @@ impl<D: Database> SqliteStore<D> {
         let begun = self.run(begin, &[]);
         let done = begun.and_then(|_| work(self)).and_then(|done| self.run("COMMIT", &[]).map(|_| done));
         if done.is_err() {
-            self.words.clear();
-            self.written = Written::default();
+            self.forget();
             // There may be nothing to roll back, which is no matter then.
             let _ = self.database.script("ROLLBACK");
         }
         done
+    }
+
+    /// Drops whatever is remembered of what the database holds.
+    pub(crate) fn forget(&mut self) {
+        self.words.clear();
+        self.upper_nodes.clear();
+        self.written = Written::default();
     }
 
     /// Why a commit or a log is not taken.
@@ -237,6 +251,22 @@ impl<D: Database> SqliteStore<D> {
         mut visit: impl FnMut(Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.each_while(table, sql, values, |row| visit(row).map(|()| true))
+    }
+
+    /// The numbers that a statement of one column answers, in the place of those in `numbers`.
+    pub(crate) fn numbers(
+        &mut self,
+        table: &'static str,
+        sql: &'static str,
+        values: &[Value<'_>],
+        numbers: &mut Vec<i64>,
+    ) -> Result<(), StoreError> {
+        numbers.clear();
+        let are_numbers = self.database.numbers(sql, values, numbers).map_err(failed("read the database"))?;
+        if are_numbers && numbers.iter().all(|number| *number >= 0) {
+            return Ok(());
+        }
+        Err(Row { table, values: &[] }.damaged(0))
     }
 
     pub(crate) fn all<T>(
@@ -319,6 +349,12 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
 
     fn hashes(&mut self, tree: TreeId, first: u64, count: u32) -> Result<Vec<Hash>, StoreError> {
         self.reading(|store| store.read_hashes(tree, first, count))
+    }
+
+    fn hash_runs(&mut self, tree: TreeId, firsts: &[u64], count: u32) -> Result<Vec<Vec<Hash>>, StoreError> {
+        let runs: Vec<_> =
+            self.reading(|store| firsts.iter().map(|first| store.read_hashes(tree, *first, count)).collect())?;
+        Ok(if runs.is_empty() { vec![Vec::new(); firsts.len()] } else { runs })
     }
 
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {

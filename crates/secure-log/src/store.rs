@@ -167,6 +167,12 @@ pub trait SecureLogStore {
     /// The entry-hashes of `count` leaves of a tree, from `first` (from 0). Fewer when the tree ends earlier.
     fn hashes(&mut self, tree: TreeId, first: u64, count: u32) -> Result<Vec<Hash>, StoreError>;
 
+    /// The entry-hashes of several runs of leaves of a tree, each of `count` from its first leaf on, in the order asked for. A store
+    /// that takes a lock for each call does better than to be asked for one after the other.
+    fn hash_runs(&mut self, tree: TreeId, firsts: &[u64], count: u32) -> Result<Vec<Vec<Hash>>, StoreError> {
+        firsts.iter().map(|first| self.hashes(tree, *first, count)).collect()
+    }
+
     /// The stored interior hashes, in the order asked for; `None` for one that the store does not have.
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError>;
 

@@ -130,6 +130,8 @@ pub(super) struct List {
     sql: &'static str,
     of: Of,
     span: Span,
+    /// As they were read last.
+    seqnos: Vec<i64>,
     /// Ranks that were read, ascending, of which the first `passed` are not needed any more.
     ranks: Vec<u64>,
     passed: usize,
@@ -149,7 +151,7 @@ impl List {
 
     fn new(column: Column, of: Of, span: Span) -> List {
         let sql = column.statements()[usize::from(span.newest_first)];
-        List { sql, of, span, ranks: Vec::new(), passed: 0, ended: false, at_once: FEW }
+        List { sql, of, span, seqnos: Vec::new(), ranks: Vec::new(), passed: 0, ended: false, at_once: FEW }
     }
 
     /// The first rank from `at` on, which never falls from call to call.
@@ -159,7 +161,7 @@ impl List {
         left: &mut Left,
         store: &mut SqliteStore<D>,
     ) -> Result<Option<u64>, StoreError> {
-        self.passed += self.ranks[self.passed..].partition_point(|rank| *rank < at);
+        self.passed += before(&self.ranks[self.passed..], at);
         if let Some(rank) = self.ranks.get(self.passed) {
             return Ok(Some(*rank));
         }
@@ -185,14 +187,21 @@ impl List {
         };
         let span = self.span;
         let values = [of, bound(from), bound(to), bound(self.at_once.into())];
-        self.ranks.clear();
+        store.numbers("an index", self.sql, &values, &mut self.seqnos)?;
         self.passed = 0;
-        let ranks = &mut self.ranks;
-        store.each("an index", self.sql, &values, |row| {
-            ranks.push(span.rank(row.number(0)?));
-            Ok(())
-        })?;
+        self.ranks.clear();
+        self.ranks.extend(self.seqnos.iter().map(|seqno| span.rank(*seqno as u64)));
         self.ended = self.ranks.len() < self.at_once as usize;
         Ok(())
     }
+}
+
+/// How many of these ranks, which ascend, are before `at`. Most often few are, so that it is not looked for among all of them.
+fn before(ranks: &[u64], at: u64) -> usize {
+    let mut near = 1;
+    while ranks.get(near - 1).is_some_and(|rank| *rank < at) {
+        near *= 2;
+    }
+    let from = near / 2;
+    from + ranks[from..near.min(ranks.len())].partition_point(|rank| *rank < at)
 }

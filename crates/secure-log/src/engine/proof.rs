@@ -1,5 +1,8 @@
 //! Proving what a store answers against the tree that the engine accepted.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use crate::engine::{LoadedMac, SecureLog};
 use crate::entry::EntryRef;
 use crate::error::LogError;
@@ -62,13 +65,13 @@ pub(super) fn stored_tree<S: SecureLogStore>(store: &mut S, size: u64) -> Result
 pub(super) struct TreeReader<'s, S> {
     store: &'s mut S,
     tree: TreeId,
-    /// Groups that were read, by their first leaf, the last one last. What is asked for ascends, or needs few.
-    groups: Vec<(u64, Vec<Hash>)>,
+    /// Groups that were read, by their first leaf.
+    groups: BTreeMap<u64, Vec<Hash>>,
 }
 
 impl<'s, S: SecureLogStore> TreeReader<'s, S> {
     pub(super) fn new(store: &'s mut S, tree: TreeId) -> TreeReader<'s, S> {
-        TreeReader { store, tree, groups: Vec::new() }
+        TreeReader { store, tree, groups: BTreeMap::new() }
     }
 
     /// The roots of complete subtrees, in the order asked for.
@@ -80,6 +83,7 @@ impl<'s, S: SecureLogStore> TreeReader<'s, S> {
             .map(|s| NodeId { tree, level: s.level, index: s.index })
             .collect();
         let mut stored = if ids.is_empty() { Vec::new() } else { self.store.nodes(&ids)? }.into_iter();
+        self.read_groups(wanted)?;
         let mut roots = Vec::with_capacity(wanted.len());
         for subtree in wanted {
             if subtree.level >= STORED_LEVEL {
@@ -93,20 +97,31 @@ impl<'s, S: SecureLogStore> TreeReader<'s, S> {
         Ok(roots)
     }
 
+    /// Reads the groups that subtrees below the stored nodes are in, and that were not read.
+    fn read_groups(&mut self, wanted: &[Subtree]) -> Result<(), LogError> {
+        let below = wanted.iter().filter(|s| s.level < STORED_LEVEL);
+        let mut starts: Vec<u64> = below.map(|s| (s.index << s.level) / GROUP * GROUP).collect();
+        starts.dedup();
+        starts.retain(|start| !self.groups.contains_key(start));
+        let groups = self.store.hash_runs(self.tree, &starts, GROUP as u32)?;
+        if groups.len() != starts.len() {
+            let detail = "the store answered another number of runs than it was asked for".into();
+            return Err(LogError::Store(StoreError::Corrupt { at: "hashes of a tree".into(), detail }));
+        }
+        self.groups.extend(starts.into_iter().zip(groups));
+        Ok(())
+    }
+
     /// The entry-hashes of the leaves of a subtree below the stored nodes.
     pub(super) fn leaves(&mut self, subtree: Subtree) -> Result<&[Hash], LogError> {
         let first = subtree.index << subtree.level;
         let start = first / GROUP * GROUP;
-        let known = self.groups.iter().rposition(|(at, _)| *at == start);
-        let group = match known {
-            Some(group) => group,
-            None => {
-                self.groups.push((start, self.store.hashes(self.tree, start, GROUP as u32)?));
-                self.groups.len() - 1
-            }
+        let group = match self.groups.entry(start) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(self.store.hashes(self.tree, start, GROUP as u32)?),
         };
         let from = (first - start) as usize;
-        self.groups[group].1.get(from..from + (1 << subtree.level)).ok_or_else(|| missing(self.tree, subtree))
+        group.get(from..from + (1 << subtree.level)).ok_or_else(|| missing(self.tree, subtree))
     }
 }
 

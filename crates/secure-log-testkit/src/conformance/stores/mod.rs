@@ -331,6 +331,10 @@ pub fn trees_answer_for_what_they_hold<S: SecureLogStore, O: FnMut() -> S>(open:
                 assert_eq!(found, right, "{count} leaves of {tree:?} from {first}");
             }
         }
+        for firsts in [&[][..], &[0], &[16, 0, 10_000, 3]] {
+            let (found, right) = (both.store().hash_runs(tree, firsts, 5), both.naive.hash_runs(tree, firsts, 5));
+            assert_eq!(found, right, "runs of {tree:?} from {firsts:?}");
+        }
         let ids: Vec<NodeId> = (STORED_LEVEL..10)
             .flat_map(|level| (0..8).map(move |index| NodeId { tree, level, index }))
             .chain([NodeId { tree, level: 63, index: 0 }, NodeId { tree, level: 4, index: u64::MAX }])
@@ -570,6 +574,17 @@ pub fn what_is_set_aside_is_out_of_the_log<S: SecureLogStore, O: FnMut() -> S>(o
         both.assert_same();
         both.commits(1);
         both.assert_same();
+    }
+    // As many that a store which keeps upper hashes at hand has some, and others in their place.
+    for what in [1, 2] {
+        let many = (0..150).fold(both.log.commit(), |commit, i| commit.entry("a", &[what, i])).finish();
+        both.insert(&many).unwrap();
+        both.assert_same();
+        if what == 1 {
+            let last = both.states.len() as u64;
+            both.set_aside(last - 1);
+            both.assert_same();
+        }
     }
     assert!(both.store().set_aside(1000).is_err(), "there is no such head");
     both.assert_same();
