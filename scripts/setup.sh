@@ -23,9 +23,10 @@ main() {
         python_packages python "the reference reader" "${reader_packages[@]}"
         node_packages
         fuzz_toolchain
-        cargo_tool cargo-deny "$cargo_deny_version" "5 minutes" cargo-deny
-        cargo_tool cargo-fuzz "$cargo_fuzz_version" "1 minute" cargo-fuzz
-        cargo_tool cargo-component "$cargo_component_version" "5 minutes" cargo-component
+        # Without optimisation: compiling these takes longer than all that they do.
+        cargo_tool cargo-deny "$cargo_deny_version" "3 minutes" cargo-deny --debug
+        cargo_tool cargo-fuzz "$cargo_fuzz_version" "1 minute" cargo-fuzz --debug
+        cargo_tool cargo-component "$cargo_component_version" "3 minutes" cargo-component --debug
         cargo_tool wasmtime "$wasmtime_version" "6 minutes" wasmtime-cli
     fi
     say "setup: everything for '$purpose' is there ($((SECONDS - started)) s)"
