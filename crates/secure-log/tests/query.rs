@@ -372,6 +372,17 @@ fn content_that_does_not_hash_to_what_stands_under_the_head_is_refused() {
 }
 
 #[test]
+fn a_range_that_is_read_from_its_end_begins_there() {
+    let mut log = World::new().open().unwrap();
+    write(&mut log, 5);
+    let part = Filter { to: Some(3), ..Filter::default() };
+    let page = log.query_proven(&newest_first(ask(&part, 5))).unwrap().proof;
+    assert!(verify(&page, &part, true, None).is_ok());
+    let found = verify(&page, &Filter::default(), true, None);
+    assert!(matches!(found, Err(Refused::Page(PageFault::LeftOut))), "{found:?}");
+}
+
+#[test]
 fn no_lie_about_a_page_passes() {
     let world = World::new();
     let mut log = world.open().unwrap();
