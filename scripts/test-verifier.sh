@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the verifier that imports nothing in wasmtime, from Python and from Rust, and in Node, over all golden logs and over logs
-# that were changed at random: each host gives the report of the library, to the byte.
+# Runs the verifier that imports nothing in wasmtime, from Python and from Rust, and in Node, over all golden logs, over logs
+# that were changed at random and over archives that continue each other: each host gives the report of the library, to the byte.
 . "$(dirname "$0")/lib.sh"
 
 work=$(mktemp -d)

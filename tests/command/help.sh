@@ -1,8 +1,8 @@
 secure-log
 secure-log --help
 secure-log --version
-for verb in open status append read open-payload head list create-stream change-suite deprecate pseudonym reseal erase audit close sign \
-    checkpoints submissions prove prove-entry prove-consistency verify verify-entry verify-receipt compare collect-witness-rows recover key help; do
+for verb in open status append read open-payload head list query create-stream change-suite deprecate pseudonym reseal erase audit close sign \
+    checkpoints submissions prove prove-entry prove-consistency verify verify-entry verify-page verify-receipt compare collect-witness-rows recover key help; do
     secure-log help "$verb"
 done
 secure-log read --help

@@ -67,7 +67,7 @@ impl Failure {
         Failure { advice: Some(advice.into()), ..self }
     }
 
-    fn at(self, at: String) -> Failure {
+    pub(crate) fn at(self, at: String) -> Failure {
         Failure { at: Some(at), ..self }
     }
 }

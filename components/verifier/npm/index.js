@@ -3,7 +3,7 @@
 
 import { verifier } from "./component/secure-log-verifier.js";
 
-export const { Verification } = verifier;
+export const { Chain, Verification } = verifier;
 
 /** An option makes no sense. `wrong` says which: policy, trust (its keys together), mac-key, wrapping-key or time. */
 export class OptionsError extends Error {
@@ -15,10 +15,19 @@ export class OptionsError extends Error {
 }
 
 /** Begins the verification of one log. */
-export function begin({ policy, origin, macKeys = [], wrappingKeys = [], time } = {}) {
+export function begin(options) {
+  return begun(Verification, options);
+}
+
+/** Begins the verification of archives, oldest first. The options are those for the first of them. */
+export function beginChain(options) {
+  return begun(Chain, options);
+}
+
+function begun(resource, { policy, origin, macKeys = [], wrappingKeys = [], time } = {}) {
   const seconds = time === undefined ? undefined : BigInt(time);
   try {
-    return Verification.begin({ policy, origin, macKeys, wrappingKeys, time: seconds });
+    return resource.begin({ policy, origin, macKeys, wrappingKeys, time: seconds });
   } catch (error) {
     throw error.payload === undefined ? error : new OptionsError(error.payload);
   }
@@ -28,12 +37,38 @@ export function begin({ policy, origin, macKeys = [], wrappingKeys = [], time } 
 export async function verify(log, { progress, ...options } = {}) {
   const verification = begin(options);
   try {
-    for await (const chunk of log instanceof Uint8Array ? [log] : log) {
-      if (!verification.push(chunk)) break;
-      progress?.(verification.progress());
-    }
+    await pushAll(verification, log, progress);
     return verification.finish();
   } finally {
     verification[Symbol.dispose]?.();
+  }
+}
+
+/** Verifies archives, oldest first: pairs of a name for the report and the bytes, as `verify` takes them. */
+export async function verifyChain(files, options) {
+  const chain = beginChain(options);
+  try {
+    for await (const [name, file] of files) {
+      nextFile(chain, name);
+      await pushAll(chain, file);
+    }
+    return chain.finish();
+  } finally {
+    chain[Symbol.dispose]?.();
+  }
+}
+
+function nextFile(chain, name) {
+  try {
+    chain.nextFile(name);
+  } catch (error) {
+    throw error.payload === undefined ? error : new RangeError(`a chain has at most ${error.payload} files`);
+  }
+}
+
+async function pushAll(reading, file, progress) {
+  for await (const chunk of file instanceof Uint8Array ? [file] : file) {
+    if (!reading.push(chunk)) break;
+    progress?.(reading.progress());
   }
 }

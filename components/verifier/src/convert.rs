@@ -1,10 +1,13 @@
 //! The library's answers as those of `secure-log:verify`.
 
+use secure_log::archive::{self, ChainVerdict};
 use secure_log::bundle::{self, BundleReport};
+use secure_log::note::Checkpoint;
 use secure_log::verify::{self, KeyRole, PolicyError, Verdict};
 
 use crate::bindings::exports::secure_log::verify::verifier::{
-    self, Claim, Finding, KeyUse, MissingCheck, OptionsError, Place, Progress, Report, WrongOption,
+    self, ChainFault, ChainFile, ChainReport, Claim, Finding, KeyUse, LogHead, MissingArchive, MissingCheck,
+    OptionsError, Place, Progress, Report, WrongOption,
 };
 
 pub(crate) fn progress(progress: verify::Progress) -> Progress {
@@ -20,11 +23,14 @@ pub(crate) fn policy_error(error: &PolicyError) -> OptionsError {
     }
 }
 
-pub(crate) fn report(found: &BundleReport, time: Option<&str>) -> Report {
-    let report = &found.report;
+pub(crate) fn report_of_file(found: &BundleReport, time: Option<&str>) -> Report {
+    Report { claim: found.claim.as_ref().map(claim), hint: found.hint.clone(), ..report(&found.report, time) }
+}
+
+fn report(report: &verify::Report, time: Option<&str>) -> Report {
     Report {
-        claim: found.claim.as_ref().map(claim),
-        hint: found.hint.clone(),
+        claim: None,
+        hint: None,
         verdict: match &report.verdict {
             Verdict::Valid => verifier::Verdict::Valid,
             Verdict::Incomplete => verifier::Verdict::Incomplete,
@@ -48,9 +54,41 @@ pub(crate) fn report(found: &BundleReport, time: Option<&str>) -> Report {
         missing: report.missing.iter().map(missing).collect(),
         missing_unlisted: report.missing_unlisted,
         unknown_signers: report.unknown_signers.clone(),
+        continues: report.continues.as_ref().map(head),
         json: report.to_json(time),
         text: report.to_text(time),
     }
+}
+
+/// There are at most 4096 files.
+pub(crate) fn chain_report(found: &archive::ChainReport, time: Option<&str>) -> ChainReport {
+    let fault = |fault: &archive::Fault| ChainFault {
+        code: fault.code.as_str().into(),
+        file: fault.part as u32,
+        detail: fault.detail.clone(),
+    };
+    let missing = |missing: &archive::MissingArchive| MissingArchive {
+        head: head(&missing.head),
+        before: missing.before as u32,
+        signed: missing.signed,
+    };
+    let file = |part: &archive::PartReport| ChainFile { name: part.name.clone(), report: report(&part.report, None) };
+    ChainReport {
+        verdict: match found.verdict {
+            ChainVerdict::Valid => verifier::ChainVerdict::Valid,
+            ChainVerdict::Incomplete => verifier::ChainVerdict::Incomplete,
+            ChainVerdict::Invalid => verifier::ChainVerdict::Invalid,
+        },
+        faults: found.faults.iter().map(fault).collect(),
+        missing: found.missing.iter().map(missing).collect(),
+        files: found.parts.iter().map(file).collect(),
+        json: found.to_json(time),
+        text: found.to_text(time),
+    }
+}
+
+fn head(head: &Checkpoint) -> LogHead {
+    LogHead { origin: head.origin.clone(), size: head.size, root: head.root.0.to_vec() }
 }
 
 fn claim(claim: &bundle::Claim) -> Claim {

@@ -10,6 +10,7 @@ mod bindings {
 
     use super::Verifier;
 }
+mod chain;
 mod convert;
 mod wrapping;
 
@@ -30,6 +31,7 @@ struct Verifier;
 
 impl Guest for Verifier {
     type Verification = Verification;
+    type Chain = chain::Chain;
 }
 
 /// A verification, and the time that its report is given.
@@ -45,15 +47,11 @@ enum State {
 }
 
 impl GuestVerification for Verification {
-    fn begin(mut options: Options) -> Result<verifier::Verification, OptionsError> {
-        let mac_keys = Zeroizing::new(core::mem::take(&mut options.mac_keys));
-        let trust = trust(&options, &mac_keys);
-        options.wrapping_keys.iter_mut().for_each(|given| given.key.zeroize());
-        let trust = trust?;
+    fn begin(options: Options) -> Result<verifier::Verification, OptionsError> {
+        let (trust, time) = given(options)?;
         let reading = FileVerifier::new(trust).map_err(|error| wrong(WrongOption::Trust, error.to_string()))?;
-        let verification =
-            Verification { state: RefCell::new(State::Reading(Box::new(reading))), time: time(options.time)? };
-        Ok(verifier::Verification::new(verification))
+        let state = RefCell::new(State::Reading(Box::new(reading)));
+        Ok(verifier::Verification::new(Verification { state, time }))
     }
 
     fn push(&self, bytes: Vec<u8>) -> bool {
@@ -76,7 +74,7 @@ impl GuestVerification for Verification {
             let nothing = FileVerifier::new(Trust::new()).expect("no keys make sense together");
             match core::mem::replace(state, State::Reading(Box::new(nothing))) {
                 State::Reading(verifier) => {
-                    let report = convert::report(&verifier.finish(), self.time.as_deref());
+                    let report = convert::report_of_file(&verifier.finish(), self.time.as_deref());
                     State::Finished(Box::new(report), progress)
                 }
                 finished => finished,
@@ -87,6 +85,14 @@ impl GuestVerification for Verification {
             State::Reading(_) => unreachable!("it was finished above"),
         }
     }
+}
+
+/// What is trusted, and the time of the report. The keys among the options are zeroed.
+fn given(mut options: Options) -> Result<(Trust, Option<String>), OptionsError> {
+    let mac_keys = Zeroizing::new(core::mem::take(&mut options.mac_keys));
+    let trust = trust(&options, &mac_keys);
+    options.wrapping_keys.iter_mut().for_each(|given| given.key.zeroize());
+    Ok((trust?, time(options.time)?))
 }
 
 fn trust(options: &Options, mac_keys: &[Vec<u8>]) -> Result<Trust, OptionsError> {

@@ -10,7 +10,9 @@ use secure_log::record::Record;
 use secure_log::store::{EntryRange, SecureLogStore, StoreError};
 use secure_log_file::{FileStore, Options};
 use secure_log_testkit::crash_disk::CrashDisk;
-use secure_log_testkit::pruning::{MARK, at_every_operation, open_log, prepare, prune_makes_room};
+use secure_log_testkit::pruning::{
+    MARK, at_every_operation, open_log, prepare, prune_makes_room, the_independent_reader_says_the_same, without_room,
+};
 
 fn store(disk: &CrashDisk) -> Result<FileStore<CrashDisk>, StoreError> {
     let mut options = Options::default();
@@ -41,6 +43,18 @@ fn a_prune_makes_the_file_smaller_and_leaves_nothing_beside_it() {
 #[test]
 fn a_crash_at_every_operation_of_a_prune_leaves_it_done_or_not_begun() {
     at_every_operation(store, |_| ());
+}
+
+#[test]
+fn a_full_disk_leaves_the_log_as_it_was_until_there_is_room() {
+    without_room(store);
+}
+
+#[test]
+fn a_pruned_file_is_what_the_independent_reader_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    the_independent_reader_says_the_same(|| FileStore::open(&path).unwrap(), folder.path());
 }
 
 /// What an entry of the stream is to who reads it: its mark, or a pruned row.

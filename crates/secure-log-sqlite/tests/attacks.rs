@@ -129,8 +129,12 @@ fn row_18_no_edit_of_a_search_column_passes() {
         Connection::open(&path).unwrap().execute_batch(&edit).unwrap();
         let mut log = SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()).unwrap();
         let report = log.verify_log().unwrap();
-        assert!(matches!(report.verdict, Verdict::Invalid(_)), "{edit}: {report:?}");
+        let Verdict::Invalid(finding) = &report.verdict else { panic!("{edit}: {report:?}") };
+        assert!(finding.to_string().contains("reindex"), "{edit}: what to do is said: {finding}");
+        let refused = export(log.store_mut(), &mut Vec::new()).unwrap_err().to_string();
+        assert!(refused.contains("reindex"), "{edit}: what to do is said: {refused}");
         log.reindex().unwrap();
+        export(log.store_mut(), &mut Vec::new()).unwrap();
         assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid, "{edit}");
         let query = Query { filter: written(), limit: 10, ..Query::default() };
         assert_eq!(log.query(&query).unwrap().entries.len(), EVENTS.len(), "{edit}");

@@ -1,5 +1,5 @@
 //! Pruning over a log in a database: what is left of it in its files, how much smaller they are, databases that were made before
-//! free pages were given back, readers, and crashes below the engine that components have.
+//! free pages were given back, readers, and crashes and full disks below the engine that components have.
 
 mod over_engine;
 
@@ -19,7 +19,9 @@ use secure_log_sqlite::SqliteStore;
 use secure_log_sqlite::database::Database;
 use secure_log_sqlite_engine::Vfs;
 use secure_log_testkit::crash_disk::CrashDisk;
-use secure_log_testkit::pruning::{MARK, at_every_operation, open_log, prepare, prune_makes_room};
+use secure_log_testkit::pruning::{
+    MARK, at_every_operation, open_log, prepare, prune_makes_room, the_independent_reader_says_the_same, without_room,
+};
 
 fn store(disk: &CrashDisk) -> Result<SqliteStore<Engine>, StoreError> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -97,6 +99,18 @@ fn a_crash_while_a_database_of_an_earlier_version_is_pruned_leaves_it_done_or_no
         let mut earlier = store(disk).unwrap();
         earlier.database_mut().script("PRAGMA auto_vacuum = NONE; VACUUM").unwrap();
     });
+}
+
+#[test]
+fn a_full_disk_leaves_the_log_as_it_was_until_there_is_room() {
+    without_room(store);
+}
+
+#[test]
+fn a_pruned_database_is_what_the_independent_reader_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    the_independent_reader_says_the_same(|| SqliteStore::open(&path).unwrap(), folder.path());
 }
 
 /// Who reads while a log is pruned keeps the write-ahead log from being emptied, in which the entries still are: that they are gone

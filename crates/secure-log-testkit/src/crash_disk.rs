@@ -42,6 +42,8 @@ struct State {
     operations: u64,
     fault: Option<(u64, Fault)>,
     crashed: bool,
+    /// How many bytes all files together may have.
+    capacity: Option<u64>,
 }
 
 #[derive(Clone, Default)]
@@ -80,6 +82,17 @@ impl CrashDisk {
     /// Lets the operation with this number (from 0) fail this way.
     pub fn fail_at(&self, operation: u64, fault: Fault) {
         self.state().fault = Some((operation, fault));
+    }
+
+    /// How many bytes all files have that have a name.
+    pub fn used(&self) -> u64 {
+        self.state().used()
+    }
+
+    /// Lets all files together grow to so many bytes and no further. What is written beyond fails as it does on a full disk, with
+    /// the part done that had room.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.state().capacity = bytes;
     }
 
     /// What a file holds now.
@@ -179,6 +192,16 @@ impl State {
         }
     }
 
+    fn used(&self) -> u64 {
+        self.names.values().map(|file| self.files[*file].now.len() as u64).sum()
+    }
+
+    /// How long a file may become.
+    fn longest(&self, file: usize) -> u64 {
+        let now = self.files[file].now.len() as u64;
+        self.capacity.map_or(u64::MAX, |capacity| now + capacity.saturating_sub(self.used()))
+    }
+
     fn rename_all(&mut self, changes: Vec<(PathBuf, Option<usize>)>) {
         change_names(&mut self.names, &changes);
         self.pending.push(Pending::Names(changes));
@@ -187,6 +210,10 @@ impl State {
 
 fn failure() -> io::Error {
     io::Error::other("an injected fault")
+}
+
+fn full() -> io::Error {
+    io::ErrorKind::StorageFull.into()
 }
 
 fn change_names(names: &mut BTreeMap<PathBuf, usize>, changes: &[(PathBuf, Option<usize>)]) {
@@ -326,13 +353,15 @@ impl DiskFile for CrashFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         let share = state.begin()?;
+        let room = state.longest(self.file).saturating_sub(offset).min(bytes.len() as u64) as usize;
         let done = match share {
-            Share::HalfAndFail => &bytes[..bytes.len() / 2],
-            _ => bytes,
+            Share::HalfAndFail => &bytes[..room.min(bytes.len() / 2)],
+            _ => &bytes[..room],
         };
         write(&mut state.files[self.file].now, offset, done);
         state.pending.push(Pending::Write { file: self.file, offset, bytes: done.into() });
         match share {
+            Share::All if room < bytes.len() => Err(full()),
             Share::All => Ok(()),
             _ => Err(failure()),
         }
@@ -340,6 +369,9 @@ impl DiskFile for CrashFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.disk.state().change(|state| {
+            if len > state.longest(self.file) {
+                return Err(full());
+            }
             state.files[self.file].now.resize(len as usize, 0);
             state.pending.push(Pending::SetLen { file: self.file, len });
             Ok(())
@@ -459,6 +491,25 @@ mod tests {
         log.write_at(&[1; 10], 0).unwrap_err();
         log.sync_data().unwrap_err();
         assert_eq!(disk.image(1).content("log"), Some(vec![1; 10]));
+    }
+
+    #[test]
+    fn a_full_disk_takes_what_has_room_and_no_more() {
+        let disk = CrashDisk::new();
+        let log = file(&disk, "log", Mode::CreateNew);
+        log.write_at(&[1; 10], 0).unwrap();
+        disk.set_capacity(Some(14));
+        assert_eq!(log.write_at(&[2; 10], 8).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(disk.content("log"), Some([&[1; 8][..], &[2; 6]].concat()));
+        let other = file(&disk, "other", Mode::CreateNew);
+        assert_eq!(other.write_at(&[3], 0).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(log.set_len(15).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        log.set_len(13).unwrap();
+        other.write_at(&[3], 0).unwrap();
+        log.write_at(&[4; 13], 0).unwrap();
+        assert_eq!(disk.used(), 14);
+        disk.set_capacity(None);
+        log.write_at(&[5; 100], 0).unwrap();
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use secure_log::SecureLog;
 use secure_log::engine::NewEntry;
-use secure_log::entry::{Severity, StreamRules};
+use secure_log::entry::{Entry, EntryRef, SEALED_MARK, Severity, StreamRules};
 use secure_log::error::LogError;
 use secure_log::hash::{Hash, Suite};
 use secure_log::index::actor_key;
@@ -337,6 +337,49 @@ fn what_was_pruned_is_shown_as_that() {
 fn assert_refused(what: &str, page: &PageProof, filter: &Filter, after: Option<&VerifiedPage>, fault: PageFault) {
     let found = verify(page, filter, false, after);
     assert_eq!(found.as_ref().err(), Some(&Refused::Page(fault)), "{what}: {found:?}");
+}
+
+#[test]
+fn a_filter_holds_at_its_bounds_and_not_beyond() {
+    let mut log = World::new().open().unwrap();
+    write(&mut log, 3);
+    let entry = log.read(2).unwrap();
+    let time = entry.time.parse().unwrap();
+    let holds = |filter: Filter| filter.matches(&entry.as_ref());
+    assert!(holds(Filter { since: Some(time), ..Filter::default() }));
+    assert!(!holds(Filter { before: Some(time), ..Filter::default() }));
+    assert!(holds(Filter { from: Some(2), to: Some(2), ..Filter::default() }));
+    assert!(holds(Filter { severity: Some(Severity::Info), ..Filter::default() }));
+    assert!(!holds(Filter { severity: Some(Severity::Notice), ..Filter::default() }));
+    let text = Filter { text: Some("entry 2".into()), ..Filter::default() };
+    assert!(text.matches(&entry.as_ref()));
+    let sealed = Entry { encoding: format!("text{SEALED_MARK}x"), ..entry.clone() };
+    assert!(!text.matches(&sealed.as_ref()), "what is sealed is not searched, whatever bytes it came to");
+}
+
+/// The hash stands under the head all the same.
+#[test]
+fn content_that_does_not_hash_to_what_stands_under_the_head_is_refused() {
+    let mut log = World::new().open().unwrap();
+    write(&mut log, 5);
+    let all = Filter::default();
+    let mut page = log.query_proven(&ask(&all, 5)).unwrap().proof;
+    let PageRow::Entry { bytes, .. } = &mut page.rows[2] else { panic!("it is an entry") };
+    let mut entry = EntryRef::decode(bytes).unwrap().to_entry();
+    entry.payload[0] ^= 1;
+    *bytes = entry.as_ref().encode();
+    assert_refused("its content is changed", &page, &all, None, PageFault::NotUnderHead);
+}
+
+#[test]
+fn a_range_that_is_read_from_its_end_begins_there() {
+    let mut log = World::new().open().unwrap();
+    write(&mut log, 5);
+    let part = Filter { to: Some(3), ..Filter::default() };
+    let page = log.query_proven(&newest_first(ask(&part, 5))).unwrap().proof;
+    assert!(verify(&page, &part, true, None).is_ok());
+    let found = verify(&page, &Filter::default(), true, None);
+    assert!(matches!(found, Err(Refused::Page(PageFault::LeftOut))), "{found:?}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! The verifier that imports nothing gives the very report of the library in every host: all golden logs and bundles, and
-//! logs that were changed at random.
+//! The verifier that imports nothing gives the very report of the library in every host: all golden logs and bundles,
+//! logs that were changed at random, and archives in any order.
 //!
 //! SECURE_LOG_VERIFIER_HOSTS has a command for each host, one a line; scripts/test-verifier.sh sets it. A host is told the
 //! options as JSON in its last argument, and each log by its length in four big-endian bytes and its bytes; it answers
-//! `"ready"` once, and then a line of JSON for each log: `[json, text]` of the report. 100 changed logs by default, 2,000 where
-//! SECURE_LOG_SOAK is set.
+//! `"ready"` once, and then a line of JSON for each log: `[json, text, continues]` of the report, whose last is a head as `[origin,
+//! size, root]`. Where the options have `chain`, each file in turn stands behind its length in what it is given, and is called `file 1`
+//! and so on; the line is that of [`chain_line`]. 100 changed logs by default, 2,000 where SECURE_LOG_SOAK is set.
 
 mod support;
 
@@ -13,9 +14,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use secure_log::archive::{ChainReport, ChainVerdict, ChainVerifier};
 use secure_log::bundle::FileVerifier;
+use secure_log::memory::MemoryStore;
+use secure_log::note::{Checkpoint, VerifierKey};
 use secure_log::providers::WrapAlgorithm;
 use secure_log::verify::{Report, Trust, Verdict};
+use secure_log_testkit::archiving::{self, FIRST};
 use secure_log_testkit::{count, seed};
 use serde_json::{Value, json};
 use support::damage::change_bytes;
@@ -84,6 +89,91 @@ fn every_host_opens_what_the_library_opens() {
     assert!(unopened.contains(&0) && unopened.iter().any(|count| *count > 0), "{unopened:?} of {sealed:?}");
 }
 
+/// Three archives that continue each other, in all orders, doubled and with some left out, and one of them damaged.
+#[test]
+fn every_host_gives_the_report_of_the_library_on_archives() {
+    let Ok(commands) = std::env::var("SECURE_LOG_VERIFIER_HOSTS") else {
+        return not_run("the verifier in its hosts: scripts/test-verifier.sh sets SECURE_LOG_VERIFIER_HOSTS");
+    };
+    let (trust, options) = chain_options();
+    let mut hosts: Vec<Host> = commands.lines().map(|command| Host::start(command, &options)).collect();
+    let mut archives: Vec<Vec<u8>> = Vec::new();
+    let mut note: Option<String> = None;
+    for _ in 0..3 {
+        let mut log = archiving::open(MemoryStore::new(), note.as_deref()).unwrap();
+        archiving::write_some(&mut log);
+        let mut lines = Vec::new();
+        note = Some(log.write_archive(&mut lines, |_| {}).unwrap().note);
+        archives.push(lines);
+    }
+    let mut damaged = archives[1].clone();
+    let at = damaged.len() / 2;
+    damaged[at] ^= 1;
+    archives.push(damaged);
+    let seed = seed();
+    println!("chains from SECURE_LOG_SEED={seed}");
+    let mut verdicts = std::collections::BTreeSet::new();
+    let named: [&[usize]; 5] = [&[0, 1, 2], &[0, 2], &[1, 2], &[], &[0, 3, 2]];
+    let drawn = (0..count(20, 500)).map(|number| {
+        let dice = &mut Dice::new(seed + number);
+        (0..1 + dice.roll(4)).map(|_| dice.index(archives.len())).collect()
+    });
+    for chosen in named.into_iter().map(<[usize]>::to_vec).chain(drawn.collect::<Vec<_>>()) {
+        let files: Vec<&[u8]> = chosen.iter().map(|file| &*archives[*file]).collect();
+        let mut verifier = ChainVerifier::new(trust.clone()).unwrap();
+        for (number, file) in (1..).zip(&files) {
+            verifier.begin(&format!("file {number}")).unwrap();
+            verifier.push(file);
+        }
+        let report = verifier.finish();
+        verdicts.insert(report.verdict.as_str());
+        assert_eq!(
+            report.verdict == ChainVerdict::Valid,
+            !chosen.is_empty() && chosen.iter().copied().eq(0..chosen.len().min(3))
+        );
+        let framed: Vec<Vec<u8>> =
+            files.iter().map(|file| [&(file.len() as u32).to_be_bytes(), *file].concat()).collect();
+        for host in &mut hosts {
+            let said = host.verify(&framed.concat());
+            assert_eq!(said, chain_line(&report), "{chosen:?}: {} says something else", host.command);
+        }
+    }
+    assert_eq!(verdicts.len(), 3, "{verdicts:?}");
+}
+
+/// The keys of the archives, for the library and as options of the component.
+fn chain_options() -> (Trust, Value) {
+    let trust = archiving::trust();
+    let signer = &trust.signers()[0];
+    let key = |name| VerifierKey::new(name, signer.key().algorithm(), signer.key().as_bytes()).unwrap();
+    let identity = signer.identity();
+    let policy = format!("log {}\nquorum none\nsigners\n{identity} {}\n", key(FIRST), key(identity));
+    let options = json!({
+        "policy": policy, "origin": null, "mac_keys": [], "wrapping_keys": {}, "time": TIME, "chain": true,
+    });
+    (trust, options)
+}
+
+/// What a host says of a chain: all that it is told in the types of the interface and the library says in its own.
+fn chain_line(chain: &ChainReport) -> Value {
+    let ChainReport { verdict, parts, faults, missing } = chain;
+    let faults: Vec<_> = faults.iter().map(|fault| json!([fault.code.as_str(), fault.part])).collect();
+    let missing: Vec<_> = missing.iter().map(|gone| json!([head(&gone.head), gone.before, gone.signed])).collect();
+    let files: Vec<_> = parts
+        .iter()
+        .map(|part| {
+            let report = &part.report;
+            json!([part.name, report.to_json(None), report.to_text(None), report.continues.as_ref().map(head)])
+        })
+        .collect();
+    let (json, text) = (chain.to_json(Some(TIME_TEXT)), chain.to_text(Some(TIME_TEXT)));
+    json!([json, text, verdict.as_str(), faults, missing, files])
+}
+
+fn head(head: &Checkpoint) -> Value {
+    json!([head.origin, head.size, head.root.to_hex()])
+}
+
 fn jsonl_files(folder: &str) -> Vec<PathBuf> {
     let is_jsonl = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jsonl");
     files_under(&golden(folder)).into_iter().filter(is_jsonl).collect()
@@ -107,7 +197,8 @@ fn compare(log: &[u8], trust: &Trust, hosts: &mut [Host], which: &str) -> Report
     let mut verifier = FileVerifier::new(trust.clone()).unwrap();
     verifier.push(log);
     let report = verifier.finish().report;
-    let ours = json!([report.to_json(Some(TIME_TEXT)), report.to_text(Some(TIME_TEXT))]);
+    let continues = report.continues.as_ref().map(head);
+    let ours = json!([report.to_json(Some(TIME_TEXT)), report.to_text(Some(TIME_TEXT)), continues]);
     for host in hosts {
         assert_eq!(host.verify(log), ours, "{which}: {} says something else", host.command);
     }

@@ -321,6 +321,10 @@ impl Subject for Composed<'_> {
         self.answered(|log| log.deprecate_stream(stream))
     }
 
+    fn prune(&mut self, retention: &str) -> Answered<()> {
+        self.answered(|log| log.prune_all(retention, 0)).map(drop)
+    }
+
     fn read(&mut self, seqno: u64) -> Answered<Vec<u8>> {
         self.answered(|log| log.read(seqno)).map(|entry| entry.payload)
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure};
 
-use super::{Done, Group, Step, checked, entries, is_valid, no_file, no_place};
+use super::{Done, Group, Step, checked, entries, is_valid, no_place, not_applicable};
 use crate::copy::{Copy, NAME, examine};
 use crate::expect::{equal, holds, refused};
 use crate::host::retention::{FirstKept, Kept};
@@ -179,7 +179,9 @@ fn prune(lines: &mut Lines, seqno: u64) -> Result<()> {
 
 fn beyond(session: &mut Session) -> Result<Done> {
     if Copy::of_the_log(session)?.is_none() {
-        return no_file();
+        return not_applicable(
+            "the log is not a file of JSON lines; what is edited in a database, scripts/test-attacks.sh does",
+        );
     }
     let Some((mut log, _)) = prepared(session, "beyond", 5)? else { return no_place() };
     log.prune_all(NOTHING_OLD, 0)??;

@@ -41,6 +41,7 @@ mod verify;
 mod verify_archives;
 mod verify_entry;
 mod verify_evidence;
+mod verify_page;
 mod verify_receipt;
 
 use crate::arguments::{Flag, Given, Syntax, Takes};
@@ -95,6 +96,7 @@ pub(crate) const VERBS: &[Verb] = &[
     review::VERB,
     verify_archives::VERB,
     verify_entry::VERB,
+    verify_page::VERB,
     verify_receipt::VERB,
     verify_evidence::VERB,
     compare::VERB,

@@ -12,6 +12,7 @@ mod hostile_files;
 mod indexed;
 mod native;
 mod proofs;
+mod pruned;
 mod reference;
 mod said;
 mod sample;

@@ -160,6 +160,11 @@ impl Subject for Native {
         self.call(|log| log.deprecate_stream(stream).map(drop))
     }
 
+    fn prune(&mut self, retention: &str) -> Answered<()> {
+        let retention = retention.parse().expect("the scenario names a retention");
+        self.call(|log| log.prune_all(&retention, 0).map(drop))
+    }
+
     fn read(&mut self, seqno: u64) -> Answered<Vec<u8>> {
         self.call(|log| log.read(seqno).map(|entry| entry.payload))
     }

@@ -1,5 +1,5 @@
-//! Rows 21 to 23 and 27: what is done to a store while a log uses it; rows 10 to 14 come from `proofs`, and those that need an
-//! anchor from `anchored`.
+//! Rows 21 to 23 and 27: what is done to a store while a log uses it; rows 10 to 14 come from `proofs`, row 17 from `pruned`, and
+//! those that need an anchor from `anchored`.
 
 use secure_log::entry::{SigningRule, StreamRules, Tier};
 use secure_log::hash::Suite;
@@ -32,6 +32,8 @@ pub trait Subject: Prover + Sized {
     fn close(&mut self, stream: &str) -> Answered<()>;
     /// Closes a stream to producers.
     fn deprecate(&mut self, stream: &str) -> Answered<()>;
+    /// Prunes all streams by this retention.
+    fn prune(&mut self, retention: &str) -> Answered<()>;
     /// The payload of an entry.
     fn read(&mut self, seqno: u64) -> Answered<Vec<u8>>;
     /// Has the log verify itself.
@@ -94,6 +96,7 @@ pub fn scenarios<S: Subject>() -> Vec<Scenario<S>> {
         scenario(27, "other rules for a stream are refused", other_rules),
         scenario(27, "another log under an open one is refused", other_log),
     ]);
+    all.extend(super::pruned::scenarios());
     all.extend(super::anchored::scenarios());
     all
 }
