@@ -46,7 +46,24 @@ for log in sys.argv[2:]:
 PYTHON
     cmp "$work/rust" "$work/python"
     say "a host in Rust says the same of ${#logs[@]} logs"
+    chain_in_rust "$policy" "${logs[0]}" vectors/secure-log/logs/continued.jsonl
     endless_line "$policy" "${logs[0]}"
+}
+
+# chain_in_rust <policy> <file>..: the same of files in a row. Whether they continue each other the tests above judge.
+chain_in_rust() {
+    local policy=$1
+    shift
+    "${CARGO_TARGET_DIR:-$root/verify/target}/release/examples/verify_log" \
+        dist/secure-log-verifier.wasm "$policy" --chain "$@" >"$work/rust"
+    "$tools/python/bin/python3" - "$policy" "$@" >"$work/python" <<'PYTHON'
+import sys
+sys.path.insert(0, "dist/python")
+from secure_log_verifier import verify_chain
+print(verify_chain(sys.argv[2:], policy=open(sys.argv[1]).read()).json)
+PYTHON
+    cmp "$work/rust" "$work/python"
+    say "a host in Rust says the same of a chain"
 }
 
 # However long a line is, the component and its host take little memory.

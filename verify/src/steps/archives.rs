@@ -9,6 +9,7 @@ use crate::host::archive::ChainVerdict;
 use crate::host::writer::{HashSuite, SigningRule, Verdict};
 use crate::host::{Instance, LogError};
 use crate::session::Session;
+use crate::verifier::{ChainVerdict as Said, Verifier};
 
 pub const GROUP: Group = Group {
     name: "archive",
@@ -127,7 +128,24 @@ fn chain(session: &mut Session) -> Result<Done> {
     ensure!(swapped.verdict == ChainVerdict::Invalid, "{}", swapped.text);
     let codes: Vec<&str> = swapped.faults.iter().map(|fault| fault.code.as_str()).collect();
     equal("what is wrong", codes, vec!["misplaced", "misplaced"])?;
-    checked("three logs, one missing, two swapped")
+    let Some(component) = session.verifier() else { return checked("three logs, one missing, two swapped") };
+    let verifier = Verifier::load(&component)?;
+    for (files, own, verdict) in [
+        (vec![first, second, third], &whole, Said::Valid),
+        (vec![first, third], &without, Said::Incomplete),
+        (vec![first, third, second], &swapped, Said::Invalid),
+    ] {
+        let names = ["file 1", "file 2", "file 3"];
+        let named: Vec<(&str, &[u8])> = names.into_iter().zip(files.into_iter().map(Vec::as_slice)).collect();
+        let said = verifier.verify_chain(&named, &policy, PIECE)?;
+        equal("what the verifier that imports nothing says", (said.verdict, &said.json), (verdict, &own.json))?;
+        let continued = said.files.iter().filter(|file| file.report.continues.is_some()).count();
+        equal("files that continue another", continued, named.len() - 1)?;
+        if let [missing] = &said.missing[..] {
+            equal("the missing one, there", (missing.head.size, &missing.head.root), (middle.size, &middle.root))?;
+        }
+    }
+    checked("three logs, one missing, two swapped; the verifier that imports nothing says the same")
 }
 
 fn not_continued(session: &mut Session) -> Result<Done> {
