@@ -2,6 +2,7 @@
 
 use core::num::NonZeroUsize;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -51,44 +52,60 @@ pub(crate) fn on_threads<T: Sync, R: Send>(
 }
 
 /// Makes something of each item and takes what was made, in order, up to the first error of who takes. Where there are two
-/// cores and `least` items, another thread makes the later ones meanwhile.
+/// cores and `least` items, another thread makes some of them meanwhile: as soon as it has begun, whatever is next.
 pub(crate) fn make_and_take<T: Sync, R: Send, E>(
     threads: NonZeroUsize,
     least: usize,
     items: &[T],
     make: impl Fn(&T) -> R + Sync,
-    take: impl FnMut(R) -> Result<(), E>,
+    mut take: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E> {
     if threads.get() == 1 || items.len() < least {
         return items.iter().map(make).try_for_each(take);
     }
-    // The other thread takes its time to begin, and so has made some when they are asked for: to wait for each takes longer than to
-    // make it.
-    let (own, others) = items.split_at(items.len() / 4);
-    let (made, taken) = channel();
+    // The first item that nobody makes, so that each is made once and those of either thread in order.
+    let next = AtomicUsize::new(0);
+    let (made, others) = channel();
     thread::scope(|scope| {
-        let make = &make;
+        let (make, next) = (&make, &next);
         let making = move || {
-            for item in others {
+            while let Some(item) = items.get(next.fetch_add(1, Relaxed)) {
                 if made.send(make(item)).is_err() {
                     // Who takes has stopped.
                     break;
                 }
             }
         };
-        let Ok(making) = thread::Builder::new().spawn_scoped(scope, making) else {
-            // The system gives no further thread.
-            return items.iter().map(make).try_for_each(take);
-        };
-        let result = own.iter().map(make).chain(&taken).try_for_each(take);
-        drop(taken);
-        making.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let making = thread::Builder::new().spawn_scoped(scope, making);
+        let mut result = Ok(());
+        for (index, item) in items.iter().enumerate() {
+            let made = match next.compare_exchange(index, index + 1, Relaxed, Relaxed) {
+                Ok(_) => make(item),
+                Err(_) => match others.recv() {
+                    Ok(made) => made,
+                    // It panicked, as joining it says.
+                    Err(_) => break,
+                },
+            };
+            result = take(made);
+            if result.is_err() {
+                break;
+            }
+        }
+        drop(others);
+        // The system may have given no further thread.
+        if let Ok(making) = making {
+            making.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
         result
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+    use std::sync::Mutex;
+
     use super::*;
 
     #[test]
@@ -136,19 +153,30 @@ mod tests {
     }
 
     #[test]
-    fn the_later_ones_are_made_by_another_thread() {
-        let others = |threads, items: &[u8]| {
-            let mut others = Vec::new();
-            let make = |_: &u8| thread::current().id();
-            let taken = make_and_take(NonZeroUsize::new(threads).unwrap(), 3, items, make, |maker| {
-                others.push(maker != thread::current().id());
-                Ok::<_, ()>(())
-            });
-            assert_eq!(taken, Ok(()));
-            others
+    fn two_are_made_at_the_same_time() {
+        let (begun, other) = channel();
+        let (begun, other) = (Mutex::new(begun), Mutex::new(other));
+        // Whoever makes the first waits for somebody to make the second meanwhile.
+        let make = |item: &u8| match item {
+            0 => other.lock().unwrap().recv_timeout(Duration::from_secs(60)).expect("another thread"),
+            _ => begun.lock().unwrap().send(thread::current().id()).map(|()| thread::current().id()).unwrap(),
         };
-        assert_eq!([others(1, &[0; 4]), others(2, &[0; 2])], [vec![false; 4], vec![false; 2]]);
-        assert_eq!(others(2, &[0; 4]), [false, true, true, true]);
+        let mut makers = Vec::new();
+        let take = |maker| {
+            makers.push(maker);
+            Ok::<_, ()>(())
+        };
+        assert_eq!(make_and_take(NonZeroUsize::new(2).unwrap(), 2, &[0, 1], make, take), Ok(()));
+        assert_eq!(makers[0], makers[1], "who made the first has heard of who made the second");
+    }
+
+    #[test]
+    fn few_are_made_where_they_are_taken() {
+        for (threads, items) in [(1, 4), (2, 2)] {
+            let make = |_: &()| thread::current().id();
+            let take = |maker| if maker == thread::current().id() { Ok(()) } else { Err("another thread") };
+            assert_eq!(make_and_take(NonZeroUsize::new(threads).unwrap(), 3, &vec![(); items], make, take), Ok(()));
+        }
     }
 
     #[test]
