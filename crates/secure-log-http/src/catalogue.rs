@@ -39,8 +39,8 @@ pub struct ServedStore {
 
 impl ServedStore {
     /// Counts what this store does.
-    pub fn new(store: impl SecureLogStore + Send + 'static, metrics: Arc<Metrics>) -> ServedStore {
-        ServedStore { store: Box::new(store), metrics }
+    pub fn new(store: Box<dyn SecureLogStore + Send>, metrics: Arc<Metrics>) -> ServedStore {
+        ServedStore { store, metrics }
     }
 }
 

@@ -35,7 +35,7 @@
 //!         Ok(None)
 //!     }
 //!     fn create(&self, _: &LogId) -> Result<ServedLog, LogError> {
-//!         let store = ServedStore::new(MemoryStore::new(), self.0.clone());
+//!         let store = ServedStore::new(Box::new(MemoryStore::new()), self.0.clone());
 //!         ServedLog::open(store, Providers::system(NoKeys), LogOptions::default())
 //!     }
 //!     fn list(&self, _: Option<&LogId>, _: u32) -> Result<Vec<LogId>, LogError> {

@@ -32,7 +32,7 @@ impl Files {
         );
         let providers = Providers::system(TimedKeystore::new(keystore, self.metrics.clone()));
         let options = LogOptions { origin: Some(format!("example.org/{id}")), absent, ..LogOptions::default() };
-        ServedLog::open(ServedStore::new(store, self.metrics.clone()), providers, options)
+        ServedLog::open(ServedStore::new(Box::new(store), self.metrics.clone()), providers, options)
     }
 }
 
