@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use secure_log::error::LogError;
 use secure_log::providers::Clock as _;
@@ -24,6 +24,9 @@ use crate::route::{Needs, Operation, Posted, Route, Unmatched};
 use crate::service_log::{Denial, SERVICE_LOG, ServiceLog};
 use crate::token::{Logs, Token, Tokens};
 
+/// So long a store that answered is taken to answer.
+const READY_FOR: Duration = Duration::from_secs(1);
+
 /// The API over the logs of a catalogue.
 ///
 /// A request goes through [`Api::admit`] before its body is read, which waits for nobody, and through [`Api::serve`] with it,
@@ -35,6 +38,8 @@ pub struct Api {
     service: Arc<OpenLog>,
     record: ServiceLog,
     stopping: AtomicBool,
+    /// When the store answered last.
+    ready: Mutex<Option<Instant>>,
     pub(crate) identity: String,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
@@ -98,6 +103,7 @@ impl Api {
             service: Arc::new(OpenLog::new(id, log)),
             record: ServiceLog::default(),
             stopping: AtomicBool::new(false),
+            ready: Mutex::default(),
             identity: identity.into(),
             limits,
             metrics,
@@ -239,7 +245,13 @@ impl Api {
         if self.stopping.load(Ordering::Relaxed) {
             return Err(Problem::new("stopping").retry_after(5));
         }
-        self.catalogue.list(None, 1).map(drop).map_err(|error| Problem::new("storage").note(error.to_string()))
+        // Anybody may ask, so that it must not cost a look at the store each time.
+        let mut asked = lock(&self.ready);
+        if asked.is_none_or(|at| at.elapsed() >= READY_FOR) {
+            self.catalogue.list(None, 1).map_err(|error| Problem::new("storage").note(error.to_string()))?;
+            *asked = Some(Instant::now());
+        }
+        Ok(())
     }
 
     pub(crate) fn tokens(&self) -> Arc<Tokens> {
@@ -313,14 +325,20 @@ impl Api {
         if let Some(slot) = slots.get(id) {
             return Ok(Arc::clone(slot));
         }
+        let mut let_go = None;
         if slots.len() >= self.limits.open_logs {
             // One that nobody uses makes room. Its store gives its lock back when it is dropped.
             let idle = slots.iter().find(|(_, slot)| Arc::strong_count(slot) == 1 && is_idle(slot));
             let idle = idle.map(|(id, _)| id.clone());
             let idle = idle.ok_or_else(|| Problem::new("too-many-logs").retry_after(1))?;
-            slots.remove(&idle);
+            let_go = slots.remove(&idle).and_then(|slot| lock(&slot.0).take());
         }
-        Ok(Arc::clone(slots.entry(id.clone()).or_default()))
+        let slot = Arc::clone(slots.entry(id.clone()).or_default());
+        if let Some(open) = let_go {
+            // While the map is held, so that nobody opens it again before it is closed.
+            sign_last(&open.log)?;
+        }
+        Ok(slot)
     }
 
     pub(crate) fn open_logs(&self) -> Vec<Arc<OpenLog>> {
@@ -423,9 +441,14 @@ impl OpenLog {
 }
 
 impl Admitted {
-    /// Whether it is one of those that hold a place for long: a tail.
-    pub fn is_tail(&self) -> bool {
-        self.route.operation == Operation::Tail
+    /// Whether it takes neither a store nor time.
+    pub fn is_cheap(&self) -> bool {
+        matches!(self.route.operation, Operation::Health | Operation::OpenApi | Operation::ExplainProblem)
+    }
+
+    /// The log that it is about.
+    pub fn log(&self) -> Option<&LogId> {
+        self.log.as_ref()
     }
 
     /// Whether records are posted with it.

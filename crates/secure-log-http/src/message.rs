@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 /// A request without its body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Head {
     /// In upper case, such as `GET`.
     pub method: String,
@@ -40,6 +40,14 @@ impl Head {
     pub(crate) fn media_type(&self) -> Option<String> {
         let value = self.header("content-type")?;
         Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+    }
+}
+
+impl core::fmt::Debug for Head {
+    /// Without the headers, one of which is a secret.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Head { method, path, query, .. } = self;
+        f.debug_struct("Head").field("method", method).field("path", path).field("query", query).finish_non_exhaustive()
     }
 }
 
@@ -134,5 +142,18 @@ impl Response {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| &**value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_of_a_request_holds_no_token() {
+        let head = Head::new("GET", "/v1/logs?limit=3").with("Authorization", "Bearer slt_secret");
+        let printed = format!("{head:?}");
+        assert!(printed.contains("limit=3") && !printed.contains("slt_"), "{printed}");
+        assert_eq!(head.header("authorization"), Some("Bearer slt_secret"));
     }
 }

@@ -5,11 +5,14 @@ use secure_log::limits::MAX_BATCH_ENTRIES;
 use serde_json::{Map, Value, json};
 
 use crate::log_id::MAX_LOG_ID_CHARS;
-use crate::problem::PROBLEM_JSON;
+use crate::problem::{CASES, PROBLEM_JSON};
 use crate::route::{Kind, Needs, Operation, Param, Place, Posted, ROUTES, Route};
 
-/// The largest number that every reader of JSON takes as it is.
-const LARGEST: u64 = (1 << 53) - 1;
+/// The largest number that is read. Seqnos and sizes stay far below what a reader of JSON may take for a floating one.
+const LARGEST: u64 = u64::MAX;
+
+/// Base64 with padding, and with no bit set that says nothing.
+const BASE64: &str = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
 
 /// The document.
 pub fn document() -> Value {
@@ -72,9 +75,11 @@ fn schema_of(kind: Kind) -> Value {
         Kind::Limit => json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE }),
         Kind::Text(most) => text(1, most),
         Kind::AnyText(most) => text(0, most),
+        Kind::Payload(most) => json!({ "type": "string", "minLength": 1, "maxLength": most }),
         Kind::Time => json!({ "type": "string", "format": "date-time" }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Word(words) => json!({ "enum": words }),
+        Kind::Case => json!({ "enum": CASES.iter().map(|(case, ..)| case).collect::<Vec<_>>() }),
         Kind::Actor => json!({ "type": "string", "pattern": "^[^:]+:.+$", "maxLength": 511 }),
         Kind::Cursor => json!({ "type": "string", "pattern": "^[0-9a-f]+$", "maxLength": 255 }),
     }
@@ -191,7 +196,7 @@ fn schemas() -> Value {
             "properties": {
                 "stream": name(1), "event": name(1), "producer": name(0), "encoding": name(0),
                 "severity": schema_of(Kind::Word(&SEVERITIES)),
-                "text": { "type": "string" }, "b64": { "type": "string", "contentEncoding": "base64" },
+                "text": { "type": "string" }, "b64": { "type": "string", "contentEncoding": "base64", "pattern": BASE64 },
             },
             "not": { "required": ["text", "b64"] },
             "additionalProperties": false,

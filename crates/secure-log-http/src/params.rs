@@ -5,7 +5,7 @@ use secure_log::index::actor_key;
 use secure_log::query::{Cursor, Query, Spelled};
 
 use crate::problem::Problem;
-use crate::route::{Place, Route};
+use crate::route::{Kind, Place, Route};
 
 /// Parameters of a request at most: those of the longest query, with all that may be repeated.
 const MAX_PARAMS: usize = 64;
@@ -31,6 +31,11 @@ impl Params {
             };
             if !known.repeated && params.iter().any(|(other, _): &(String, String)| *other == name) {
                 return Err(Problem::malformed(format!("{name} stands there twice")).fact("field", name));
+            }
+            if let Kind::Number(least) = known.kind
+                && number(&name, &value)? < least
+            {
+                return Err(refused(&name, &format!("a number from {least} on")));
             }
             params.push((name, value));
         }
@@ -152,6 +157,8 @@ mod tests {
         for bad in ["colour=red", "limit=1&limit=2", "text=%", "text=%4", "text=%zz", "text=%ff", "seqno=1"] {
             assert_eq!(params(bad).unwrap_err().case(), "malformed", "{bad}");
         }
+        let of_export = |query| Params::read(Some(query), Route::of(Operation::Export));
+        assert!(of_export("from=1").is_ok() && of_export("from=0").is_err());
         let many = vec!["stream=a"; MAX_PARAMS + 1].join("&");
         assert!(params(&many).is_err());
     }

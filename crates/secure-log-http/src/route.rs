@@ -65,12 +65,16 @@ pub enum Kind {
     Text(usize),
     /// The same, and it may be empty.
     AnyText(usize),
+    /// A part of a payload, of so many bytes at most.
+    Payload(usize),
     /// A time of RFC 3339.
     Time,
     /// `true` or `false`.
     Flag,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// The name of a case of a problem.
+    Case,
     /// A kind and an id.
     Actor,
     /// What a page before gave out.
@@ -153,7 +157,7 @@ const FILTER: [Param; 15] = [
     query("before", Kind::Time, "Only what was written before."),
     query("from", Kind::Number(0), "Only entries from this seqno on."),
     query("to", Kind::Number(0), "Only entries up to this seqno."),
-    query("text", Kind::Text(255), "Only payloads that hold this text."),
+    query("text", Kind::Payload(255), "Only payloads that hold this text."),
     query("order", Kind::Word(&["asc", "desc"]), "The oldest entry first, or the newest."),
     LIMIT,
     query("cursor", Kind::Cursor, "`next` of the page before, with the same filter and order."),
@@ -229,7 +233,7 @@ pub static ROUTES: [Route; 21] = [
         path: "/problems/{case}",
         operation: Operation::ExplainProblem,
         needs: Needs::Nothing,
-        params: &[path("case", Kind::Text(63), "The last part of the `type` of a problem.")],
+        params: &[path("case", Kind::Case, "The last part of the `type` of a problem.")],
         posted: Posted::Nothing,
         status: 200,
         answers: TEXT,

@@ -73,7 +73,6 @@ impl Logs {
 }
 
 /// What is kept of a token: a line of the file of tokens.
-#[derive(Debug)]
 pub struct Token {
     /// Who it was given to, for the record. No two tokens have one name.
     pub name: String,
@@ -171,6 +170,13 @@ impl Token {
     }
 }
 
+impl fmt::Debug for Token {
+    /// Not even a hash of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 fn is_name(name: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     (1..=MAX_NAME_CHARS).contains(&name.len()) && name.bytes().all(is_plain)
@@ -261,6 +267,7 @@ mod tests {
         let found = tokens.find(&one.secret).unwrap();
         assert_eq!((&*found.name, &found.scopes, &found.logs, found.expires), ("one", &scopes, &logs, Some(time)));
         assert_eq!(tokens.find(&two.secret).unwrap().logs, Logs::All);
+        assert!(!format!("{tokens:?}").contains(&one.line[4..68]), "not even the hash is printed");
         for other in ["", "slt_", &one.secret[1..], &format!("{}0", *one.secret)] {
             assert!(tokens.find(other).is_none(), "{other}");
         }

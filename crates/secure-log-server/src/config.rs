@@ -18,6 +18,7 @@ use secure_log::note::is_key_name;
 use secure_log_http::token::{MAX_TOKENS_BYTES, Tokens};
 use secure_log_http::{Limits, MAX_LOG_ID_CHARS, Rate};
 use secure_log_keystore::SoftwareKeystore;
+use zeroize::Zeroizing;
 
 use crate::logs::Place;
 
@@ -61,7 +62,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     (ANCHOR_EVERY, "the same as of heads, or close: how often heads are given to the anchor"),
     (MAC_LABEL, "the label of the keyed suite's key"),
     (KEK_LABEL, "the label of the key that wraps data keys"),
-    (THREADS, "threads that carry out requests, 1 to 1024; default: 64"),
+    (THREADS, "threads that carry out requests, 1 to 1024; default: 96. One log takes three quarters of them at most"),
     (QUEUE, "requests that wait or are carried out, 1 to 65536; default: 1024. One more is told to come again"),
     (CONNECTIONS, "connections, 1 to 65536; default: 4096. One more waits"),
     (TAILS, "open tails, 0 to 65536; default: 2000"),
@@ -131,7 +132,8 @@ impl std::error::Error for Mistakes {}
 
 /// The variables, and what was found to be wrong with them so far.
 struct Reader {
-    found: BTreeMap<String, String>,
+    /// Some of them are secrets.
+    found: BTreeMap<String, Zeroizing<String>>,
     mistakes: Vec<String>,
 }
 
@@ -139,7 +141,8 @@ impl Config {
     /// Reads these variables. Those of other programs are passed over, and one that begins like the server's own and is none of
     /// them is a mistake.
     pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Config, Mistakes> {
-        let found = variables.into_iter().filter(|(name, _)| name.starts_with("SECURE_LOG_")).collect();
+        let ours = variables.into_iter().filter(|(name, _)| name.starts_with("SECURE_LOG_"));
+        let found = ours.map(|(name, value)| (name, Zeroizing::new(value))).collect();
         let mut env = Reader { found, mistakes: Vec::new() };
         env.refuse_unknown();
         let listen = env
@@ -157,7 +160,7 @@ impl Config {
         let anchor_every = env.parsed(ANCHOR_EVERY, "close, or what SECURE_LOG_HEAD_EVERY takes");
         let anchor = env.anchor();
         let (mac_label, kek_label) = (env.label(MAC_LABEL), env.label(KEK_LABEL));
-        let threads = env.number(THREADS, 64, 1, 1024);
+        let threads = env.number(THREADS, 96, 1, 1024);
         let queue = env.number(QUEUE, 1024, 1, 65_536);
         let connections = env.number(CONNECTIONS, 4096, 1, 65_536);
         let per_second = env.number(RATE, 10_000, 1, 1_000_000) as u32;
@@ -226,7 +229,7 @@ impl Reader {
 
     /// A variable that is set and empty counts as not set, as shells cannot unset for a single command.
     fn text(&self, name: &str) -> Option<String> {
-        self.found.get(name).filter(|value| !value.is_empty()).cloned()
+        self.found.get(name).filter(|value| !value.is_empty()).map(|value| value.to_string())
     }
 
     fn required(&mut self, name: &'static str, expected: &str) -> Option<String> {
@@ -312,7 +315,8 @@ impl Reader {
     }
 
     fn keystore(&mut self) -> (Option<SoftwareKeystore>, bool) {
-        let lookup = |name: &str| self.found.get(name).cloned().ok_or(std::env::VarError::NotPresent);
+        let lookup =
+            |name: &str| self.found.get(name).map(|value| value.to_string()).ok_or(std::env::VarError::NotPresent);
         match secure_log_keystore::Config::from_env(lookup) {
             Ok(config) => {
                 let has_keys = !matches!(config.source, secure_log_keystore::Source::Nothing);

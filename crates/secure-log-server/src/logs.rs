@@ -174,7 +174,14 @@ impl Logs {
 
 impl Catalogue for Logs {
     fn open(&self, id: &LogId) -> Result<Option<ServedLog>, LogError> {
-        if self.backend.has(id)? { self.opened(id, Absent::Refuse).map(Some) } else { Ok(None) }
+        if !self.backend.has(id)? {
+            return Ok(None);
+        }
+        match self.opened(id, Absent::Refuse) {
+            // Whoever was making it was killed before it was one.
+            Err(LogError::LogNotFound { .. }) => Ok(None),
+            opened => opened.map(Some),
+        }
     }
 
     fn create(&self, id: &LogId) -> Result<ServedLog, LogError> {

@@ -7,8 +7,9 @@
 //! | not read what it asked for | the time for writing; what is sent is made as it is taken |
 //! | ask for more than can be done | the queue, which is full at some point and says so |
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper::body::{Body as _, Incoming};
@@ -17,7 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use secure_log_http::limits::MAX_HEADER_BYTES;
 use secure_log_http::metrics::Dropped;
-use secure_log_http::{Api, Body, Head, Metrics, Response};
+use secure_log_http::{Api, Body, Head, LogId, Metrics, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -47,6 +48,9 @@ struct Server {
     queue: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     looks: Arc<Semaphore>,
+    /// Of each log that is asked for now: a log whose requests take long leaves threads for those of others.
+    per_log: Mutex<HashMap<LogId, Weak<Semaphore>>>,
+    places_per_log: usize,
     timeout: Duration,
     stop: watch::Receiver<bool>,
 }
@@ -63,8 +67,8 @@ pub fn run(config: Config) -> Result<(), String> {
 }
 
 fn serve(runtime: &Runtime, config: Config) -> Result<(), String> {
-    let (listen, tls, connections, queue, wait) =
-        (config.listen, config.tls.clone(), config.connections, config.queue, config.timeout);
+    let (listen, tls, connections, queue, threads, wait) =
+        (config.listen, config.tls.clone(), config.connections, config.queue, config.threads, config.timeout);
     let tokens_path = config.tokens_path.clone();
     let (identity, limits) = (config.identity.clone(), config.limits);
     let mut config = config;
@@ -82,6 +86,8 @@ fn serve(runtime: &Runtime, config: Config) -> Result<(), String> {
         queue: Arc::new(Semaphore::new(queue)),
         bodies: Arc::new(Semaphore::new(BODIES_KIB)),
         looks: Arc::new(Semaphore::new(LOOKS)),
+        per_log: Mutex::default(),
+        places_per_log: (threads * 3 / 4).max(1),
         timeout: wait,
         stop,
     });
@@ -254,6 +260,9 @@ impl Server {
                 return carried_out(move || api.refuse(refused)).await;
             }
         };
+        if admitted.is_cheap() {
+            return self.api.serve(&admitted, b"");
+        }
         let dropped = |why| {
             if admitted.is_append() {
                 self.api.metrics().dropped(why, 1);
@@ -281,12 +290,34 @@ impl Server {
                 return answer;
             }
         };
+        let of_log = match admitted.log().map(|id| self.places_of(id)) {
+            None => None,
+            Some(places) => match timeout_at(until, places.acquire_owned()).await {
+                Ok(Ok(place)) => Some(place),
+                _ => {
+                    dropped(Dropped::Busy);
+                    return Response::busy();
+                }
+            },
+        };
         let api = Arc::clone(&self.api);
         carried_out(move || {
-            let _held = (place, counted, memory);
+            let _held = (place, counted, memory, of_log);
             api.serve(&admitted, &body)
         })
         .await
+    }
+
+    /// The places of a log, which are forgotten when nobody holds or waits for one.
+    fn places_of(&self, id: &LogId) -> Arc<Semaphore> {
+        let mut per_log = self.per_log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = per_log.get(id).and_then(Weak::upgrade) {
+            return places;
+        }
+        per_log.retain(|_, places| places.strong_count() > 0);
+        let places = Arc::new(Semaphore::new(self.places_per_log));
+        per_log.insert(id.clone(), Arc::downgrade(&places));
+        places
     }
 }
 

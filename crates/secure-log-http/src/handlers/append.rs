@@ -139,8 +139,11 @@ fn replayed(api: &Api, open: &OpenLog, keyed: &Keyed, seqno: u64) -> Result<Resp
     if !keyed.is_repeated_by(&said) {
         return Err(reused().detail("it was used with another body"));
     }
+    // No batch that was posted is longer, or begins before the log.
+    let first = seqno.checked_sub(said.entries).filter(|first| *first > 0 && said.entries < MAX_BATCH_ENTRIES as u64);
+    let first = first.ok_or_else(|| reused().detail("what it was used for is not known"))?;
     let mut entries = Vec::new();
-    for seqno in seqno - said.entries..seqno {
+    for seqno in first..seqno {
         // One at a time, so that others come in between.
         let (_, hash) = log.lock().read_hashed(seqno)?;
         entries.push((seqno, hash));

@@ -32,9 +32,14 @@ fn a_log_is_made_written_and_read_and_is_there_after_a_restart() {
         let (_, lines) = client.call("GET", "/v1/logs/app/export", "").unwrap();
         assert_eq!(lines.as_str().unwrap().matches("{\"t\":\"entry\"").count(), 20);
         assert!(server.end(), "{kind}");
+        // One that was begun and never became a log.
+        let begun = if kind == "file" { "begun.jsonl" } else { "begun.db" };
+        std::fs::write(folder.path().join("logs").join(begun), "").unwrap();
         let server = folder.start();
+        assert_eq!(server.call("GET", "/v1/logs/begun", "").0, 404);
+        assert_eq!(server.call("POST", "/v1/logs", r#"{"id":"begun"}"#).0, 201);
         assert_eq!(server.call("GET", "/v1/logs/app", "").1["size"], 20);
-        assert_eq!(server.call("GET", "/v1/logs", "").1["logs"], json!(["app", "service"]));
+        assert_eq!(server.call("GET", "/v1/logs", "").1["logs"], json!(["app", "begun", "service"]));
     }
 }
 
