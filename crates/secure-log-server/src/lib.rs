@@ -10,7 +10,8 @@
 //! ```
 //! use secure_log_server::config::Config;
 //!
-//! let mistakes = Config::read([("SECURE_LOG_HTTP_LISTEN".to_owned(), "nowhere".to_owned())]).unwrap_err();
+//! let variables = [("SECURE_LOG_HTTP_LISTEN".to_owned(), "nowhere".to_owned())];
+//! let mistakes = Config::read(variables).err().expect("there are several");
 //! assert!(mistakes.to_string().contains("SECURE_LOG_HTTP_LISTEN") && mistakes.to_string().contains("SECURE_LOG_TOKENS"));
 //! ```
 #![forbid(unsafe_code)]
