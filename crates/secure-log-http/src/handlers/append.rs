@@ -27,7 +27,8 @@ const INFO: &str = "info";
 /// Says that an answer is of an append that was carried out before.
 const REPLAYED: &str = "idempotency-replayed";
 
-pub(super) fn append(api: &Api, request: &Admitted, body: &[u8]) -> Result<Response, Problem> {
+/// Says how many records there are as soon as they are read.
+pub(super) fn append(api: &Api, request: &Admitted, body: &[u8], count: &mut u64) -> Result<Response, Problem> {
     let log = super::open(api, request)?;
     let _place = log.enter(&api.limits)?;
     if log.is_service() {
@@ -42,6 +43,7 @@ pub(super) fn append(api: &Api, request: &Admitted, body: &[u8]) -> Result<Respo
     if records.is_empty() {
         return Err(Problem::malformed("there is no record in it"));
     }
+    *count = records.len() as u64;
     // The one more is the entry of the key.
     check_batch_entries(records.len() + 1)?;
     let payloads = records

@@ -26,11 +26,15 @@ pub(crate) fn serve(api: &Api, request: &Admitted, body: &[u8]) -> Result<Respon
         Operation::ExplainProblem => service::explain(request),
         Operation::CreateLog => logs::create(api, request, body),
         Operation::ListLogs => logs::list(api, request),
-        Operation::Append => append::append(api, request, body).inspect_err(|problem| {
-            if let Some(why) = dropped(problem) {
-                api.metrics.dropped(why, 1);
-            }
-        }),
+        Operation::Append => {
+            // Until somebody has read how many there are, they count as one.
+            let mut records = 1;
+            append::append(api, request, body, &mut records).inspect_err(|problem| {
+                if let Some(why) = dropped(problem) {
+                    api.metrics.dropped(why, records);
+                }
+            })
+        }
         // A tail holds no place among the requests that are carried out, as it mostly waits.
         Operation::Tail => tail::tail(api, request, open(api, request)?),
         operation => {

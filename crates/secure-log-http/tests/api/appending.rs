@@ -73,6 +73,11 @@ fn what_is_no_record_is_refused_and_nothing_of_its_batch_is_written() {
     assert_eq!(world.get("/v1/logs/app").1["size"], 0);
     assert!(world.metric("secure_log_records_dropped_total{reason=\"invalid\"}") > 20);
     assert_eq!(world.metric("secure_log_records_appended_total"), 0);
+    // All of a batch count once it is read.
+    let before = world.metric("secure_log_records_dropped_total{reason=\"invalid\"}");
+    let reserved = r#"{"stream":"secure-log","event":"e"}"#;
+    assert_eq!(world.post("/v1/logs/app/records", &format!("[{good},{good},{reserved}]")).0, 400);
+    assert_eq!(world.metric("secure_log_records_dropped_total{reason=\"invalid\"}"), before + 3);
     for media_type in ["text/plain", "application/xml", ""] {
         let head = world.head("all", "POST", "/v1/logs/app/records").with("content-type", media_type);
         assert_eq!(world.call(head, good).0, 415);
