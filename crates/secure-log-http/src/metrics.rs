@@ -394,4 +394,18 @@ mod tests {
         assert!(text.contains("secure_log_queue_depth 0\n") && text.contains("verification_age_seconds 0\n"));
         assert!(!text.contains("anchor_lag"));
     }
+
+    #[test]
+    fn the_documentation_shows_each_metric_and_reason() {
+        let page = include_str!("../../../docs/http.md");
+        let metrics = Metrics::default();
+        metrics.verified(&secure_log::verify::Verdict::Valid);
+        let text = metrics.text(Some(0), 0);
+        let names: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        assert!(names.len() > 12, "{names:?}");
+        for name in names.into_iter().chain(Dropped::NAMES.map(|(_, name)| name)) {
+            assert!(page.contains(name), "{name}");
+        }
+    }
 }

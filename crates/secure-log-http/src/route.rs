@@ -579,4 +579,21 @@ mod tests {
         assert!(matches!(Route::find("get", "/v1/logs"), Err(Unmatched::Method { asked: false, .. })));
         assert!(Route::find("HEAD", "/v1/logs").is_ok());
     }
+
+    #[test]
+    fn the_documentation_shows_each_route() {
+        let page = include_str!("../../../docs/http.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        for route in &ROUTES {
+            let shown = route.path.replace("{id}", "app").replace("{seqno}", "3").replace("{first}", "3");
+            let shown = shown.replace("{case}", "<case>");
+            let found = page.match_indices(&format!("{} {shown}", route.method)).any(|(at, found)| {
+                // Not one that only begins like it.
+                !page[at + found.len()..].starts_with(['/', '-'])
+            });
+            assert!(found, "{} {shown}", route.method);
+            for param in route.params.iter().filter(|param| param.place == Place::Query) {
+                assert!(page.contains(&format!("{}=", param.name)), "{} {shown}: {}", route.method, param.name);
+            }
+        }
+    }
 }

@@ -471,4 +471,12 @@ mod tests {
         let chosen = [&open[..], &[(PLAINTEXT, "behind-proxy")]].concat();
         assert!(read(&chosen).is_ok());
     }
+
+    #[test]
+    fn the_documentation_shows_each_variable() {
+        let page = include_str!("../../../docs/configuration.md");
+        for (name, _) in VARIABLES {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
 }
