@@ -128,20 +128,25 @@ async fn until_signal(api: &Arc<Api>, tokens: &std::path::Path) -> Result<(), St
     let (mut end, mut interrupt, mut hangup) =
         (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
     let mut ticks = tokio::time::interval(TICK);
+    // Nothing that waits for a store is waited for here: a store that hangs must not keep the server from being told to end.
+    let mut ticking: Option<tokio::task::JoinHandle<()>> = None;
     loop {
         tokio::select! {
             _ = end.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = hangup.recv() => {
                 let (api, path) = (Arc::clone(api), tokens.to_owned());
-                blocking(move || match read_tokens(&path) {
+                tokio::spawn(blocking(move || match read_tokens(&path) {
                     Ok(tokens) => note_failure("the tokens are new, and that is not recorded", api.set_tokens(tokens)),
                     Err(why) => note(&format!("the tokens stay as they were: {why}")),
-                }).await;
+                }));
             }
             _ = ticks.tick() => {
-                let api = Arc::clone(api);
-                blocking(move || note_failure("denials were not recorded", api.tick())).await;
+                if ticking.as_ref().is_none_or(|tick| tick.is_finished()) {
+                    let api = Arc::clone(api);
+                    let tick = blocking(move || note_failure("denials were not recorded", api.tick()));
+                    ticking = Some(tokio::spawn(tick));
+                }
             }
         }
     }

@@ -48,7 +48,9 @@ fn headers_and_bodies_that_come_slowly_are_not_waited_for_and_others_are_served(
     let mut idle = server.connect();
     assert_eq!(idle.call("GET", "/healthz", "").unwrap().0, 200);
     assert_eq!(rest(&mut idle.stream), "");
-    assert_eq!(server.metric("secure_log_connections"), 1.0);
+    while server.metric("secure_log_connections") > 1.0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "connections are still there");
+    }
 }
 
 #[test]
@@ -69,7 +71,10 @@ fn who_does_not_read_is_let_go() {
         assert!(Instant::now() < until, "they are still there");
         assert_eq!(server.call("POST", "/v1/logs/app/records", RECORD).0, 201, "others are served meanwhile");
     }
-    assert_eq!(server.metric("secure_log_tails"), 0.0);
+    // What was made for them is let go of right behind the connection.
+    while server.metric("secure_log_tails") > 0.0 {
+        assert!(Instant::now() < until, "a tail is still there");
+    }
     drop(lazy);
 }
 
