@@ -33,7 +33,8 @@ for part in dist/secure-log-{core,memory,file,sqlite,remote,rpc-server}.wasm \
 done
 say "building the benchmark (about 8 minutes the first time)"
 # The wasm flags in .cargo/config.toml are found from here.
-cargo build --release --locked --quiet --manifest-path bench/Cargo.toml --target-dir "$bench_target"
+cargo build --release --locked --quiet --manifest-path bench/Cargo.toml --target-dir "$bench_target" \
+    -p secure-log-bench -p secure-log-bench-http
 cargo build --release --locked --quiet --manifest-path bench/Cargo.toml --target-dir "$bench_target" \
     -p secure-log-bench-raw -p secure-log-bench-nothing -p secure-log-bench-signing --target "$wasm_target"
 cargo build --release --locked --quiet --manifest-path bench/peers/Cargo.toml --target-dir "$bench_target"
@@ -97,4 +98,5 @@ say "working in $scratch, on $filesystem"
 case $filesystem in tmpfs | ramfs) say "NOTE: that is memory and no disk: whatever syncs looks faster than it is; set TMPDIR" ;; esac
 "$bench_target/release/secure-log-bench" \
     --composed "$composed_target/release/secure-log-bench-composed" --stacks dist --guests "$guests" \
+    --http "$bench_target/release/secure-log-bench-http" \
     --peers "$bench_target/release/secure-log-bench-peers" "${parts[@]}" "${arguments[@]}"

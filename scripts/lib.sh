@@ -14,6 +14,8 @@ cargo_fuzz_version=0.13.2
 wasip2_version=2.0.1+wasi-0.2.12
 # What tools/secure_log_ref.py checks suites and signatures with, and what runs the verifier from Python.
 reader_packages=(blake3==1.0.11 cryptography==50.0.2 wasmtime==50.0.1)
+# What tests the HTTP service by its OpenAPI document.
+service_packages=(schemathesis==4.32.5)
 # The oldest Node for which the packages of tests/jco have native parts.
 node_oldest=20.19.0
 # Node from the registry of Python packages, for a machine that has none or an older one.

@@ -21,6 +21,7 @@ main() {
     cargo_tool wac "$wac_version" "2 minutes" wac-cli --no-default-features --features wit
     if [ "$purpose" = test ]; then
         python_packages python "the reference reader" "${reader_packages[@]}"
+        python_packages schemathesis "the HTTP service" "${service_packages[@]}"
         node_packages
         fuzz_toolchain
         # Without optimisation: compiling these takes longer than all that they do.

@@ -61,6 +61,7 @@ main() {
     step "second host: Node with jco" check_jco
     step "verifier: the same report in wasmtime, Node, Python and Rust" scripts/test-verifier.sh
     step "command: as in the transcripts" scripts/test-command.sh
+    step "HTTP service: by its OpenAPI document" scripts/test-service.sh
     step "README and pages that show commands: what is shown is what happens" check_readme
     step "fuzz" check_fuzz
     close

@@ -29,7 +29,7 @@ use table::{Mode, Table};
 
 const USAGE: &str = "usage: secure-log-bench [--quick | --full] [--json FILE] [--only CASE]..
            [--composed PROGRAM --stacks FOLDER --guests FOLDER] [--peers PROGRAM]
-           [--pkcs11-module MODULE.so] [--part PROGRAM]..
+           [--http PROGRAM] [--pkcs11-module MODULE.so] [--part PROGRAM]..
        secure-log-bench verify FILE KEY
        secure-log-bench export FILE";
 
@@ -50,7 +50,7 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, tree: 10_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 19] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 22] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
@@ -74,6 +74,9 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 19] {
         ("append-sqlite", counts.batches),
         ("durable-sqlite", counts.durable),
         ("remote", 0),
+        ("http-nothing", counts.durable),
+        ("http-file", counts.durable),
+        ("http-sqlite", counts.durable),
         ("open", counts.open),
     ]
 }
@@ -115,6 +118,9 @@ fn run() -> Result<(), Failure> {
         let mut command = Command::new(program);
         command.arg(&asked.stacks).arg(&asked.guests).arg(&entries).arg(&folder);
         parts.push((Mode::Composed, Box::new(Process::start(&mut command)?)));
+    }
+    if let Some(program) = &asked.http {
+        parts.push((Mode::Native, Box::new(Process::start(&mut Command::new(program))?)));
     }
     for program in &asked.parts {
         parts.push((Mode::Composed, Box::new(Process::start(&mut Command::new(program))?)));
@@ -191,6 +197,7 @@ struct Asked {
     stacks: PathBuf,
     guests: PathBuf,
     peers: Option<PathBuf>,
+    http: Option<PathBuf>,
     /// A PKCS#11 module, whose token the environment names.
     module: Option<PathBuf>,
     /// Programs that run the guest that signs, each with another keystore.
@@ -208,6 +215,7 @@ impl Asked {
             stacks,
             guests,
             peers: None,
+            http: None,
             module: None,
             parts: Vec::new(),
         };
@@ -223,6 +231,7 @@ impl Asked {
                 "--stacks" => asked.stacks = value()?.into(),
                 "--guests" => asked.guests = value()?.into(),
                 "--peers" => asked.peers = Some(value()?.into()),
+                "--http" => asked.http = Some(value()?.into()),
                 "--pkcs11-module" => asked.module = Some(value()?.into()),
                 "--part" => asked.parts.push(value()?.into()),
                 _ => return Err(USAGE.into()),

@@ -88,7 +88,7 @@ enum Bound {
 use Bound::{ASecond, Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany, TimesAsMuchMore};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 68] = [
+const GOALS: [Goal; 70] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("append-sealed", "memory", Native), is: TimesAsLong(1.6, ("append-batch", "memory", Native)) },
@@ -155,6 +155,8 @@ const GOALS: [Goal; 68] = [
     Goal { of: ("query-event-and-time", "sqlite", Native), is: Millis(2.0) },
     Goal { of: ("query-actor", "sqlite", Native), is: Millis(2.0) },
     Goal { of: ("query-rare-actor", "sqlite", Native), is: Millis(2.0) },
+    Goal { of: ("http-append-64", "file", Native), is: TimesAsMany(10.0, ("http-append-1", "file", Native)) },
+    Goal { of: ("http-append-batch", "file", Native), is: TimesAsMany(0.5, ("append-batch", "file", Native)) },
     // What is equal differs by the noise of the disk.
     Goal { of: ("append-to", "entries", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },
     Goal { of: ("append-to", "streams", Native), is: TimesAsMany(0.8, ("append-to", "empty", Native)) },

@@ -209,7 +209,7 @@ impl fmt::Display for Quoted<'_> {
 
 /// Whether a character shows by itself. The standard library knows, and says so of text only by escaping it; at the
 /// beginning of a text it escapes combining characters, too.
-pub(super) fn is_printable(c: char) -> bool {
+pub fn is_printable(c: char) -> bool {
     matches!(c, '\'' | '"' | '\\') || ['a', c].iter().collect::<String>().escape_debug().count() == 2
 }
 

@@ -29,7 +29,7 @@ mod writing;
 pub(crate) use conclusion::Passed;
 pub use content::MAX_DATA_KEYS;
 pub(crate) use finding::Quoted;
-pub use finding::{Finding, FindingCode, Place};
+pub use finding::{Finding, FindingCode, Place, is_printable};
 pub(crate) use held::HeldRecords;
 pub(crate) use lines::verify_part_on;
 pub use lines::{LogVerifier, MAX_COMMIT_BYTES, Progress, verify_jsonl, verify_jsonl_on};

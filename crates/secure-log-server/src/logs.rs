@@ -1,0 +1,238 @@
+//! Where the logs are natively: files, or SQLite databases, in a folder.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use secure_log::engine::{Absent, AnchorEvery, Every, LogOptions, Providers};
+use secure_log::error::LogError;
+use secure_log::providers::{Anchor, CheckpointSigner, KeyError, Keystore, MacKey, NoAnchor, WrappingKey};
+use secure_log::store::{SecureLogStore, StoreError};
+use secure_log_anchor::FileAnchor;
+use secure_log_file::FileStore;
+use secure_log_http::metrics::TimedKeystore;
+use secure_log_http::{Catalogue, LogId, Metrics, ServedLog, ServedStore};
+use secure_log_keystore::SoftwareKeystore;
+use secure_log_sqlite::SqliteStore;
+
+use crate::config::Config;
+
+/// Where the rows of all logs are.
+pub trait Backend: Send + Sync {
+    /// Whether there is a log of this name. Who only looks makes nothing.
+    fn has(&self, id: &LogId) -> Result<bool, StoreError>;
+
+    /// The store of this log, whether it is there or not.
+    fn store(&self, id: &LogId) -> Result<Box<dyn SecureLogStore + Send>, StoreError>;
+
+    /// Names of logs behind this one (or all), ascending, at most so many.
+    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, StoreError>;
+}
+
+/// A folder with a file for each log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    kind: Kind,
+    folder: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    File,
+    Sqlite,
+}
+
+impl Kind {
+    const NAMES: [(Kind, &'static str, &'static str); 2] =
+        [(Kind::File, "file", "jsonl"), (Kind::Sqlite, "sqlite", "db")];
+
+    fn name(self) -> &'static str {
+        Kind::NAMES[self as usize].1
+    }
+
+    /// What the name of a log's file ends with. Names of logs have no dot, so that what a store keeps beside it is no log.
+    fn extension(self) -> &'static str {
+        Kind::NAMES[self as usize].2
+    }
+}
+
+/// Reads `file:FOLDER` or `sqlite:FOLDER`.
+impl FromStr for Place {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Place, &'static str> {
+        const EXPECTED: &str = "file:FOLDER or sqlite:FOLDER";
+        let (kind, folder) = text.split_once(':').filter(|(_, folder)| !folder.is_empty()).ok_or(EXPECTED)?;
+        let (kind, ..) = Kind::NAMES.into_iter().find(|(_, name, _)| *name == kind).ok_or(EXPECTED)?;
+        Ok(Place { kind, folder: folder.into() })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind.name(), self.folder.display())
+    }
+}
+
+impl Place {
+    /// Whether the folder is there.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.folder.is_dir() { Ok(()) } else { Err("there is no such folder") }
+    }
+
+    fn path(&self, id: &LogId) -> PathBuf {
+        self.folder.join(format!("{id}.{}", self.kind.extension()))
+    }
+}
+
+impl Backend for Place {
+    fn has(&self, id: &LogId) -> Result<bool, StoreError> {
+        self.path(id).try_exists().map_err(|error| failed("look for a log", &error))
+    }
+
+    fn store(&self, id: &LogId) -> Result<Box<dyn SecureLogStore + Send>, StoreError> {
+        let path = self.path(id);
+        Ok(match self.kind {
+            Kind::File => Box::new(FileStore::open(path)?),
+            Kind::Sqlite => Box::new(SqliteStore::open(path)?),
+        })
+    }
+
+    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, StoreError> {
+        let look = |error| failed("list the logs", &error);
+        let mut ids: Vec<LogId> = Vec::new();
+        for file in std::fs::read_dir(&self.folder).map_err(look)? {
+            let name = file.map_err(look)?.file_name();
+            let id =
+                name.to_str().and_then(|name| name.rsplit_once('.')).filter(|(_, end)| *end == self.kind.extension());
+            ids.extend(
+                id.and_then(|(id, _)| id.parse::<LogId>().ok()).filter(|id| after.is_none_or(|after| id > after)),
+            );
+        }
+        ids.sort();
+        ids.truncate(limit as usize);
+        Ok(ids)
+    }
+}
+
+fn failed(operation: &str, error: &std::io::Error) -> StoreError {
+    StoreError::Io { operation: operation.into(), detail: error.to_string() }
+}
+
+/// The logs of a backend, with the keys and the anchor that the server was told.
+pub struct Logs {
+    backend: Box<dyn Backend>,
+    keystore: SharedKeystore,
+    metrics: Arc<Metrics>,
+    origin: String,
+    identity: String,
+    head_every: Every,
+    anchor: Option<PathBuf>,
+    anchor_every: AnchorEvery,
+    mac_label: Option<String>,
+    kek_label: Option<String>,
+}
+
+impl Logs {
+    /// Those that the configuration names.
+    pub fn of(config: Config, metrics: Arc<Metrics>) -> Logs {
+        Logs {
+            backend: Box::new(config.place),
+            keystore: SharedKeystore(Arc::new(config.keystore)),
+            metrics,
+            origin: config.origin,
+            identity: config.identity,
+            head_every: config.head_every,
+            anchor: config.anchor,
+            anchor_every: config.anchor_every,
+            mac_label: config.mac_label,
+            kek_label: config.kek_label,
+        }
+    }
+
+    fn opened(&self, id: &LogId, absent: Absent) -> Result<ServedLog, LogError> {
+        let anchor: Box<dyn Anchor + Send> = match &self.anchor {
+            Some(path) => Box::new(FileAnchor::open(path)),
+            None => Box::new(NoAnchor),
+        };
+        let keystore = TimedKeystore::new(self.keystore.clone(), Arc::clone(&self.metrics));
+        let options = LogOptions {
+            origin: Some(format!("{}/{id}", self.origin)),
+            identity: self.identity.clone(),
+            mac_label: self.mac_label.clone(),
+            kek_label: self.kek_label.clone(),
+            head_every: self.head_every,
+            anchor_every: self.anchor_every,
+            absent,
+            ..LogOptions::default()
+        };
+        let store = ServedStore::new(self.backend.store(id)?, Arc::clone(&self.metrics));
+        ServedLog::open(store, Providers { anchor, ..Providers::system(keystore) }, options)
+    }
+}
+
+impl Catalogue for Logs {
+    fn open(&self, id: &LogId) -> Result<Option<ServedLog>, LogError> {
+        if !self.backend.has(id)? {
+            return Ok(None);
+        }
+        match self.opened(id, Absent::Refuse) {
+            // Whoever was making it was killed before it was one.
+            Err(LogError::LogNotFound { .. }) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    fn create(&self, id: &LogId) -> Result<ServedLog, LogError> {
+        self.opened(id, Absent::Make)
+    }
+
+    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, LogError> {
+        Ok(self.backend.list(after, limit)?)
+    }
+}
+
+/// One keystore for all logs.
+#[derive(Clone)]
+struct SharedKeystore(Arc<SoftwareKeystore>);
+
+impl Keystore for SharedKeystore {
+    fn signer(&self, label: &str) -> Result<Box<dyn CheckpointSigner + Send>, KeyError> {
+        Keystore::signer(&*self.0, label)
+    }
+
+    fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError> {
+        Keystore::mac(&*self.0, label)
+    }
+
+    fn wrapping_key(&self, label: &str) -> Result<Box<dyn WrappingKey + Send>, KeyError> {
+        Keystore::wrapping_key(&*self.0, label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_lists_its_logs_and_what_stands_beside_them_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.jsonl", "a.jsonl", "c.db", "a.jsonl.lock", "a.jsonl.torn-7", "A.jsonl", "x.y.jsonl", "jsonl"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let ids = |kind: &str, after: Option<&str>, limit| {
+            let place: Place = format!("{kind}:{}", folder.path().display()).parse().unwrap();
+            let after = after.map(|id| id.parse().unwrap());
+            let found = place.list(after.as_ref(), limit).unwrap();
+            found.iter().map(LogId::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("file", None, 9), ["a", "b"]);
+        assert_eq!(ids("file", None, 1), ["a"]);
+        assert_eq!(ids("file", Some("a"), 9), ["b"]);
+        assert_eq!(ids("sqlite", None, 9), ["c"]);
+        for bad in ["", "file", "file:", "paper:/tmp"] {
+            assert!(bad.parse::<Place>().is_err(), "{bad}");
+        }
+    }
+}
