@@ -174,12 +174,7 @@ impl Tables<'_> {
     }
 
     /// The entries of a page, and its other records by their kinds and ids.
-    fn read_page(
-        &mut self,
-        page: &Page,
-        entries: u64,
-        left: usize,
-    ) -> Result<(Answer, Others), Failed> {
+    fn read_page(&mut self, page: &Page, entries: u64, left: usize) -> Result<(Answer, Others), Failed> {
         let ids = |wanted: i64| -> Vec<i64> {
             page.records.iter().filter(|(_, kind, _)| *kind == wanted).map(|(.., id)| *id).collect()
         };

@@ -82,7 +82,7 @@ mod engine {
     fn every_writer_is_followed() {
         let Some(postgres) = database() else { return };
         let open = fresh(&postgres);
-        follows_every_writer(|| open());
+        follows_every_writer(open);
     }
 
     #[test]

@@ -142,14 +142,36 @@ impl Server {
         }
     }
 
+    /// An empty folder of its own on a disk of this size, as `mount` spells it; `None` where none can be mounted.
+    pub fn small_disk(&self, size: &str) -> Option<SmallDisk> {
+        let disk = SmallDisk(self.folder.join("small"));
+        fs::create_dir(&disk.0).expect("a folder");
+        disk.mount(&format!("size={size}")).ok()?;
+        give(&disk.0, self.user);
+        Some(disk)
+    }
+
+    /// Its processes stand still until [`Server::resume`].
+    pub fn pause(&self) {
+        signal("STOP", &self.processes());
+    }
+
+    /// They go on.
+    pub fn resume(&self) {
+        signal("CONT", &self.processes());
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        let server = file.lines().next().and_then(|line| line.trim().parse().ok());
+        server.into_iter().flat_map(|server| [vec![server], children(server)].concat()).collect()
+    }
+
     /// Kills all its processes at once, as when its machine stops.
     pub fn kill(&self) {
-        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
-        let Some(server) = file.lines().next().and_then(|line| line.trim().parse::<u32>().ok()) else { return };
-        signal("STOP", &[server]);
-        let mut all = children(server);
-        all.push(server);
-        signal("KILL", &all);
+        // None of them sees another one go.
+        self.pause();
+        signal("KILL", &self.processes());
     }
 
     /// Makes a standby a primary.
@@ -176,6 +198,35 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+/// A disk in memory, mounted for as long as this lives.
+pub struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Makes it another size.
+    pub fn resize(&self, size: &str) {
+        self.mount(&format!("remount,size={size}")).expect("it was mounted before");
+    }
+
+    fn mount(&self, options: &str) -> Result<(), String> {
+        let mut command = Command::new("mount");
+        let output = command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.0).output();
+        let output = output.map_err(|error| error.to_string())?;
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Where nothing was mounted, there is nothing to take away.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
     }
 }
 
