@@ -55,6 +55,7 @@ mod record;
 pub mod reviewing;
 pub mod sealing;
 mod surroundings;
+pub mod tables;
 
 pub use anchor::{MemoryAnchor, Outage};
 pub use builder::{CommitBuilder, LogBuilder, log_of_parts, witnessed};

@@ -142,6 +142,18 @@ impl Server {
         }
     }
 
+    /// Puts a file of the server's own into its folder, and answers where.
+    pub fn keep(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        fs::write(&path, content).expect("the folder takes a file");
+        let mut permissions = fs::metadata(&path).expect("it is there").permissions();
+        #[cfg(unix)]
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+        fs::set_permissions(&path, permissions).expect("it is ours");
+        give(&path, self.user);
+        path
+    }
+
     /// An empty folder of its own on a disk of this size, as `mount` spells it; `None` where none can be mounted.
     pub fn small_disk(&self, size: &str) -> Option<SmallDisk> {
         let disk = SmallDisk(self.folder.join("small"));
