@@ -6,6 +6,7 @@
 mod audit;
 mod export;
 mod native;
+mod postgres;
 mod query;
 mod review;
 mod signing;
@@ -50,7 +51,7 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, tree: 10_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 19] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 22] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
@@ -73,6 +74,9 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 19] {
         (ROW, counts.durable * 2),
         ("append-sqlite", counts.batches),
         ("durable-sqlite", counts.durable),
+        ("append-postgres", counts.batches),
+        ("bare-postgres", counts.batches),
+        ("durable-postgres", counts.durable),
         ("remote", 0),
         ("open", counts.open),
     ]

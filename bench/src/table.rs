@@ -124,6 +124,7 @@ const GOALS: [Goal; 68] = [
     Goal { of: ("append-batch", "sqlite", Native), is: TimesAsMany(0.6, ("bare-insert", "sqlite", Native)) },
     Goal { of: ("append-batch", "sqlite", Composed), is: TimesAsMany(0.3, ("append-batch", "sqlite", Native)) },
     Goal { of: ("append-batch", "sqlite-memory", Composed), is: TimesAsMany(0.4, ("append-batch", "sqlite-memory", Native)) },
+    Goal { of: ("append-batch", "postgres", Native), is: TimesAsMany(0.5, ("bare-copy", "postgres", Native)) },
     Goal { of: ("append-durable", "sqlite", Native), is: TimesAsMany(0.8, ("bare-autocommit", "sqlite", Native)) },
     Goal { of: ("append-1000", "remote", Composed), is: TimesAsMany(0.5, ("append-1000", "sqlite", Composed)) },
     Goal { of: ("append-1", "remote", Composed), is: TimesAsLongAsBoth(1.5, ("post", "nothing", Composed), ("open-append-close", "sqlite", Composed)) },
