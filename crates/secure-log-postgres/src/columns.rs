@@ -5,8 +5,8 @@ use secure_log::record::Record;
 use secure_log::store::StoreError;
 
 use crate::failure::Failed;
+use crate::pending::micros;
 use crate::row::{Row, bound};
-use crate::rows::micros;
 use crate::tables::Tables;
 
 /// What an entry says in these columns: nothing once it is pruned.

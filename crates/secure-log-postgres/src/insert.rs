@@ -7,8 +7,9 @@ use secure_log::store::{Commit, Expected, StoreError};
 
 use crate::connection::{Answer, Call, Outcome};
 use crate::failure::Failed;
+use crate::pending::Pending;
 use crate::row::Octets;
-use crate::rows::{Pending, Rows};
+use crate::rows::Rows;
 use crate::tables::{Tables, rows};
 
 /// Words that are remembered: more than a program has of its own, fewer than a hostile one could make up.

@@ -30,6 +30,7 @@ mod failure;
 mod insert;
 mod load;
 mod migrate;
+mod pending;
 mod pool;
 mod read;
 mod rebuild;

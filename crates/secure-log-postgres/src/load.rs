@@ -8,8 +8,8 @@ use secure_log::store::{Commit, StoreError};
 
 use crate::failure::Failed;
 use crate::insert::{End, Known};
+use crate::pending::Pending;
 use crate::row::Octets;
-use crate::rows::Pending;
 use crate::tables::Tables;
 
 /// No part of a load is looked for by who sent it.

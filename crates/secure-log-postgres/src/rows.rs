@@ -1,18 +1,17 @@
 //! What a commit puts into the tables: columns of what there is much of, and rows of the rest. Nothing here talks to a server.
 
-use secure_log::entry::{EntryRef, Severity};
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
 use secure_log::jsonl::write_record;
 use secure_log::record::{
-    DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
+    DataKeyRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
 };
-use secure_log::store::{Commit, Node, StoreError, TreeId};
-use secure_log::time::Timestamp;
+use secure_log::store::{Node, StoreError, TreeId};
 use tokio_postgres::types::ToSql;
 
 use crate::connection::Call;
 use crate::insert::{Known, Stream};
+use crate::pending::{Content, Pending, Refused, refused};
 use crate::row::{Octets, stored};
 use crate::schema::{BLOCK, kind};
 
@@ -63,64 +62,6 @@ const INSERT_WITNESS: &str = "INSERT INTO secure_log.witness (log, id, size, nam
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const INSERT_HEAD: &str = "INSERT INTO secure_log.head (log, number, place, size, root, sigs, attempt)
     VALUES ($1, $2, $3, $4, $5, $6, $7)";
-
-/// A commit whose entries were read once.
-pub(crate) struct Pending<'c> {
-    commit: &'c Commit,
-    entries: Vec<Content<'c>>,
-}
-
-/// What is found in an entry's bytes.
-struct Content<'c> {
-    time: i64,
-    severity: i64,
-    /// Event type, producer and session.
-    words: [&'c str; 3],
-}
-
-impl<'c> Pending<'c> {
-    pub(crate) fn of(commit: &'c Commit) -> Result<Pending<'c>, StoreError> {
-        let mut entries = Vec::new();
-        for (number, record) in (1..).zip(commit.records()) {
-            if let Record::Entry(row) = record {
-                entries.push(Content::of(row).map_err(|refused| refused.at(number))?);
-            }
-        }
-        Ok(Pending { commit, entries })
-    }
-
-    /// What stands for words, in no order and more than once.
-    pub(crate) fn words(&self) -> impl Iterator<Item = &'c str> + '_ {
-        let mut last = [None; 3];
-        self.entries.iter().flat_map(move |entry| {
-            let words = entry.words.map(Some);
-            let before = core::mem::replace(&mut last, words);
-            words.into_iter().zip(before).filter(|(word, before)| word != before).filter_map(|(word, _)| word)
-        })
-    }
-
-    /// The streams of its records, likewise.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = &'c str> + '_ {
-        let mut last = None;
-        self.commit.records().filter_map(move |record| {
-            let stream = record.stream()?;
-            (last.replace(stream) != Some(stream)).then_some(stream)
-        })
-    }
-}
-
-impl<'c> Content<'c> {
-    fn of(row: EntryRow<'c>) -> Result<Content<'c>, Refused> {
-        let entry = EntryRef::decode(row.bytes).map_err(|error| Refused(error.to_string()))?;
-        if (entry.seqno, entry.stream) != (row.seqno, row.stream) {
-            return Err(refused("the entry's bytes are not those of its stream and seqno"));
-        }
-        let severity: Severity = entry.severity.parse().map_err(|_| refused("the entry has no severity"))?;
-        let time: Timestamp = entry.time.parse().map_err(|_| refused("the entry has no time"))?;
-        let words = [entry.event, entry.producer, entry.session];
-        Ok(Content { time: micros(time), severity: severity as i64, words })
-    }
-}
 
 /// The rows of a commit, and what is known of the log once they are stored.
 pub(crate) struct Rows<'c> {
@@ -502,41 +443,11 @@ pub(crate) fn tree_number(tree: TreeId) -> u64 {
     }
 }
 
-/// Microseconds since 1970.
-pub(crate) fn micros(time: Timestamp) -> i64 {
-    let epoch = Timestamp::from_unix(0, 0).expect("1970 is a year that is known");
-    i64::try_from(time.nanos_since(epoch).div_euclid(1000)).expect("a year up to 9999 fits")
-}
-
 /// The row of a log that is loaded waits as a line until it is whole.
 fn line_of(row: &LogRow) -> Result<String, Refused> {
     let mut line = Vec::new();
     write_record(&Record::Log(row), &mut line).map_err(|error| Refused(error.to_string()))?;
     Ok(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())
-}
-
-/// Why a record breaks the contract.
-struct Refused(String);
-
-impl Refused {
-    /// The record with this number.
-    fn at(self, number: u64) -> StoreError {
-        StoreError::Corrupt { at: format!("record {number} of the commit"), detail: self.0 }
-    }
-}
-
-/// A number that the tables cannot hold.
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Refused {
-        match error {
-            StoreError::Corrupt { detail, .. } => Refused(detail),
-            other => Refused(other.to_string()),
-        }
-    }
-}
-
-fn refused(detail: &str) -> Refused {
-    Refused(detail.into())
 }
 
 fn no_stream() -> Refused {

@@ -140,18 +140,21 @@ impl Tables<'_> {
         progress: &mut Progress<'_>,
         visit: &mut dyn FnMut(EntryRow<'_>),
     ) -> Result<Option<u64>, Failed> {
-        let plan = self.plan(progress.search.filter)?;
+        // Entries that come from now on may have words that the plan does not know: they are not passed over, as nothing is looked
+        // at behind the last one that was there before.
         let last = self.one("entry", LAST, &[], |row| row.optional_number(0))?.flatten().unwrap_or(0);
+        progress.search.to = progress.search.to.min(last);
+        if progress.search.newest_first {
+            progress.at = progress.at.map(|at| at.min(last));
+        }
+        let plan = self.plan(progress.search.filter)?;
         if plan.is_of_nothing() {
             return Ok(None);
         }
         let period = self.period(&plan)?;
         let (mut window, mut leaps) = (WINDOW, true);
         while let Some(mut at) = progress.at {
-            if progress.search.newest_first {
-                at = at.min(last);
-            }
-            if at > last || at < progress.search.from {
+            if !(progress.search.from..=progress.search.to).contains(&at) {
                 return Ok(None);
             }
             if leaps {
@@ -199,8 +202,8 @@ impl Tables<'_> {
         // Times are stored in whole microseconds. One that ends within a microsecond may have entries of it.
         Ok(Plan {
             values: [streams, events, producer, session, filter.severity.and_then(severities)],
-            since: filter.since.map(crate::rows::micros),
-            until: filter.before.map(crate::rows::micros),
+            since: filter.since.map(crate::pending::micros),
+            until: filter.before.map(crate::pending::micros),
             actor: filter.actor,
         })
     }
