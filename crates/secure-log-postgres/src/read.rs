@@ -257,9 +257,10 @@ impl Tables<'_> {
                     WHERE c.log = e.log AND c.stream = e.stream AND c.seqno >= w.seqno AND c.seqno < e.seqno)
             FROM secure_log.segment g
                 JOIN secure_log.entry e ON e.log = g.log AND e.stream = g.stream
-                JOIN secure_log.waypoint w ON w.log = e.log AND w.stream = e.stream AND w.seqno <= e.seqno
-            WHERE g.log = $1 AND g.id = $2 AND e.seqno = $3 AND $3 BETWEEN g.first AND g.last
-            ORDER BY w.seqno DESC LIMIT 1";
+                JOIN LATERAL (SELECT n.block, n.seqno FROM secure_log.waypoint n
+                    WHERE n.log = e.log AND n.stream = e.stream AND n.seqno <= e.seqno
+                    ORDER BY n.seqno DESC LIMIT 1) w ON TRUE
+            WHERE g.log = $1 AND g.id = $2 AND e.seqno = $3 AND $3 BETWEEN g.first AND g.last";
         let (segment, seqno) = (bound(segment), bound(seqno));
         let found =
             self.one("segment", sql, &[&segment, &seqno], |row| Ok((row.number(0)?, row.number(1)?, row.number(2)?)))?;

@@ -26,11 +26,14 @@ const BYTES: usize = 1 << 20;
 /// What a record that is no entry counts.
 const OTHER_BYTES: usize = 256;
 
-/// The last head up to a place, and how many records stand behind it up to there.
-const BEFORE: &str = "SELECT h.number, h.place, h.size,
-        (SELECT count(*) FROM secure_log.record r WHERE r.log = $1 AND r.place <= $2 AND r.place > h.place)
-    FROM (SELECT number, place, size FROM secure_log.head WHERE log = $1 AND place <= $2
-        UNION ALL SELECT 0, 0, 0) h ORDER BY h.place DESC LIMIT 1";
+/// The last head up to a place, and how many records stand behind it up to there. The aggregate is of one row or none.
+const BEFORE: &str = "SELECT b.number, b.place, b.size,
+        (SELECT count(*) FROM secure_log.record r WHERE r.log = $1 AND r.place <= $2 AND r.place > b.place)
+    FROM (
+        SELECT coalesce(max(h.number), 0) AS number, coalesce(max(h.place), 0) AS place, coalesce(max(h.size), 0) AS size
+        FROM (SELECT number, place, size FROM secure_log.head WHERE log = $1 AND place <= $2
+            ORDER BY place DESC LIMIT 1) h
+    ) b";
 const NEXT_HEADS: &str = "SELECT number, place, size, root, sigs FROM secure_log.head WHERE log = $1 AND place > $2
     ORDER BY place LIMIT $3";
 const NEXT_RECORDS: &str = "SELECT place, kind, id FROM secure_log.record WHERE log = $1 AND place > $2
