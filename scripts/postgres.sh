@@ -10,6 +10,8 @@
 postgres_bin=$({ compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb || :; } | sort -V | tail -1)
 postgres_bin=${postgres_bin%/initdb}
 postgres_process=
+# What a program is begun with, to have other rights than root's.
+postgres_rights=(env)
 
 have_postgres() { [ -n "$postgres_bin" ] && [ -x "$postgres_bin/postgres" ]; }
 
@@ -18,15 +20,22 @@ start_postgres() {
     mkdir -p "$folder"
     printf 'secret' >"$folder/password"
     if [ "$(id -u)" = 0 ]; then
+        local user=postgres
+        id -u "$user" >/dev/null 2>&1 || user=nobody
+        postgres_rights=(setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups)
         # Only the way to it, and nothing else in $work.
         chmod a+x "$work"
-        chown -R "$(postgres_user)" "$folder"
+        chown -R "$user" "$folder"
     fi
-    as_postgres "$postgres_bin/initdb" --auth=scram-sha-256 --username=postgres --pwfile="$folder/password" --encoding=UTF8 \
-        --locale=C --no-sync -D "$folder/data" >"$folder/initdb.said" 2>&1 || { cat "$folder/initdb.said"; fail "initdb failed"; }
+    (cd / && exec "${postgres_rights[@]}" "$postgres_bin/initdb" --auth=scram-sha-256 --username=postgres --pwfile="$folder/password" --encoding=UTF8 \
+        --locale=C --no-sync -D "$folder/data") >"$folder/initdb.said" 2>&1 || { cat "$folder/initdb.said"; fail "initdb failed"; }
     postgres_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    as_postgres "$postgres_bin/postgres" -D "$folder/data" -p "$postgres_port" -c listen_addresses=127.0.0.1 \
-        -c unix_socket_directories= -c max_connections=200 "$@" >"$folder/said" 2>&1 &
+    # The process that is remembered becomes the server.
+    (
+        cd /
+        exec "${postgres_rights[@]}" "$postgres_bin/postgres" -D "$folder/data" -p "$postgres_port" \
+            -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 "$@"
+    ) >"$folder/said" 2>&1 &
     postgres_process=$!
     local tries=0
     until psql_there "SELECT 1" >/dev/null 2>&1; do
@@ -47,16 +56,4 @@ postgres_config() { printf 'postgresql://postgres:secret@127.0.0.1:%s/postgres?s
 psql_there() {
     PGPASSWORD=secret "$postgres_bin/psql" --no-psqlrc -qtA -h 127.0.0.1 -p "$postgres_port" -U postgres -d postgres \
         -v ON_ERROR_STOP=1 -c "$1"
-}
-
-postgres_user() { id -u postgres >/dev/null 2>&1 && printf postgres || printf nobody; }
-
-as_postgres() {
-    if [ "$(id -u)" = 0 ]; then
-        local user
-        user=$(postgres_user)
-        (cd / && exec setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups "$@")
-    else
-        "$@"
-    fi
 }
