@@ -147,6 +147,22 @@ fn a_log_in_a_database_is_what_the_verifiers_read() {
     }
 }
 
+/// What docs/postgres.md shows can be asked in the shell.
+#[test]
+fn the_query_in_the_documentation_works() {
+    let Some(edited) = Edited::new() else { return };
+    let log = edited.fresh();
+    drop(sample_log(edited.postgres.store(&log)).unwrap());
+    let page = include_str!("../../../docs/postgres.md");
+    let (_, rest) = page.split_once("```sql\n").unwrap();
+    let (sql, _) = rest.split_once("```").unwrap();
+    // The sample's clock stands still, long ago.
+    let sql = sql.replace("'orders'", &format!("'{log}'")).replace("1 hour", "100 years");
+    let answered = server().unwrap().psql(&edited.name, &sql);
+    assert!(answered.lines().count() > 5 && answered.lines().all(|line| line.split('|').count() == 5), "{answered}");
+    assert!(page.contains(&format!("the version of the tables, now {})", secure_log_postgres::VERSION)));
+}
+
 /// Each edit of the tables by somebody who knows them is found, or refused.
 #[test]
 fn no_edit_of_the_tables_passes() {
