@@ -28,6 +28,7 @@ main() {
     compose_store_remote
     compose secure-log-remote secure-log-component anchor-file "$store_remote" keystore-software
     compose secure-log-rpc-server rpc-server "$store_sqlite"
+    compose secure-log-postgres secure-log-component anchor-file store-postgres keystore-software
     compose secure-log-witness witness-component keystore-software
     # With heads that witnesses cosign.
     compose secure-log-sqlite-witness secure-log-component anchor-witness "$store_sqlite" keystore-software

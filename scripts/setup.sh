@@ -49,6 +49,7 @@ require_system() {
         have openssl || packages+=(openssl)
         have curl || packages+=(curl)
         have softhsm2-util || optional_package softhsm2
+        have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || optional_package postgresql
     fi
     if [ ${#packages[@]} -gt 0 ]; then
         if [ "$(id -u)" = 0 ] && have apt-get; then

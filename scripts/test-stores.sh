@@ -4,11 +4,13 @@
 
 work=$(mktemp -d)
 . "$(dirname "$0")/serve.sh"
-trap 'stop -9; rm -rf "$work"' EXIT
+. "$(dirname "$0")/postgres.sh"
+trap 'stop -9; stop_postgres; rm -rf "$work"' EXIT
 
 main() {
     cargo build --release --locked --target "$wasm_target" -p secure-log-store-memory -p secure-log-store-file \
-        -p secure-log-store-sqlite -p secure-log-sqlite-component -p secure-log-store-remote -p secure-log-transport-http
+        -p secure-log-store-sqlite -p secure-log-sqlite-component -p secure-log-store-remote -p secure-log-transport-http \
+        -p secure-log-store-postgres
     cargo build --release --locked --target "$wasm_target" -p secure-log-guest --example store-conformance
     check memory "$built/secure_log_store_memory.wasm"
     check file "$built/secure_log_store_file.wasm"
@@ -16,6 +18,7 @@ main() {
     check sqlite "$work/store.wasm"
     check_integrity
     check sqlite "$work/store.wasm" :memory:
+    check_postgres
     check_through_the_wire
     check_through_the_wire --max-instance-reuse-count 1000
 }
@@ -55,6 +58,31 @@ check_through_the_wire() {
     done
     [ "$checked" -gt 10 ] || fail "the suite has $checked checks"
     say "$checked checks passed through the wire, in $((SECONDS - began)) s"
+}
+
+# The suite over store-postgres and a server of its own. Each check has a log of its own in one database.
+check_postgres() {
+    local name names checked=0 suite
+    if ! have_postgres; then
+        say "NOT RUN: the suite over store-postgres, as PostgreSQL is not installed (Debian's package postgresql)"
+        return
+    fi
+    say "the suite over store-postgres"
+    start_postgres -c fsync=off
+    wac plug "$built/examples/store-conformance.wasm" --plug "$built/secure_log_store_postgres.wasm" -o "$work/suite.wasm"
+    wasmtime compile "$work/suite.wasm" -o "$work/suite.cwasm"
+    suite=(wasmtime run --allow-precompiled -S inherit-network,tcp --env "SECURE_LOG_SEED=${SECURE_LOG_SEED:-$RANDOM}"
+        --env "SECURE_LOG_SOAK=${SECURE_LOG_SOAK:-}" "$work/suite.cwasm")
+    names=$("${suite[@]}" names)
+    for name in $names; do
+        "${suite[@]}" "$(postgres_config "$name")" "$name" >"$work/said" 2>&1 || { cat "$work/said"; fail "$name: the suite failed"; }
+        checked=$((checked + 1))
+    done
+    [ "$checked" -gt 10 ] || fail "the suite has $checked checks"
+    checked=$(psql_there "SELECT count(*) FROM secure_log.log")
+    [ "$checked" -gt 10 ] || fail "the suite made $checked logs in the database"
+    stop_postgres
+    say "every check passed over store-postgres; the database has $checked logs"
 }
 
 # What the component wrote, somebody else's SQLite finds sound, and no lock was left behind.

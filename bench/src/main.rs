@@ -6,6 +6,7 @@
 mod audit;
 mod export;
 mod native;
+mod postgres;
 mod query;
 mod review;
 mod signing;
@@ -73,6 +74,9 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 22] {
         (ROW, counts.durable * 2),
         ("append-sqlite", counts.batches),
         ("durable-sqlite", counts.durable),
+        ("append-postgres", counts.batches),
+        ("bare-postgres", counts.batches),
+        ("durable-postgres", counts.durable),
         ("remote", 0),
         ("http-nothing", counts.durable),
         ("http-file", counts.durable),

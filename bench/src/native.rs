@@ -64,6 +64,9 @@ impl Part for Native {
             "open" => self.open(entries),
             "append-sqlite" => self.append_sqlite(entries),
             "durable-sqlite" => self.durable_sqlite(entries),
+            "append-postgres" => self.append_postgres(entries),
+            "bare-postgres" => self.bare_postgres(entries),
+            "durable-postgres" => self.durable_postgres(entries),
             _ => Ok(Vec::new()),
         }
     }

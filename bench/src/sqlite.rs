@@ -163,7 +163,7 @@ impl Native {
     }
 
     /// What differs from row to row: seqno, hash, bytes and time.
-    fn row(&self, seqno: u64) -> (i64, [u8; 32], &[u8], i64) {
+    pub fn row(&self, seqno: u64) -> (i64, [u8; 32], &[u8], i64) {
         let mut hash = [0; 32];
         hash[..8].copy_from_slice(&seqno.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
         let bytes = &self.encoded()[seqno as usize % self.encoded().len()];

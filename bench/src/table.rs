@@ -88,7 +88,7 @@ enum Bound {
 use Bound::{ASecond, Millis, MillisMore, TimesAsLong, TimesAsLongAsBoth, TimesAsMany, TimesAsMuchMore};
 
 #[rustfmt::skip]
-const GOALS: [Goal; 70] = [
+const GOALS: [Goal; 71] = [
     Goal { of: ("append-batch", "memory", Native), is: TimesAsLong(2.5, ("sha256", "", Native)) },
     Goal { of: ("append-batch", "memory", Composed), is: TimesAsLong(2.5, ("sha256", "", Composed)) },
     Goal { of: ("append-sealed", "memory", Native), is: TimesAsLong(1.6, ("append-batch", "memory", Native)) },
@@ -124,6 +124,7 @@ const GOALS: [Goal; 70] = [
     Goal { of: ("append-batch", "sqlite", Native), is: TimesAsMany(0.6, ("bare-insert", "sqlite", Native)) },
     Goal { of: ("append-batch", "sqlite", Composed), is: TimesAsMany(0.3, ("append-batch", "sqlite", Native)) },
     Goal { of: ("append-batch", "sqlite-memory", Composed), is: TimesAsMany(0.4, ("append-batch", "sqlite-memory", Native)) },
+    Goal { of: ("append-batch", "postgres", Native), is: TimesAsMany(0.5, ("bare-copy", "postgres", Native)) },
     Goal { of: ("append-durable", "sqlite", Native), is: TimesAsMany(0.8, ("bare-autocommit", "sqlite", Native)) },
     Goal { of: ("append-1000", "remote", Composed), is: TimesAsMany(0.5, ("append-1000", "sqlite", Composed)) },
     Goal { of: ("append-1", "remote", Composed), is: TimesAsLongAsBoth(1.5, ("post", "nothing", Composed), ("open-append-close", "sqlite", Composed)) },

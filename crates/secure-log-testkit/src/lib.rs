@@ -5,6 +5,7 @@
 //! - commits as a correct engine makes them: [`LogBuilder`];
 //! - providers for tests: [`MemoryAnchor`], [`ManualClock`], [`SeededRandom`], and in builds with debug assertions
 //!   `TestKeystore`, whose keys everybody can compute;
+//! - servers of PostgreSQL that tests start: [`postgres`];
 //! - what goes wrong by itself ([`FaultStore`], [`crash_disk`]) and on purpose ([`HostileStore`], [`OwnedRecord`], [`forge`], [`Hand`]).
 //!
 //! **Out of scope**: the strict store in memory is [`secure_log::memory::MemoryStore`].
@@ -44,6 +45,8 @@ mod layer;
 mod naive;
 #[cfg(debug_assertions)]
 pub mod paging;
+#[cfg(not(target_family = "wasm"))]
+pub mod postgres;
 #[cfg(debug_assertions)]
 pub mod pruning;
 pub mod querying;
@@ -52,6 +55,7 @@ mod record;
 pub mod reviewing;
 pub mod sealing;
 mod surroundings;
+pub mod tables;
 
 pub use anchor::{MemoryAnchor, Outage};
 pub use builder::{CommitBuilder, LogBuilder, log_of_parts, witnessed};
