@@ -31,6 +31,13 @@ impl core::fmt::Debug for Postgres {
     }
 }
 
+/// Who is logged in, where: without a password.
+impl core::fmt::Display for Postgres {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.pool.settings.fmt_place(f)
+    }
+}
+
 impl Postgres {
     /// Gets ready for the database that a connection string names (docs/postgres.md), and looks whether it is there. Writes
     /// nothing, unless its tables are those of an earlier version.

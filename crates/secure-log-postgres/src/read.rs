@@ -195,6 +195,32 @@ impl Tables<'_> {
         }
     }
 
+    /// Those of the log's tree, whose leaves are its entries, in one question.
+    pub(crate) fn read_hash_runs(
+        &mut self,
+        tree: TreeId,
+        firsts: &[u64],
+        count: u32,
+    ) -> Result<Vec<Vec<Hash>>, Failed> {
+        if tree != TreeId::Log {
+            return firsts.iter().map(|first| self.read_hashes(tree, *first, count)).collect();
+        }
+        let sql = "SELECT u.n, e.hash FROM unnest($2::BIGINT[], $3::BIGINT[], $4::BIGINT[]) AS u (n, first, last)
+            JOIN secure_log.entry e ON e.log = $1 AND e.seqno > u.first AND e.seqno <= u.last
+            ORDER BY u.n, e.seqno";
+        let numbers: Vec<i64> = (0..).take(firsts.len()).collect();
+        let lasts: Vec<i64> = firsts.iter().map(|first| bound(first.saturating_add(count.into()))).collect();
+        let firsts: Vec<i64> = firsts.iter().copied().map(bound).collect();
+        let found = self.all("entry", sql, &[&numbers, &firsts, &lasts], |row| Ok((row.number(0)?, row.hash(1)?)))?;
+        let mut runs = vec![Vec::new(); numbers.len()];
+        for (number, hash) in found {
+            if let Some(run) = usize::try_from(number).ok().and_then(|number| runs.get_mut(number)) {
+                run.push(hash);
+            }
+        }
+        Ok(runs)
+    }
+
     pub(crate) fn read_nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, Failed> {
         let sql = "SELECT u.n, d.hash
             FROM unnest($2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[]) AS u (n, tree, level, at)

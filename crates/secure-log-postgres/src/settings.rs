@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use secure_log::store::StoreError;
 use tokio_postgres::Config;
-use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 /// Connections of a pool, unless the string says otherwise.
 const POOL: usize = 16;
@@ -50,6 +50,23 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
+    /// Says who is logged in, where.
+    pub(crate) fn fmt_place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgresql://")?;
+        if let Some(user) = self.config.get_user() {
+            write!(f, "{user}@")?;
+        }
+        for (at, host) in self.config.get_hosts().iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { "," })?;
+            match host {
+                Host::Tcp(name) => f.write_str(name)?,
+                #[cfg(unix)]
+                Host::Unix(path) => write!(f, "{}", path.display())?,
+            }
+        }
+        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
+    }
+
     /// Reads a connection string (docs/postgres.md).
     pub(crate) fn parse(text: &str) -> Result<Settings, StoreError> {
         let (rest, ours) = if text.starts_with("postgres://") || text.starts_with("postgresql://") {

@@ -213,6 +213,11 @@ impl SecureLogStore for PostgresStore {
         self.reading(|tables| tables.read_hashes(tree, first, count))
     }
 
+    fn hash_runs(&mut self, tree: TreeId, firsts: &[u64], count: u32) -> Result<Vec<Vec<Hash>>, StoreError> {
+        let runs = self.reading(|tables| tables.read_hash_runs(tree, firsts, count))?;
+        Ok(if runs.is_empty() { vec![Vec::new(); firsts.len()] } else { runs })
+    }
+
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
         let found = self.reading(|tables| tables.read_nodes(ids))?;
         Ok(if found.is_empty() { vec![None; ids.len()] } else { found })

@@ -20,7 +20,7 @@ use secure_log_http::{Limits, MAX_LOG_ID_CHARS, Rate};
 use secure_log_keystore::SoftwareKeystore;
 use zeroize::Zeroizing;
 
-use crate::logs::Place;
+use crate::logs::{BACKENDS, Backend, backend};
 
 const LISTEN: &str = "SECURE_LOG_HTTP_LISTEN";
 const STORE: &str = "SECURE_LOG_HTTP_STORE";
@@ -45,7 +45,7 @@ const TIMEOUT: &str = "SECURE_LOG_HTTP_TIMEOUT";
 
 /// Every variable that is read, and what it is for.
 pub const VARIABLES: &[(&str, &str)] = &[
-    (STORE, "file:FOLDER or sqlite:FOLDER: where the logs are. Required"),
+    (STORE, "file:FOLDER, sqlite:FOLDER or postgresql://..: where the logs are. Required"),
     (TOKENS, "the file of tokens, of which it holds hashes. Required"),
     (ORIGIN, "what the logs are called: the log app of example.org/audit is example.org/audit/app. Required"),
     (LISTEN, "address and port; default: 127.0.0.1:8080"),
@@ -81,7 +81,7 @@ pub struct Config {
     /// Its certificate, where it speaks TLS.
     pub tls: Option<Arc<ServerConfig>>,
     /// Where the logs are.
-    pub place: Place,
+    pub backend: Box<dyn Backend>,
     /// The file of tokens.
     pub tokens_path: PathBuf,
     /// What was in it.
@@ -150,7 +150,7 @@ impl Config {
             .unwrap_or(([127, 0, 0, 1], 8080).into());
         let tls = env.tls();
         env.check_plaintext(listen, tls.is_some());
-        let place = env.place();
+        let backend = env.backend();
         let (tokens_path, tokens) = env.tokens();
         let origin = env.origin();
         let (keystore, has_keys) = env.keystore();
@@ -171,11 +171,11 @@ impl Config {
             tails: env.number(TAILS, 2000, 0, 65_536),
             ..Limits::default()
         };
-        match (place, tokens, origin, keystore) {
-            (Some(place), Some(tokens), Some(origin), Some(keystore)) if env.mistakes.is_empty() => Ok(Config {
+        match (backend, tokens, origin, keystore) {
+            (Some(backend), Some(tokens), Some(origin), Some(keystore)) if env.mistakes.is_empty() => Ok(Config {
                 listen,
                 tls,
-                place,
+                backend,
                 tokens_path,
                 tokens,
                 origin,
@@ -205,7 +205,7 @@ impl Config {
             "listens on    {} ({})\nlogs          {}, called {}/..\ntokens        {}\nkey           {key}\nanchor        {anchor}",
             self.listen,
             if self.tls.is_some() { "TLS" } else { "plaintext" },
-            self.place,
+            self.backend,
             self.origin,
             self.tokens.count(),
         )
@@ -268,21 +268,9 @@ impl Reader {
         unreadable.iter().for_each(|name| self.wrong(name, "it is not UTF-8"));
     }
 
-    fn place(&mut self) -> Option<Place> {
-        let text = self.required(STORE, "file:FOLDER or sqlite:FOLDER")?;
-        match text.parse::<Place>() {
-            Ok(place) => match place.check() {
-                Ok(()) => Some(place),
-                Err(why) => {
-                    self.wrong(STORE, why);
-                    None
-                }
-            },
-            Err(why) => {
-                self.wrong(STORE, why);
-                None
-            }
-        }
+    fn backend(&mut self) -> Option<Box<dyn Backend>> {
+        let text = self.required(STORE, BACKENDS)?;
+        backend(&text).map_err(|why| self.wrong(STORE, &why)).ok()
     }
 
     fn tokens(&mut self) -> (PathBuf, Option<Tokens>) {

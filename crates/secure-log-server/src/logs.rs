@@ -1,4 +1,4 @@
-//! Where the logs are natively: files, or SQLite databases, in a folder.
+//! Where the logs are natively: files, or SQLite databases, in a folder, or a PostgreSQL database.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,12 +14,13 @@ use secure_log_file::FileStore;
 use secure_log_http::metrics::TimedKeystore;
 use secure_log_http::{Catalogue, LogId, Metrics, ServedLog, ServedStore};
 use secure_log_keystore::SoftwareKeystore;
+use secure_log_postgres::Postgres;
 use secure_log_sqlite::SqliteStore;
 
 use crate::config::Config;
 
-/// Where the rows of all logs are.
-pub trait Backend: Send + Sync {
+/// Where the rows of all logs are. It is shown without any secret.
+pub trait Backend: fmt::Display + Send + Sync {
     /// Whether there is a log of this name. Who only looks makes nothing.
     fn has(&self, id: &LogId) -> Result<bool, StoreError>;
 
@@ -30,11 +31,58 @@ pub trait Backend: Send + Sync {
     fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, StoreError>;
 }
 
+/// What [`backend`] reads.
+pub const BACKENDS: &str = "file:FOLDER, sqlite:FOLDER or the URL of a PostgreSQL database";
+
+/// The backend that a text names, if it is there, or why it cannot be used. The text may hold a password, which is not repeated.
+pub fn backend(text: &str) -> Result<Box<dyn Backend>, String> {
+    if text.starts_with("postgresql:") || text.starts_with("postgres:") {
+        return match Postgres::connect(text) {
+            Ok(postgres) => Ok(Box::new(Database(postgres))),
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    let folder: Folder = text.parse()?;
+    if folder.path.is_dir() { Ok(Box::new(folder)) } else { Err("there is no such folder".into()) }
+}
+
+/// A PostgreSQL database, with all logs in its tables.
+struct Database(Postgres);
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Backend for Database {
+    fn has(&self, id: &LogId) -> Result<bool, StoreError> {
+        Ok(self.0.store(id.as_str()).log()?.is_some())
+    }
+
+    fn store(&self, id: &LogId) -> Result<Box<dyn SecureLogStore + Send>, StoreError> {
+        Ok(Box::new(self.0.store(id.as_str())))
+    }
+
+    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, StoreError> {
+        let mut ids = Vec::new();
+        let mut after = after.map(|after| after.as_str().to_owned());
+        // Others may keep logs there whose names are none of ours.
+        while ids.len() < limit as usize {
+            let names = self.0.logs(after.as_deref(), limit - ids.len() as u32)?;
+            let Some(last) = names.last() else { break };
+            after = Some(last.clone());
+            ids.extend(names.iter().filter_map(|name| name.parse::<LogId>().ok()));
+        }
+        Ok(ids)
+    }
+}
+
 /// A folder with a file for each log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+struct Folder {
     kind: Kind,
-    folder: PathBuf,
+    path: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,41 +106,35 @@ impl Kind {
 }
 
 /// Reads `file:FOLDER` or `sqlite:FOLDER`.
-impl FromStr for Place {
+impl FromStr for Folder {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Place, &'static str> {
-        const EXPECTED: &str = "file:FOLDER or sqlite:FOLDER";
-        let (kind, folder) = text.split_once(':').filter(|(_, folder)| !folder.is_empty()).ok_or(EXPECTED)?;
-        let (kind, ..) = Kind::NAMES.into_iter().find(|(_, name, _)| *name == kind).ok_or(EXPECTED)?;
-        Ok(Place { kind, folder: folder.into() })
+    fn from_str(text: &str) -> Result<Folder, &'static str> {
+        let (kind, path) = text.split_once(':').filter(|(_, path)| !path.is_empty()).ok_or(BACKENDS)?;
+        let (kind, ..) = Kind::NAMES.into_iter().find(|(_, name, _)| *name == kind).ok_or(BACKENDS)?;
+        Ok(Folder { kind, path: path.into() })
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Folder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.kind.name(), self.folder.display())
+        write!(f, "{}:{}", self.kind.name(), self.path.display())
     }
 }
 
-impl Place {
-    /// Whether the folder is there.
-    pub fn check(&self) -> Result<(), &'static str> {
-        if self.folder.is_dir() { Ok(()) } else { Err("there is no such folder") }
-    }
-
-    fn path(&self, id: &LogId) -> PathBuf {
-        self.folder.join(format!("{id}.{}", self.kind.extension()))
+impl Folder {
+    fn file(&self, id: &LogId) -> PathBuf {
+        self.path.join(format!("{id}.{}", self.kind.extension()))
     }
 }
 
-impl Backend for Place {
+impl Backend for Folder {
     fn has(&self, id: &LogId) -> Result<bool, StoreError> {
-        self.path(id).try_exists().map_err(|error| failed("look for a log", &error))
+        self.file(id).try_exists().map_err(|error| failed("look for a log", &error))
     }
 
     fn store(&self, id: &LogId) -> Result<Box<dyn SecureLogStore + Send>, StoreError> {
-        let path = self.path(id);
+        let path = self.file(id);
         Ok(match self.kind {
             Kind::File => Box::new(FileStore::open(path)?),
             Kind::Sqlite => Box::new(SqliteStore::open(path)?),
@@ -102,7 +144,7 @@ impl Backend for Place {
     fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, StoreError> {
         let look = |error| failed("list the logs", &error);
         let mut ids: Vec<LogId> = Vec::new();
-        for file in std::fs::read_dir(&self.folder).map_err(look)? {
+        for file in std::fs::read_dir(&self.path).map_err(look)? {
             let name = file.map_err(look)?.file_name();
             let id =
                 name.to_str().and_then(|name| name.rsplit_once('.')).filter(|(_, end)| *end == self.kind.extension());
@@ -138,7 +180,7 @@ impl Logs {
     /// Those that the configuration names.
     pub fn of(config: Config, metrics: Arc<Metrics>) -> Logs {
         Logs {
-            backend: Box::new(config.place),
+            backend: config.backend,
             keystore: SharedKeystore(Arc::new(config.keystore)),
             metrics,
             origin: config.origin,
@@ -222,7 +264,7 @@ mod tests {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let ids = |kind: &str, after: Option<&str>, limit| {
-            let place: Place = format!("{kind}:{}", folder.path().display()).parse().unwrap();
+            let place: Folder = format!("{kind}:{}", folder.path().display()).parse().unwrap();
             let after = after.map(|id| id.parse().unwrap());
             let found = place.list(after.as_ref(), limit).unwrap();
             found.iter().map(LogId::to_string).collect::<Vec<_>>()
@@ -232,7 +274,7 @@ mod tests {
         assert_eq!(ids("file", Some("a"), 9), ["b"]);
         assert_eq!(ids("sqlite", None, 9), ["c"]);
         for bad in ["", "file", "file:", "paper:/tmp"] {
-            assert!(bad.parse::<Place>().is_err(), "{bad}");
+            assert!(backend(bad).is_err(), "{bad}");
         }
     }
 }

@@ -93,6 +93,12 @@ impl Server {
         format!("{} sslmode=disable", self.place(database))
     }
 
+    /// The same as a URL.
+    pub fn url(&self, database: &str) -> String {
+        let password: String = PASSWORD.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        format!("postgresql://postgres:{password}@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
     /// The same without a word about TLS.
     pub fn place(&self, database: &str) -> String {
         let password = PASSWORD.replace('\'', "\\'");

@@ -11,8 +11,8 @@ const WRITERS: usize = 8;
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_with_a_key_is_there_twice() {
-    for kind in ["file", "sqlite"] {
-        let folder = Folder::new(kind);
+    for folder in [Folder::new("file"), Folder::new("sqlite")].into_iter().chain(Folder::with_postgres()) {
+        let kind = folder.kind;
         let server = folder.start();
         assert_eq!(server.call("POST", "/v1/logs", r#"{"id":"app"}"#).0, 201);
         server.kill();

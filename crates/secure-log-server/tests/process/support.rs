@@ -19,7 +19,8 @@ pub(crate) fn counts(few: usize, all: usize) -> usize {
 pub(crate) struct Folder {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) secret: String,
-    kind: &'static str,
+    pub(crate) kind: &'static str,
+    database: Option<String>,
     more: Vec<(String, String)>,
 }
 
@@ -34,7 +35,14 @@ impl Folder {
         let text = String::from_utf8(made.stdout).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         std::fs::write(folder.path().join("tokens"), lines[3]).unwrap();
-        Folder { folder, secret: lines[1].to_owned(), kind, more: Vec::new() }
+        Folder { folder, secret: lines[1].to_owned(), kind, database: None, more: Vec::new() }
+    }
+
+    /// One whose server keeps its logs in a PostgreSQL database of its own; `None` where there is no PostgreSQL, which is said.
+    pub(crate) fn with_postgres() -> Option<Folder> {
+        let server = secure_log_testkit::postgres::server()?;
+        let database = server.url(&server.new_database());
+        Some(Folder { database: Some(database), ..Folder::new("postgres") })
     }
 
     pub(crate) fn set(mut self, name: &str, value: impl AsRef<str>) -> Folder {
@@ -47,7 +55,10 @@ impl Folder {
     }
 
     pub(crate) fn start(&self) -> Server {
-        let logs = format!("{}:{}", self.kind, self.path().join("logs").display());
+        let logs = match &self.database {
+            Some(database) => database.clone(),
+            None => format!("{}:{}", self.kind, self.path().join("logs").display()),
+        };
         let mut child = Command::new(PROGRAM)
             .env_clear()
             .env("SECURE_LOG_HTTP_LISTEN", "127.0.0.1:0")
