@@ -27,8 +27,11 @@ start_postgres() {
         chmod a+x "$work"
         chown -R "$user" "$folder"
     fi
-    (cd / && exec "${postgres_rights[@]}" "$postgres_bin/initdb" --auth=scram-sha-256 --username=postgres --pwfile="$folder/password" --encoding=UTF8 \
-        --locale=C --no-sync -D "$folder/data") >"$folder/initdb.said" 2>&1 || { cat "$folder/initdb.said"; fail "initdb failed"; }
+    (
+        cd /
+        exec "${postgres_rights[@]}" "$postgres_bin/initdb" --auth=scram-sha-256 --username=postgres \
+            --pwfile="$folder/password" --encoding=UTF8 --locale=C --no-sync -D "$folder/data"
+    ) >"$folder/initdb.said" 2>&1 || { cat "$folder/initdb.said"; fail "initdb failed"; }
     postgres_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     # The process that is remembered becomes the server.
     (

@@ -81,8 +81,45 @@ check_postgres() {
     [ "$checked" -gt 10 ] || fail "the suite has $checked checks"
     checked=$(psql_there "SELECT count(*) FROM secure_log.log")
     [ "$checked" -gt 10 ] || fail "the suite made $checked logs in the database"
+    check_postgres_over_tls
     stop_postgres
     say "every check passed over store-postgres; the database has $checked logs"
+}
+
+# The same over TLS, one check: the component is told whom to trust, and talks to nobody else.
+check_postgres_over_tls() {
+    local folder=$work/postgres config
+    authority ours
+    authority other
+    printf 'subjectAltName=IP:127.0.0.1' >"$work/names"
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout "$folder/server.key" \
+        -out "$work/server.csr" 2>/dev/null
+    openssl x509 -req -in "$work/server.csr" -CA "$work/ours.pem" -CAkey "$work/ours.key" -days 2 -extfile "$work/names" \
+        -out "$folder/server.crt" 2>/dev/null
+    chmod 600 "$folder/server.key"
+    [ "$(id -u)" != 0 ] || chown --reference="$folder/data" "$folder/server.key" "$folder/server.crt"
+    psql_there "ALTER SYSTEM SET ssl_cert_file = '$folder/server.crt'"
+    psql_there "ALTER SYSTEM SET ssl_key_file = '$folder/server.key'"
+    psql_there "ALTER SYSTEM SET ssl = on"
+    psql_there "SELECT pg_reload_conf()" >/dev/null
+    until [ "$(psql_there 'SHOW ssl')" = on ]; do sleep 0.1; done
+    mkdir -p "$work/trusted"
+    cp "$work/ours.pem" "$work/other.pem" "$work/trusted"
+    config=$(postgres_config tls)
+    over_tls() {
+        wasmtime run --allow-precompiled -S inherit-network,tcp --dir "$work/trusted::/trusted" "$work/suite.cwasm" \
+            "${config/sslmode=disable/sslmode=require}&sslrootcert=/trusted/$1.pem" two_writers_never_fork >"$work/said" 2>&1
+    }
+    over_tls ours || { cat "$work/said"; fail "the suite failed over TLS"; }
+    ! over_tls other || fail "the component talked to a server of another authority"
+    grep -q certificate "$work/said" || { cat "$work/said"; fail "it was refused for another reason"; }
+    say "over TLS it talks to its server, and to no other"
+}
+
+# authority <name>: makes one, whose certificate is $work/<name>.pem.
+authority() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1" \
+        -keyout "$work/$1.key" -out "$work/$1.pem" 2>/dev/null
 }
 
 # What the component wrote, somebody else's SQLite finds sound, and no lock was left behind.
