@@ -51,7 +51,7 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, tree: 10_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 22] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 25] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
