@@ -78,9 +78,9 @@ impl<D: Database> SqliteStore<D> {
             return Ok(false);
         }
         self.script("PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON")?;
-        self.script(CACHE)?;
         let found = self.within("BEGIN", Self::inspect)?;
-        // After the first look: this one reads the tables' names, for which it would take a lock of its own.
+        // After the first look: these read the tables' names, for which they would take a lock of their own.
+        self.script(CACHE)?;
         self.script("PRAGMA synchronous = FULL")?;
         match found {
             Found::Nothing if !create => return Ok(false),
