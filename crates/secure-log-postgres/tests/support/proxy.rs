@@ -95,12 +95,16 @@ impl State {
                 }
                 break;
             }
+            let loses_answer = commits && take(&self.loses_answers);
+            if loses_answer {
+                // Before the server has it, or the answer could be faster.
+                let _ = from.shutdown(Shutdown::Both);
+            }
             if to.write_all(sent).is_err() {
                 break;
             }
-            if commits && take(&self.loses_answers) {
-                // Its answer is not read; and what it did is done.
-                let _ = from.shutdown(Shutdown::Both);
+            if loses_answer {
+                // What it did is done.
                 thread::sleep(Duration::from_millis(50));
                 break;
             }
