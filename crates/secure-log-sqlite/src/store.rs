@@ -56,7 +56,7 @@ impl<D: Database> SqliteStore<D> {
             database,
             ready: false,
             words: HashMap::new(),
-            upper_nodes: HashMap::new(),
+            upper_nodes: UpperNodes::default(),
             written: Written::default(),
             times: Times::default(),
         };
@@ -198,7 +198,7 @@ impl<D: Database> SqliteStore<D> {
     /// Drops whatever is remembered of what the database holds.
     pub(crate) fn forget(&mut self) {
         self.words.clear();
-        self.upper_nodes.clear();
+        self.upper_nodes = UpperNodes::default();
         self.written = Written::default();
     }
 
@@ -358,7 +358,7 @@ impl<D: Database> SecureLogStore for SqliteStore<D> {
     }
 
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
-        let found: Vec<_> = self.reading(|store| ids.iter().map(|id| store.read_node(id)).collect())?;
+        let found: Vec<_> = self.reading(|store| store.read_nodes(ids))?;
         Ok(if found.is_empty() { vec![None; ids.len()] } else { found })
     }
 
