@@ -23,7 +23,7 @@ const BARE: &str = "
     CREATE INDEX entry_time ON entry (time);
     CREATE INDEX entry_severity ON entry (severity);
     CREATE INDEX entry_event ON entry (event);
-    CREATE INDEX entry_producer ON entry (producer);
+    CREATE INDEX entry_producer ON entry (producer, severity);
     CREATE INDEX entry_session ON entry (session);
 ";
 /// Places of a long log at which a call is timed.

@@ -2,11 +2,27 @@
 //!
 //! docs/sqlite.md describes them for whoever looks into a database.
 
+use std::collections::HashMap;
+
 /// What marks a database as ours: `PRAGMA application_id`.
 pub const APPLICATION_ID: i64 = 0x534c_4f47;
 
 /// Each leads to the next version, `PRAGMA user_version`, from the one before.
-pub(crate) const MIGRATIONS: [&str; 2] = [V1, V2];
+pub(crate) const MIGRATIONS: [&str; 3] = [V1, V2, V3];
+
+/// What is there after these statements: by its name, what made it.
+pub(crate) fn made_by<'m>(migrations: &[&'m str]) -> HashMap<&'m str, &'m str> {
+    let mut there = HashMap::new();
+    for statement in migrations.iter().flat_map(|migration| migration.split(";\n")).map(str::trim) {
+        let mut words = statement.split_whitespace();
+        match (words.next(), words.nth(1)) {
+            (Some("DROP"), Some(name)) => drop(there.remove(name)),
+            (Some(_), Some(name)) => drop(there.insert(name, statement)),
+            _ => {}
+        }
+    }
+    there
+}
 
 /// The version that this code reads and writes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -113,4 +129,10 @@ BEGIN SELECT RAISE(ROLLBACK, 'segments of an audit log are never replaced'); END
 // Rows are found by key, so that they stand in that order, and in no other. The migration computes those of the entries that are there.
 const V2: &str = "
 CREATE TABLE entry_key (key BLOB NOT NULL, seqno INTEGER NOT NULL, PRIMARY KEY (key, seqno)) WITHOUT ROWID;
+";
+
+// What is bad of one producer is asked for often, and both columns apart each have many more rows than the two together.
+const V3: &str = "
+DROP INDEX entry_producer;
+CREATE INDEX entry_producer ON entry (producer, severity);
 ";

@@ -88,13 +88,22 @@ impl<D: Database> SqliteStore<D> {
 
     fn plan(&mut self, filter: &Filter, span: Span) -> Result<Plan, StoreError> {
         let mut lists = Lists::default();
-        let values = [
+        let mut values = vec![
             (Column::Stream, self.streams_of(&filter.streams)?),
             (Column::Event, self.words_of(&filter.events)?),
-            (Column::Producer, self.word_of(filter.producer.as_deref())?),
             (Column::Session, self.word_of(filter.session.as_deref())?),
-            (Column::Severity, filter.severity.and_then(severities)),
         ];
+        let severities = filter.severity.and_then(severities);
+        match self.word_of(filter.producer.as_deref())? {
+            None => values.push((Column::Severity, severities)),
+            Some(producers) if producers.is_empty() => return Ok(Plan::Nothing),
+            Some(producers) => {
+                let severities =
+                    severities.map_or_else(any_severity, |severities| severities.into_iter().map(Some).collect());
+                let pairs = producers.iter().flat_map(|of| severities.iter().map(move |one| (*of, *one)));
+                lists.any_of.push(pairs.map(|(of, severity)| List::of_producer(of, severity, span)).collect());
+            }
+        }
         for (column, values) in values {
             match values {
                 None => {}
@@ -202,6 +211,11 @@ enum Met {
 fn severities(least: Severity) -> Option<Vec<i64>> {
     (least > Severity::Debug)
         .then(|| Severity::ALL.iter().filter(|one| **one >= least).map(|one| *one as i64).collect())
+}
+
+/// Each that an entry may have, and none.
+fn any_severity() -> Vec<Option<i64>> {
+    std::iter::once(None).chain(Severity::ALL.iter().map(|one| Some(*one as i64))).collect()
 }
 
 /// Numbers as values.

@@ -14,7 +14,7 @@ use crate::database::{Database, SqlError, Value, code};
 use crate::insert::Written;
 use crate::nodes::UpperNodes;
 use crate::row::Row;
-use crate::schema::{APPLICATION_ID, KEYED_VERSION, MIGRATIONS, VERSION};
+use crate::schema::{APPLICATION_ID, KEYED_VERSION, MIGRATIONS, VERSION, made_by};
 use crate::search::{Found as Searched, Times};
 
 /// At most 16 MiB of pages are kept in memory: rare entries, and the hashes that prove them, are scattered over the whole file.
@@ -145,24 +145,18 @@ impl<D: Database> SqliteStore<D> {
 
     /// What the statements work on has to be what it is taken for: a view or a trigger could do anything instead.
     fn check_tables(&mut self) -> Result<(), StoreError> {
-        let mut wanted: HashMap<&str, bool> = MIGRATIONS
-            .iter()
-            .flat_map(|migration| migration.split(";\n"))
-            .map(str::trim)
-            .filter(|statement| !statement.is_empty())
-            .map(|statement| (statement, false))
-            .collect();
+        let mut wanted = made_by(&MIGRATIONS);
         let mut strange = None;
         self.each("sqlite_schema", "SELECT type, name, sql FROM sqlite_schema", &[], |row| {
             let (kind, name, sql) = (row.text(0)?, row.text(1)?, row.optional_text(2)?.unwrap_or_default());
-            match wanted.get_mut(sql) {
-                Some(found) => *found = true,
-                None if kind == "trigger" => strange = Some(format!("there is a trigger {name:?} that is not ours")),
-                None => {}
+            if wanted.get(name) == Some(&sql) {
+                wanted.remove(name);
+            } else if kind == "trigger" {
+                strange = Some(format!("there is a trigger {name:?} that is not ours"));
             }
             Ok(())
         })?;
-        let missing = wanted.iter().find(|(_, found)| !**found).map(|(statement, _)| {
+        let missing = wanted.values().next().map(|statement| {
             let name: Vec<&str> = statement.split_whitespace().take(3).collect();
             format!("what {:?} made is missing, or was changed", name.join(" "))
         });

@@ -15,6 +15,7 @@ use secure_log::query::{Filter, Query};
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::time::Timestamp;
 use secure_log::verify::{FindingCode, Verdict};
+use secure_log_sqlite::schema::VERSION;
 use secure_log_sqlite::{Native, SqliteStore};
 use secure_log_testkit::attacks::{
     self, no_changed_row_of_an_index_passes, no_edit_passes_with, no_stored_bit_passes, open_and_verify, options,
@@ -176,7 +177,21 @@ fn write_events(path: &Path) {
     log.append_batch(&EVENTS.map(entry)).unwrap();
 }
 
-/// A database of the version before this one has no keys: they are computed of what it holds when it is opened, all or none.
+/// How the tables of this version become those of an earlier one.
+const WITHOUT_PAIRS: &str = "DROP INDEX entry_producer; CREATE INDEX entry_producer ON entry (producer);
+    PRAGMA user_version = 2";
+const WITHOUT_KEYS: &str = "DROP TABLE entry_key; PRAGMA user_version = 1";
+
+fn edit_schema(path: &Path, edits: &[&str]) {
+    let connection = Connection::open(path).unwrap();
+    edits.iter().for_each(|edit| connection.execute_batch(edit).unwrap());
+}
+
+fn version_of(path: &Path) -> i64 {
+    Connection::open(path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+/// A database of the first version has no keys: they are computed of what it holds when it is opened, all or none.
 #[test]
 fn a_database_of_an_earlier_version_gets_its_keys() {
     let folder = tempfile::tempdir().unwrap();
@@ -185,24 +200,39 @@ fn a_database_of_an_earlier_version_gets_its_keys() {
     let rows = |path: &Path| SqliteStore::open(path).unwrap().index_rows(None, 100).unwrap();
     let before = rows(&path);
     assert_eq!(before.len(), 4);
-    let earlier = "DROP TABLE entry_key; PRAGMA user_version = 1";
-    Connection::open(&path).unwrap().execute_batch(earlier).unwrap();
+    edit_schema(&path, &[WITHOUT_PAIRS, WITHOUT_KEYS]);
     assert_eq!(rows(&path), before);
     let mut log = SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()).unwrap();
     assert_eq!(log.verify_log().unwrap().verdict, Verdict::Valid);
-    let marked: i64 = Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(marked, 2);
+    assert_eq!(version_of(&path), VERSION);
     drop(log);
     // What cannot be finished leaves the database as it was.
-    Connection::open(&path).unwrap().execute_batch(earlier).unwrap();
-    Connection::open(&path).unwrap().execute_batch("CREATE TABLE entry_key (key, seqno, PRIMARY KEY (key))").unwrap();
+    edit_schema(&path, &[WITHOUT_PAIRS, WITHOUT_KEYS, "CREATE TABLE entry_key (key, seqno, PRIMARY KEY (key))"]);
     assert!(SqliteStore::open(&path).is_err());
-    let connection = Connection::open(&path).unwrap();
-    let marked: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(marked, 1);
-    connection.execute_batch("DROP TABLE entry_key").unwrap();
-    drop(connection);
+    assert_eq!(version_of(&path), 1);
+    edit_schema(&path, &["DROP TABLE entry_key"]);
     assert_eq!(rows(&path), before);
+}
+
+/// A database of the second version finds producers without their severities, and is asked with both as well as with one.
+#[test]
+fn a_database_of_an_earlier_version_gets_its_index_of_producers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("earlier.db");
+    write_events(&path);
+    edit_schema(&path, &[WITHOUT_PAIRS]);
+    let mut log = SecureLog::open(SqliteStore::open(&path).unwrap(), providers(), options()).unwrap();
+    assert_eq!(version_of(&path), VERSION);
+    let mut found = |severity| {
+        let filter = Filter { producer: Some("test".into()), severity, ..Filter::default() };
+        log.query(&Query { filter, limit: 10, ..Query::default() }).unwrap().entries.len()
+    };
+    assert_eq!([found(None), found(Some(Severity::Emergency))], [EVENTS.len(), 0]);
+    // An index that was left as it was is no index of this version.
+    drop(log);
+    edit_schema(&path, &[WITHOUT_PAIRS, &format!("PRAGMA user_version = {VERSION}")]);
+    let refused = SqliteStore::open(&path).map(|_| ());
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
 }
 
 #[test]
@@ -407,7 +437,7 @@ fn a_database_of_something_else_is_left_alone() {
     // Made by a later version.
     let path = folder.path().join("later.db");
     drop(sample_log(SqliteStore::open(&path).unwrap()).unwrap());
-    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
+    Connection::open(&path).unwrap().execute_batch(&format!("PRAGMA user_version = {}", VERSION + 1)).unwrap();
     let refused = SqliteStore::open(&path).map(|_| ());
     assert!(matches!(refused, Err(StoreError::LaterVersion { .. })), "{refused:?}");
 }

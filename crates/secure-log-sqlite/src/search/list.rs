@@ -68,7 +68,7 @@ impl Span {
     }
 }
 
-/// A column with an index.
+/// A column with an index. That of producers has the severities, too, so that what is bad of one producer is one list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
     Stream,
@@ -81,21 +81,21 @@ pub(super) enum Column {
 
 /// The two statements of a column: upwards and downwards.
 macro_rules! statements {
-    ($from:literal, $column:literal) => {
+    ($from:literal, $values:literal) => {
         [
             concat!(
                 "SELECT seqno FROM ",
                 $from,
                 " WHERE ",
-                $column,
-                " = ? AND seqno BETWEEN ? AND ? ORDER BY seqno LIMIT ?"
+                $values,
+                " AND seqno BETWEEN ? AND ? ORDER BY seqno LIMIT ?"
             ),
             concat!(
                 "SELECT seqno FROM ",
                 $from,
                 " WHERE ",
-                $column,
-                " = ? AND seqno BETWEEN ? AND ? ORDER BY seqno DESC LIMIT ?"
+                $values,
+                " AND seqno BETWEEN ? AND ? ORDER BY seqno DESC LIMIT ?"
             ),
         ]
     };
@@ -108,12 +108,12 @@ impl Column {
 
     pub(crate) fn statements(self) -> [&'static str; 2] {
         match self {
-            Column::Stream => statements!("entry INDEXED BY entry_stream", "stream"),
-            Column::Event => statements!("entry INDEXED BY entry_event", "event"),
-            Column::Producer => statements!("entry INDEXED BY entry_producer", "producer"),
-            Column::Session => statements!("entry INDEXED BY entry_session", "session"),
-            Column::Severity => statements!("entry INDEXED BY entry_severity", "severity"),
-            Column::Key => statements!("entry_key", "key"),
+            Column::Stream => statements!("entry INDEXED BY entry_stream", "stream = ?"),
+            Column::Event => statements!("entry INDEXED BY entry_event", "event = ?"),
+            Column::Producer => statements!("entry INDEXED BY entry_producer", "producer = ? AND severity IS ?"),
+            Column::Session => statements!("entry INDEXED BY entry_session", "session = ?"),
+            Column::Severity => statements!("entry INDEXED BY entry_severity", "severity = ?"),
+            Column::Key => statements!("entry_key", "key = ?"),
         }
     }
 }
@@ -121,6 +121,8 @@ impl Column {
 #[derive(Clone, Copy, Debug)]
 enum Of {
     Number(i64),
+    /// A producer, and a severity or none.
+    Producer(i64, Option<i64>),
     Key(IndexKey),
 }
 
@@ -143,6 +145,11 @@ pub(super) struct List {
 impl List {
     pub(super) fn of(column: Column, value: i64, span: Span) -> List {
         List::new(column, Of::Number(value), span)
+    }
+
+    /// The entries of a producer that are of one severity, or say none.
+    pub(super) fn of_producer(producer: i64, severity: Option<i64>, span: Span) -> List {
+        List::new(Column::Producer, Of::Producer(producer, severity), span)
     }
 
     pub(super) fn of_key(key: IndexKey, span: Span) -> List {
@@ -181,13 +188,24 @@ impl List {
 
     fn read<D: Database>(&mut self, at: u64, store: &mut SqliteStore<D>) -> Result<(), StoreError> {
         let (from, to) = self.span.seqnos_from(at);
-        let of = match &self.of {
-            Of::Number(value) => integer(*value),
-            Of::Key(key) => Value::Blob(&key.0),
-        };
+        let (from, to, at_once) = (bound(from), bound(to), bound(self.at_once.into()));
         let span = self.span;
-        let values = [of, bound(from), bound(to), bound(self.at_once.into())];
-        store.numbers("an index", self.sql, &values, &mut self.seqnos)?;
+        let (one, two);
+        let values: &[Value<'_>] = match &self.of {
+            Of::Number(value) => {
+                one = [integer(*value), from, to, at_once];
+                &one
+            }
+            Of::Key(key) => {
+                one = [Value::Blob(&key.0), from, to, at_once];
+                &one
+            }
+            Of::Producer(producer, severity) => {
+                two = [integer(*producer), severity.map_or(Value::Null, integer), from, to, at_once];
+                &two
+            }
+        };
+        store.numbers("an index", self.sql, values, &mut self.seqnos)?;
         self.passed = 0;
         self.ranks.clear();
         self.ranks.extend(self.seqnos.iter().map(|seqno| span.rank(*seqno as u64)));

@@ -31,6 +31,9 @@ fn no_statement_reads_a_whole_table_or_sorts() {
             let steps = plan(&mut store, sql);
             let by = match column {
                 Column::Key => "SEARCH entry_key USING PRIMARY KEY (key=? AND seqno>? AND seqno<?)".to_owned(),
+                Column::Producer => "SEARCH entry USING COVERING INDEX entry_producer (producer=? AND severity=? AND \
+                                     rowid>? AND rowid<?)"
+                    .to_owned(),
                 _ => {
                     let name = format!("{column:?}").to_lowercase();
                     format!("SEARCH entry USING COVERING INDEX entry_{name} ({name}=? AND rowid>? AND rowid<?)")
