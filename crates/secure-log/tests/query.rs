@@ -2,8 +2,9 @@
 
 mod world;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use secure_log::SecureLog;
 use secure_log::engine::NewEntry;
@@ -202,21 +203,49 @@ fn a_search_that_does_not_get_on_is_found_out() {
     }
 }
 
+/// Rows that the log has, each proven where it stands, and that the store answers in the place of others.
 #[test]
-fn rows_that_were_not_asked_for_are_passed_over() {
+fn rows_of_the_log_that_were_not_asked_for_are_passed_over_or_found_out() {
+    // Of `b` are 3, 6, 9, 12, 15 and 18. What is answered instead of 9 is of another stream, or was answered before.
+    for (newest_first, instead, found) in
+        [(false, 10, Some([3, 6, 12, 15, 18])), (true, 8, Some([18, 15, 12, 6, 3])), (false, 3, None), (true, 12, None)]
+    {
+        let seen: Arc<Mutex<BTreeMap<u64, OwnedRecord>>> = Arc::default();
+        let (mut log, armed) = lying(20, |store, armed| {
+            let seen = Arc::clone(&seen);
+            store.rewrite_rows(move |record| {
+                let Some(seqno) = record.seqno() else { return true };
+                let mut seen = seen.lock().unwrap();
+                if armed.load(Ordering::SeqCst) == 0 {
+                    seen.insert(seqno, record.clone());
+                } else if seqno == 9 {
+                    *record = seen[&instead].clone();
+                }
+                true
+            })
+        });
+        let query = Query { newest_first, ..ask(&of_stream("b"), 100) };
+        let everything = log.query(&ask(&Filter::default(), 100)).unwrap();
+        assert_eq!(everything.entries.len(), 20);
+        armed.store(1, Ordering::SeqCst);
+        let answer = log.query(&query);
+        match (found, &answer) {
+            (Some(seqnos), Ok(page)) => assert!(page.entries.iter().map(|entry| entry.seqno).eq(seqnos), "{answer:?}"),
+            (None, Err(LogError::Store(StoreError::Corrupt { .. }))) => {}
+            _ => panic!("{instead} instead of 9: {answer:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_row_that_is_left_out_is_missed_on_a_page_of_the_whole_stream() {
     let (mut log, armed) = lying(20, |store, armed| {
-        // It names an entry that it does not have to.
-        store.rewrite_rows(move |record| {
-            if armed.load(Ordering::SeqCst) == 1 && record.seqno() == Some(9) {
-                return false;
-            }
-            true
-        })
+        store.rewrite_rows(move |record| armed.load(Ordering::SeqCst) == 0 || record.seqno() != Some(9))
     });
     let all = log.query(&ask(&of_stream("b"), 100)).unwrap();
     assert_eq!(all.entries.len(), 6);
     armed.store(1, Ordering::SeqCst);
-    // That one is left out nobody sees here. A page of the whole stream shows it.
+    // Nobody sees it here.
     let without = log.query(&ask(&of_stream("b"), 100)).unwrap();
     assert_eq!(without.entries.len(), 5);
     let proven = log.query_proven(&ask(&of_stream("b"), 100));

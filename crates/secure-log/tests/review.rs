@@ -93,7 +93,7 @@ fn what_is_pruned_is_counted_and_is_no_gap_without_a_word() {
     assert!(
         matches!(&review.report.verdict, Verdict::Invalid(finding) if finding.code == FindingCode::PruneUnauthorized)
     );
-    assert_eq!((review.totals.pruned, review.totals.entries), (3, 5));
+    assert_eq!((review.totals.pruned, review.totals.entries, review.totals.uncovered), (3, 5, 0));
     let log_gaps: Vec<_> = review.gaps.largest.iter().map(|gap| (gap.from.seqno, gap.to.seqno, gap.pruned)).collect();
     assert_eq!(log_gaps, [(2, 4, 1), (4, 6, 1), (6, 7, 0)]);
 }
