@@ -28,7 +28,9 @@ main() {
         cargo_tool cargo-deny "$cargo_deny_version" "3 minutes" cargo-deny --debug
         cargo_tool cargo-fuzz "$cargo_fuzz_version" "1 minute" cargo-fuzz --debug
         cargo_tool cargo-component "$cargo_component_version" "3 minutes" cargo-component --debug
-        cargo_tool wasmtime "$wasmtime_version" "6 minutes" wasmtime-cli
+        # Without the second compiler, the interpreter, the debugger, and what reads other languages than components.
+        cargo_tool wasmtime "$wasmtime_version" "5 minutes" wasmtime-cli --no-default-features --features \
+            run,serve,compile,cranelift,parallel-compilation,pooling-allocator,component-model,cache,logging,backtrace,demangle
     fi
     say "setup: everything for '$purpose' is there ($((SECONDS - started)) s)"
 }
