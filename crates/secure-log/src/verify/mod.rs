@@ -20,6 +20,7 @@ mod prepared;
 mod render;
 mod report;
 mod rotation;
+mod rows;
 mod signatures;
 mod stream;
 mod trust;
