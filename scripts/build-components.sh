@@ -52,8 +52,7 @@ main() {
 
 # Plain cargo, and cargo-component builds the same bytes. The flags for wasm stand in .cargo/config.toml.
 build() {
-    # shellcheck disable=SC2046 # several arguments are meant
-    cargo build --release --locked --target "$wasm_target" $(component_packages)
+    for_wasm
     cargo build --release --locked -p secure-log-composition-check
     cargo build --release --locked --target "$bare_target" -p secure-log-verifier-component
 }

@@ -54,6 +54,24 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # component_packages: the arguments that name every component that is built for WASI to cargo.
 component_packages() { sed -n 's/^name = "\(.*\)"/-p \1/p' components/*/Cargo.toml | grep -v verifier-component; }
 
+# Whoever builds a part of the workspace says so by these three, so that all parts have the features of the whole and none of
+# their dependencies is compiled twice.
+
+# for_wasm [option of cargo build]..: the components, or what the options say, with the features of the components.
+for_wasm() {
+    # shellcheck disable=SC2046 # several arguments are meant
+    cargo build --release --locked --target "$wasm_target" $(component_packages) "$@"
+}
+
+# test_components: the components that are tests, which are composed with what they test.
+test_components() { for_wasm -p secure-log-guest --examples; }
+
+# test_programs: the server and the examples as the tests have them, in $target/debug and $target/debug/examples.
+test_programs() { cargo build --quiet "${tested[@]}" --profile test --bin secure-log-server --examples; }
+
+# What the tests are of: the workspace, with the features that nothing in it asks for.
+tested=(--locked --workspace --features secure-log-rpc/http)
+
 # rust_channel: the compiler that rust-toolchain.toml pins.
 rust_channel() { sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml; }
 

@@ -2,7 +2,7 @@
 # Installs what the other scripts need, each tool at a pinned version, and nothing that is there already.
 #
 #   setup.sh run     what scripts/run.sh needs: the Rust toolchain and wac
-#   setup.sh test    what scripts/test.sh needs: all of it (default)
+#   setup.sh test    what scripts/test.sh needs: all of it (default); with SECURE_LOG_SOAK what scripts/soak.sh needs
 #
 # Everything but the Rust toolchains and Debian packages goes into .tools and tests/jco/node_modules, so that the versions
 # that you use elsewhere stay as they are; a tool of the right version that is already on the PATH is used where it is.
@@ -24,13 +24,14 @@ main() {
         python_packages schemathesis "the HTTP service" "${service_packages[@]}"
         node_packages
         fuzz_toolchain
-        # Without optimisation: compiling these takes longer than all that they do.
+        # Without optimisation, and without debug information: compiling these takes longer than all that they do.
         cargo_tool cargo-deny "$cargo_deny_version" "3 minutes" cargo-deny --debug
         cargo_tool cargo-fuzz "$cargo_fuzz_version" "1 minute" cargo-fuzz --debug
-        cargo_tool cargo-component "$cargo_component_version" "3 minutes" cargo-component --debug
+        [ -z "${SECURE_LOG_SOAK:-}" ] ||
+            cargo_tool cargo-component "$cargo_component_version" "3 minutes" cargo-component --debug
         # Without the second compiler, the interpreter, the debugger, and what reads other languages than components.
         cargo_tool wasmtime "$wasmtime_version" "5 minutes" wasmtime-cli --no-default-features --features \
-            run,serve,compile,cranelift,parallel-compilation,pooling-allocator,component-model,cache,logging,backtrace,demangle
+            run,serve,compile,cranelift,parallel-compilation,pooling-allocator,component-model,component-model-async,cache,logging,backtrace,demangle
     fi
     say "setup: everything for '$purpose' is there ($((SECONDS - started)) s)"
 }
@@ -80,7 +81,7 @@ rust_toolchain() {
     local channel installed part targets=("$wasm_target" "$bare_target")
     channel=$(rust_channel)
     # cargo-component builds for this target too, whatever it is told, and would add it itself.
-    [ "$purpose" = run ] || targets+=(wasm32-wasip1)
+    [ -z "${SECURE_LOG_SOAK:-}" ] || targets+=(wasm32-wasip1)
     if ! have rustup; then
         for part in "${targets[@]}"; do
             [ -d "$(rustc --print sysroot)/lib/rustlib/$part" ] ||
@@ -116,7 +117,7 @@ cargo_tool() {
     say "setup: $crate $version (compiling, about $duration on two cores)"
     # A toolchain other than the pinned one may refuse what the tool was locked to, and a target folder of its own keeps
     # the project's clean.
-    CARGO_TARGET_DIR=$tools/build cargo install --quiet --locked --root "$tools" "$@" "$crate@$version"
+    CARGO_TARGET_DIR=$tools/build CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --root "$tools" "$@" "$crate@$version"
     rm -rf "$tools/build"
 }
 

@@ -8,8 +8,8 @@ trap 'rm -rf "$work"' EXIT
 built=$target/$wasm_target/release
 
 main() {
-    cargo build --release --locked --target "$wasm_target" -p secure-log-anchor-file
-    cargo build --release --locked --target "$wasm_target" -p secure-log-guest --example anchor-conformance
+    for_wasm
+    test_components
     local checks number
     wac plug "$built/examples/anchor-conformance.wasm" --plug "$built/secure_log_anchor_file.wasm" -o "$work/suite.wasm"
     wasmtime compile "$work/suite.wasm" -o "$work/suite.cwasm"
@@ -25,8 +25,6 @@ main() {
 
 # The heads that the command publishes stand on standard error, a line each, and nothing else of the anchor does.
 check_lines() {
-    # shellcheck disable=SC2046 # several arguments are meant
-    cargo build --release --locked --target "$wasm_target" $(component_packages)
     wac plug "$built/secure_log_component.wasm" --plug "$built/secure_log_anchor_log.wasm" \
         --plug "$built/secure_log_store_file.wasm" --plug "$built/secure_log_keystore_software.wasm" -o "$work/log.wasm"
     wac plug "$built/secure_log_command.wasm" --plug "$work/log.wasm" --plug "$built/secure_log_keystore_software.wasm" \

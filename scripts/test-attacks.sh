@@ -10,9 +10,8 @@ trap 'rm -rf "$work"' EXIT
 built=$target/$wasm_target/release
 
 main() {
-    # shellcheck disable=SC2046 # several arguments are meant
-    cargo build --release --locked --target "$wasm_target" $(component_packages)
-    cargo build --release --locked --target "$wasm_target" -p secure-log-guest --example store-hostile
+    for_wasm
+    test_components
     wac plug "$built/secure_log_store_sqlite.wasm" --plug "$built/secure_log_sqlite_component.wasm" -o "$work/store.wasm"
     compose memory "$built/secure_log_store_memory.wasm"
     compose file "$built/secure_log_store_file.wasm"

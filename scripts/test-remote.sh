@@ -69,12 +69,12 @@ refuse_callers() {
     say "callers without the token, and calls that are none, are refused"
 }
 
-# A native program over its own HTTP client, which is tested with TLS, too.
+# A native program over its own HTTP client.
 call_natively() {
-    cargo test --quiet --locked -p secure-log-rpc --features http --test tls
+    test_programs
     fresh
     serve 127.0.0.1:0
-    cargo run --quiet --locked -p secure-log-rpc --features http --example measure -- "$SECURE_LOG_RPC_URL" "$token" 500 100
+    "$target/debug/examples/measure" "$SECURE_LOG_RPC_URL" "$token" 500 100
     stop -TERM
     [ "$(sqlite3 "$work/state/secure-log.db" 'SELECT count(*), max(seqno) FROM entry')" = '500|500' ] || fail "entries are missing"
 }
@@ -242,7 +242,7 @@ check_entries() {
     said=$(sqlite3 "$work/state/secure-log.db" 'SELECT count(*), count(DISTINCT hash), max(seqno) FROM entry')
     [ "$said" = "$wanted|$wanted|$wanted" ] || fail "$wanted entries were appended; there are: $said"
     [ "$(sqlite3 "$work/state/secure-log.db" 'PRAGMA integrity_check')" = ok ] || fail "the database is damaged"
-    cargo run --quiet --locked -p secure-log-sqlite --example export -- "$work/state/secure-log.db" >"$work/exported.jsonl"
+    "$target/debug/examples/export" "$work/state/secure-log.db" >"$work/exported.jsonl"
     tests/reference_reader.py verify "$work/exported.jsonl" "$work/keys"
 }
 

@@ -14,8 +14,7 @@ server=
 trap '[ -z "$server" ] || kill -9 "$server" 2>/dev/null; rm -rf "$work"' EXIT
 
 main() {
-    # The profile of the tests, so that nothing is built twice.
-    cargo build --quiet --locked --profile test -p secure-log-server
+    test_programs
     local program=$target/debug/secure-log-server schemathesis=$tools/schemathesis/bin/schemathesis
     "$program" token create --name test --scope append,read,sign,admin --log app >"$work/token"
     sed -n 4p "$work/token" >"$work/tokens"

@@ -8,10 +8,8 @@ work=$(mktemp -d)
 trap 'stop -9; stop_postgres; rm -rf "$work"' EXIT
 
 main() {
-    cargo build --release --locked --target "$wasm_target" -p secure-log-store-memory -p secure-log-store-file \
-        -p secure-log-store-sqlite -p secure-log-sqlite-component -p secure-log-store-remote -p secure-log-transport-http \
-        -p secure-log-store-postgres
-    cargo build --release --locked --target "$wasm_target" -p secure-log-guest --example store-conformance
+    for_wasm
+    test_components
     check memory "$built/secure_log_store_memory.wasm"
     check file "$built/secure_log_store_file.wasm"
     wac plug "$built/secure_log_store_sqlite.wasm" --plug "$built/secure_log_sqlite_component.wasm" -o "$work/store.wasm"

@@ -82,7 +82,8 @@ verified_without_token() {
         say "NOT RUN: there is no Python package cryptography (scripts/setup.sh test), so that NOBODY VERIFIED WITHOUT THE TOKEN"
         return
     fi
-    (cd "$root" && cargo run --quiet --locked -p secure-log-sqlite --example export -- "$work/$SECURE_LOG") >exported.jsonl
+    (cd "$root" && test_programs)
+    "$target/debug/examples/export" "$work/$SECURE_LOG" >exported.jsonl
     origin=$(sed -n '1s/.*"origin":"\([^"]*\)".*/\1/p' exported.jsonl)
     verdict=$(env -i PATH="$PATH" python3 "$root/tools/secure_log_ref.py" verify exported.jsonl --origin "$origin" \
         --trust "$(verifier_key checkpoint-ed25519 "$origin")" \
@@ -187,13 +188,10 @@ softhsm() {
     harness "$root/dist/secure-log-sqlite-hsm.wasm" "$work/harness.db" --pkcs11-module "$module"
 }
 
-# The suite of every token as a component that imports one. With the packages of build-components.sh, so that cargo finds
-# their dependencies compiled with the same features.
+# The suite of every token as a component that imports one.
 build_suite() {
     doing="building the suite"
-    # shellcheck disable=SC2046 # several arguments are meant
-    (cd "$root" && cargo build --quiet --release --locked --target "$wasm_target" $(component_packages) &&
-        cargo build --quiet --release --locked --target "$wasm_target" -p secure-log-guest --example token-conformance)
+    (cd "$root" && for_wasm --quiet && test_components)
 }
 built=$target/$wasm_target/release
 suite=$built/examples/token-conformance.wasm

@@ -11,7 +11,7 @@ main() {
         fail "dist/python is missing; run scripts/build-components.sh"
     local hosts="$tools/python/bin/python3 $root/tests/verifier/host.py $root/dist/python"
     npm_package && hosts+=$'\n'"node $root/tests/verifier/host.mjs $root/dist/npm"
-    SECURE_LOG_VERIFIER_HOSTS=$hosts cargo test --locked -p secure-log --test verify_hosts -- --nocapture
+    SECURE_LOG_VERIFIER_HOSTS=$hosts cargo test "${tested[@]}" --test verify_hosts -- --nocapture
     in_rust
     [ -d dist/npm/component ] || { say "NOT RUN: Node, of which there is no $node_oldest or newer"; exit 77; }
 }
@@ -28,13 +28,14 @@ npm_package() {
     tests/jco/node_modules/.bin/tsc --strict --noEmit --target es2022 --lib esnext --module nodenext tests/verifier/types.ts
 }
 
-# The example of verify/, a host in Rust, says the same of all golden logs as the one in Python.
+# The example of verify/, a host in Rust, says the same of all golden logs as the one in Python. With the feature of the harness,
+# whose build it shares.
 in_rust() {
     local logs=(vectors/secure-log/logs/*.jsonl) policy=$work/policy
     sed -n 's/.*"vkey": "\([^"]*\)".*/log \1/p' vectors/secure-log/log.json >"$policy"
     echo "quorum none" >>"$policy"
     (cd verify && CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/verify/target} \
-        cargo run --release --locked --quiet --example verify_log -- \
+        cargo run --release --locked --quiet --features pkcs11 --example verify_log -- \
         "$root/dist/secure-log-verifier.wasm" "$policy" "${logs[@]/#/$root/}") >"$work/rust"
     "$tools/python/bin/python3" - "$policy" "${logs[@]}" >"$work/python" <<'PYTHON'
 import sys

@@ -170,7 +170,8 @@ keep_a_log() {
     serve "$(address)"
     append "entry 5" true
     # A reader that shares no code with any of it finds a cosignature of each head, from that of the empty log on.
-    cargo run --quiet --locked -p secure-log-sqlite --example export -- "$work/log/audit.db" >"$work/exported.jsonl"
+    test_programs
+    "$target/debug/examples/export" "$work/log/audit.db" >"$work/exported.jsonl"
     tools/secure_log_ref.py verify "$work/exported.jsonl" --origin $origin --witness "$vkey" \
         --trust "$(sed 's/^log //' "$work/keys/logs.txt")" >"$work/verified" || { cat "$work/verified"; fail "another reader finds the log wrong"; }
     grep -q '"cosignatures": 6,' "$work/verified" || { cat "$work/verified"; fail "of 6 heads not each is cosigned"; }
