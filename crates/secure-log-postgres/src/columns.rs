@@ -51,7 +51,8 @@ pub(crate) fn check_columns(row: &Row<'_>, record: &Record<'_>, at: usize) -> Re
     }
     Err(StoreError::Corrupt {
         at: format!("entry {} in table entry", row.number(0)?),
-        detail: "a column that it is found by is not what the entry says".into(),
+        detail: "a column that it is found by is not what the entry says: no hash covers it, and reindex makes it anew"
+            .into(),
     })
 }
 
