@@ -15,9 +15,10 @@ use secure_log::entry::{EntryRef, Severity};
 use secure_log::query::Filter;
 use secure_log::record::{EntryRow, Record};
 use secure_log::store::{Left, Search, StoreError};
+use secure_log_sql::columns::severities;
+use secure_log_sql::record::entry;
 
 use crate::database::{Database, Value};
-use crate::read::entry;
 use crate::row::bound;
 use crate::search::list::{Column, List, Span};
 use crate::search::times::Period;
@@ -98,8 +99,7 @@ impl<D: Database> SqliteStore<D> {
             None => values.push((Column::Severity, severities)),
             Some(producers) if producers.is_empty() => return Ok(Plan::Nothing),
             Some(producers) => {
-                let severities =
-                    severities.map_or_else(any_severity, |severities| severities.into_iter().map(Some).collect());
+                let severities = severities.unwrap_or_else(|| Severity::ALL.map(|one| one as i64).to_vec());
                 let pairs = producers.iter().flat_map(|of| severities.iter().map(move |one| (*of, *one)));
                 lists.any_of.push(pairs.map(|(of, severity)| List::of_producer(of, severity, span)).collect());
             }
@@ -205,17 +205,6 @@ enum Met {
     /// Nothing more may be looked at, and before this place they do not.
     Spent(u64),
     End,
-}
-
-/// This severity and what is worse. Every entry is a matter for debugging at least.
-fn severities(least: Severity) -> Option<Vec<i64>> {
-    (least > Severity::Debug)
-        .then(|| Severity::ALL.iter().filter(|one| **one >= least).map(|one| *one as i64).collect())
-}
-
-/// Each that an entry may have, and none.
-fn any_severity() -> Vec<Option<i64>> {
-    std::iter::once(None).chain(Severity::ALL.iter().map(|one| Some(*one as i64))).collect()
 }
 
 /// Numbers as values.

@@ -110,7 +110,7 @@ impl Column {
         match self {
             Column::Stream => statements!("entry INDEXED BY entry_stream", "stream = ?"),
             Column::Event => statements!("entry INDEXED BY entry_event", "event = ?"),
-            Column::Producer => statements!("entry INDEXED BY entry_producer", "producer = ? AND severity IS ?"),
+            Column::Producer => statements!("entry INDEXED BY entry_producer", "producer = ? AND severity = ?"),
             Column::Session => statements!("entry INDEXED BY entry_session", "session = ?"),
             Column::Severity => statements!("entry INDEXED BY entry_severity", "severity = ?"),
             Column::Key => statements!("entry_key", "key = ?"),
@@ -121,8 +121,8 @@ impl Column {
 #[derive(Clone, Copy, Debug)]
 enum Of {
     Number(i64),
-    /// A producer, and a severity or none.
-    Producer(i64, Option<i64>),
+    /// A producer and a severity.
+    Producer(i64, i64),
     Key(IndexKey),
 }
 
@@ -147,8 +147,8 @@ impl List {
         List::new(column, Of::Number(value), span)
     }
 
-    /// The entries of a producer that are of one severity, or say none.
-    pub(super) fn of_producer(producer: i64, severity: Option<i64>, span: Span) -> List {
+    /// The entries of a producer that are of one severity.
+    pub(super) fn of_producer(producer: i64, severity: i64, span: Span) -> List {
         List::new(Column::Producer, Of::Producer(producer, severity), span)
     }
 
@@ -201,7 +201,7 @@ impl List {
                 &one
             }
             Of::Producer(producer, severity) => {
-                two = [integer(*producer), severity.map_or(Value::Null, integer), from, to, at_once];
+                two = [integer(*producer), integer(*severity), from, to, at_once];
                 &two
             }
         };
