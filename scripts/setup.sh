@@ -18,7 +18,7 @@ main() {
     local started=$SECONDS
     require_system
     rust_toolchain
-    cargo_tool wac "$wac_version" "2 minutes" wac-cli --no-default-features --features wit
+    cargo_tool wac "$wac_version" "2 minutes" wac-cli --no-default-features --features wit --config profile.release.opt-level=1
     if [ "$purpose" = test ]; then
         python_packages python "the reference reader" "${reader_packages[@]}"
         python_packages schemathesis "the HTTP service" "${service_packages[@]}"
@@ -29,9 +29,13 @@ main() {
         cargo_tool cargo-fuzz "$cargo_fuzz_version" "1 minute" cargo-fuzz --debug
         [ -z "${SECURE_LOG_SOAK:-}" ] ||
             cargo_tool cargo-component "$cargo_component_version" "3 minutes" cargo-component --debug
-        # Without the second compiler, the interpreter, the debugger, and what reads other languages than components.
-        cargo_tool wasmtime "$wasmtime_version" "5 minutes" wasmtime-cli --no-default-features --features \
-            run,serve,compile,cranelift,parallel-compilation,pooling-allocator,component-model,component-model-async,cache,logging,backtrace,demangle
+        # Without the second compiler, the interpreter, the debugger, and what reads other languages than components; and what is
+        # optimised is what compiles components.
+        cargo_tool wasmtime "$wasmtime_version" "6 minutes" wasmtime-cli --no-default-features --features \
+            run,serve,compile,cranelift,parallel-compilation,pooling-allocator,component-model \
+            --features component-model-async,cache,logging,backtrace,demangle --config profile.release.opt-level=1 \
+            $(printf -- '--config profile.release.package.%s.opt-level=3 ' \
+                cranelift-codegen cranelift-frontend regalloc2 wasmparser wasmtime-environ wasmtime-internal-cranelift)
     fi
     say "setup: everything for '$purpose' is there ($((SECONDS - started)) s)"
 }
