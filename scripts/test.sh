@@ -120,7 +120,7 @@ check_attack_table() {
 
 # Those that stand alone share a target folder, since several of them need wasmtime. Fuzz targets are for another compiler.
 check_clippy() {
-    cargo clippy --quiet "${tested[@]}" --all-targets -- -D warnings
+    cargo clippy --quiet --locked --workspace --features secure-log-rpc/http --all-targets -- -D warnings
     local folder
     for folder in "${workspaces[@]}"; do
         case $folder in
