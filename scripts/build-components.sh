@@ -29,6 +29,9 @@ main() {
     compose secure-log-remote secure-log-component anchor-file "$store_remote" keystore-software
     compose secure-log-rpc-server rpc-server "$store_sqlite"
     compose secure-log-postgres secure-log-component anchor-file store-postgres keystore-software
+    # The HTTP service as a handler of wasi:http.
+    compose secure-log-http-sqlite http-api anchor-file "$store_sqlite" keystore-software
+    compose secure-log-http-postgres http-api anchor-file store-postgres keystore-software
     compose secure-log-witness witness-component keystore-software
     # With heads that witnesses cosign.
     compose secure-log-sqlite-witness secure-log-component anchor-witness "$store_sqlite" keystore-software

@@ -63,6 +63,7 @@ main() {
     step "verifier: the same report in wasmtime, Node, Python and Rust" scripts/test-verifier.sh
     step "command: as in the transcripts" scripts/test-command.sh
     step "HTTP service: by its OpenAPI document" scripts/test-service.sh
+    step "HTTP service as a component: over SQLite and PostgreSQL, under wasmtime serve" scripts/test-http-guests.sh
     step "README and pages that show commands: what is shown is what happens" check_readme
     step "fuzz" check_fuzz
     close

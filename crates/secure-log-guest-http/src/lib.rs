@@ -1,7 +1,8 @@
 //! HTTP messages, read and written within bounds.
 //!
 //! **In scope**: the bindings of `wasi:http`; [`receive`] and [`send`], for the bodies on both ends; [`Post`], a call that ends
-//! in time; [`Responder`], for a component that answers.
+//! in time; [`Responder`], for a component that answers with a text, and [`Handles`] with [`Sending`], for one that answers as it
+//! likes.
 //! **Out of scope**: what a message means, which `secure-log-rpc` and `secure-log-witness` know.
 
 pub mod bindings {
@@ -23,15 +24,17 @@ pub mod bindings {
 }
 
 mod client;
+mod sending;
 pub mod server;
 
 pub use client::{Answer, Post, PostError};
-pub use server::{Reply, Responder, method_name};
+pub use sending::Sending;
+pub use server::{Handles, Reply, Responder, method_name};
 
 use bindings::wasi::clocks::monotonic_clock;
 use bindings::wasi::http::types::{Fields, IncomingBody, OutgoingBody};
 use bindings::wasi::io::poll::{Pollable, poll};
-use bindings::wasi::io::streams::StreamError;
+use bindings::wasi::io::streams::{OutputStream, StreamError};
 
 /// No more is read or written at once.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -110,24 +113,30 @@ pub fn send(body: OutgoingBody, bytes: &[u8], deadline: &Deadline) -> Result<(),
 }
 
 fn write(body: &OutgoingBody, bytes: &[u8], deadline: &Deadline) -> Result<(), Incomplete> {
-    let broken = |_: StreamError| Incomplete::Broken;
     let stream = body.write().map_err(|()| Incomplete::Broken)?;
     let ready = stream.subscribe();
+    write_all(&stream, &ready, bytes, deadline)?;
+    // Whoever has as many bytes as were announced may take no more, not even a flush; the body is whole all the same.
+    if stream.flush().is_ok() {
+        while let Ok(0) = stream.check_write() {
+            deadline.wait_for(&ready)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes as fast as the other end takes it.
+fn write_all(stream: &OutputStream, ready: &Pollable, bytes: &[u8], deadline: &Deadline) -> Result<(), Incomplete> {
+    let broken = |_: StreamError| Incomplete::Broken;
     let mut rest = bytes;
     while !rest.is_empty() {
         match stream.check_write().map_err(broken)? {
-            0 => deadline.wait_for(&ready)?,
+            0 => deadline.wait_for(ready)?,
             room => {
                 let (now, later) = rest.split_at(rest.len().min(room.min(CHUNK_BYTES) as usize));
                 stream.write(now).map_err(broken)?;
                 rest = later;
             }
-        }
-    }
-    // Whoever has as many bytes as were announced may take no more, not even a flush; the body is whole all the same.
-    if stream.flush().is_ok() {
-        while let Ok(0) = stream.check_write() {
-            deadline.wait_for(&ready)?;
         }
     }
     Ok(())

@@ -7,6 +7,12 @@ use bindings::exports::wasi::http::incoming_handler::Guest;
 use crate::bindings::wasi::http::types::{Fields, IncomingRequest, Method, OutgoingResponse, ResponseOutparam};
 use crate::{Deadline, send};
 
+/// What a component does with requests.
+pub trait Handles {
+    /// Answers this one.
+    fn handle(request: IncomingRequest, out: ResponseOutparam);
+}
+
 pub mod bindings {
     #![allow(unsafe_code, missing_docs, reason = "generated code is the only unsafe code here, and has no comments")]
     wit_bindgen::generate!({
@@ -51,21 +57,39 @@ pub struct Reply {
     pub note: Option<String>,
 }
 
+/// Makes a component's handler of what this [`Handles`] does.
+#[macro_export]
+macro_rules! export_handles {
+    ($handler:ty) => {
+        #[doc(hidden)]
+        type HandledRequests = $crate::server::Requests<$handler>;
+        $crate::server::bindings::export!(HandledRequests with_types_in $crate::server::bindings);
+    };
+}
+
 /// Makes a component's handler of what this [`Responder`] answers.
 #[macro_export]
 macro_rules! export_handler {
     ($responder:ty) => {
-        #[doc(hidden)]
-        type ServedRequests = $crate::server::Handler<$responder>;
-        $crate::server::bindings::export!(ServedRequests with_types_in $crate::server::bindings);
+        $crate::export_handles!($crate::server::Handler<$responder>);
     };
 }
 
-/// A [`Responder`] behind the interface.
+/// A [`Handles`] behind the interface.
+#[derive(Debug)]
+pub struct Requests<H>(PhantomData<H>);
+
+impl<H: Handles> Guest for Requests<H> {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        H::handle(request, out);
+    }
+}
+
+/// A [`Responder`] as what handles requests.
 #[derive(Debug)]
 pub struct Handler<R>(PhantomData<R>);
 
-impl<R: Responder> Guest for Handler<R> {
+impl<R: Responder> Handles for Handler<R> {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let reply = R::respond(&request);
         if let Some(note) = &reply.note {

@@ -1,5 +1,8 @@
 //! The side of the log: the imported interface as a native store.
 
+use core::fmt;
+use std::cell::RefCell;
+
 use bindings::secure_log::log::store as wire;
 use secure_log::entry::StreamRules;
 use secure_log::hash::{Hash, Suite};
@@ -59,27 +62,62 @@ mod given {
 ///
 /// What it answers is checked for its form only: a hash of another length than 32, or a word that the format does not
 /// know, is [`StoreError::Corrupt`].
-#[derive(Debug)]
+///
+/// There is one store a component, which has one log open at a time. An `ImportedStore` whose log is not the one that is open
+/// has it opened again when it is called, so that a component may go from one log to another and back. Two of one config are the
+/// same.
 pub struct ImportedStore {
+    config: String,
     torn: Option<Torn>,
 }
 
+thread_local! {
+    /// What is open, which is nothing where it is empty. A component has one thread.
+    static OPEN: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// A config may hold a password.
+impl fmt::Debug for ImportedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImportedStore").field("torn", &self.torn).finish_non_exhaustive()
+    }
+}
+
 impl ImportedStore {
-    /// Has the store open what `config` names. There is one store a component: another `ImportedStore` is the same.
+    /// Has the store open what `config` names.
     pub fn open(config: &str) -> Result<ImportedStore, StoreError> {
-        let torn = wire::init(config).map_err(error_from_wire)?;
-        Ok(ImportedStore { torn: torn.map(|torn| Torn { bytes: torn.bytes, kept_as: torn.kept_as }) })
+        let torn = init(config)?;
+        Ok(ImportedStore { config: config.into(), torn })
     }
 
-    /// Has the store let go of what it opened, and of its files in good order.
+    /// Has the store let go of what it has open, and of its files in good order.
     pub fn close(self) {
-        // This is the error that is promised, and what is closed can fail no more.
-        let _ = wire::init("");
+        ImportedStore::close_any();
     }
+
+    /// The same, for who has no `ImportedStore` any more.
+    pub fn close_any() {
+        // This is the error that is promised, and what is closed can fail no more.
+        let _ = init("");
+    }
+
+    /// Has its log open.
+    fn select(&self) -> Result<(), StoreError> {
+        if OPEN.with_borrow(|open| *open == self.config) { Ok(()) } else { init(&self.config).map(drop) }
+    }
+}
+
+fn init(config: &str) -> Result<Option<Torn>, StoreError> {
+    // What was open is so no more, whatever comes of this.
+    OPEN.take();
+    let torn = wire::init(config).map_err(error_from_wire)?;
+    OPEN.set(config.into());
+    Ok(torn.map(|torn| Torn { bytes: torn.bytes, kept_as: torn.kept_as }))
 }
 
 impl SecureLogStore for ImportedStore {
     fn log(&mut self) -> Result<Option<LogRow>, StoreError> {
+        self.select()?;
         optional(wire::secure_log_read_log(), log_row)
     }
 
@@ -88,20 +126,24 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn insert(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.select()?;
         with_wire(commit, wire::secure_log_insert)
     }
 
     fn heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {
+        self.select()?;
         list(wire::secure_log_heads(below, limit), |row| {
             Ok(NumberedHead { number: row.number, head: head_row(row.head)? })
         })
     }
 
     fn segment_count(&mut self) -> Result<u64, StoreError> {
+        self.select()?;
         wire::secure_log_segment_count().map_err(error_from_wire)
     }
 
     fn entries(&mut self, range: EntryRange<'_>, visit: &mut dyn FnMut(Record<'_>)) -> Result<(), StoreError> {
+        self.select()?;
         let range = wire::EntryRangeParam {
             stream_id: range.stream,
             from_seqno: range.from,
@@ -113,10 +155,12 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn hashes(&mut self, tree: TreeId, first: u64, count: u32) -> Result<Vec<Hash>, StoreError> {
+        self.select()?;
         list(wire::secure_log_hashes(tree_to_wire(tree), first, count), |hash| leaf(&hash))
     }
 
     fn nodes(&mut self, ids: &[NodeId]) -> Result<Vec<Option<Hash>>, StoreError> {
+        self.select()?;
         let ids: Vec<wire::NodeId> = ids.iter().map(node_id_to_wire).collect();
         list(wire::secure_log_nodes(&ids), |hash| {
             hash.map(|hash| convert::hash(&hash, "an interior tree hash")).transpose()
@@ -124,6 +168,7 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn indexed(&mut self, range: IndexRange) -> Result<Vec<u64>, StoreError> {
+        self.select()?;
         let range = wire::IndexRange {
             key: convert::key_to_numbers(&range.key),
             from_seqno: range.from,
@@ -135,6 +180,7 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn index_rows(&mut self, after: Option<IndexRow>, limit: u32) -> Result<Vec<IndexRow>, StoreError> {
+        self.select()?;
         let after = after.as_ref().map(index_row_to_wire);
         list(wire::secure_log_index_rows(after, limit), |row| {
             Ok(IndexRow { key: convert::key_of_numbers(row.key), seqno: row.seqno })
@@ -142,6 +188,7 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn search(&mut self, search: &Search<'_>, visit: &mut dyn FnMut(EntryRow<'_>)) -> Result<Option<u64>, StoreError> {
+        self.select()?;
         let Some(within) = search.within() else { return Ok(None) };
         let spelled = Spelled::from(search.filter);
         fn texts(texts: &[String]) -> Vec<&str> {
@@ -185,38 +232,47 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn stream(&mut self, name: &str) -> Result<Option<StreamState>, StoreError> {
+        self.select()?;
         optional(wire::secure_log_stream(name), stream_state)
     }
 
     fn streams(&mut self, after: u64, limit: u32) -> Result<Vec<StreamState>, StoreError> {
+        self.select()?;
         list(wire::secure_log_streams(after, limit), stream_state)
     }
 
     fn segment(&mut self, id: u64) -> Result<Option<SegmentRow>, StoreError> {
+        self.select()?;
         optional(wire::secure_log_segment(id), segment_row)
     }
 
     fn segments(&mut self, stream: &str, after: u64, limit: u32) -> Result<Vec<SegmentRow>, StoreError> {
+        self.select()?;
         list(wire::secure_log_segments(stream, after, limit), segment_row)
     }
 
     fn segment_of(&mut self, stream: &str, seqno: u64) -> Result<Option<SegmentRow>, StoreError> {
+        self.select()?;
         optional(wire::secure_log_segment_of(stream, seqno), segment_row)
     }
 
     fn leaf_index(&mut self, segment: u64, seqno: u64) -> Result<Option<u64>, StoreError> {
+        self.select()?;
         wire::secure_log_leaf_index(segment, seqno).map_err(error_from_wire)
     }
 
     fn signatures(&mut self, of: Subject) -> Result<Vec<SignatureRow>, StoreError> {
+        self.select()?;
         list(wire::secure_log_signatures(subject_to_wire(of)), |row| Ok(signature_row(row)))
     }
 
     fn data_keys(&mut self, stream: &str) -> Result<Vec<DataKeyRow>, StoreError> {
+        self.select()?;
         list(wire::secure_log_data_keys(stream), data_key_row)
     }
 
     fn witnesses(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedWitness>, StoreError> {
+        self.select()?;
         list(wire::secure_log_witnesses(below, limit), |row| {
             Ok(NumberedWitness { number: row.number, row: witness_row(row.witness) })
         })
@@ -228,6 +284,7 @@ impl SecureLogStore for ImportedStore {
         max_bytes: usize,
         visit: &mut dyn FnMut(Record<'_>),
     ) -> Result<Option<u64>, StoreError> {
+        self.select()?;
         let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
         let page = wire::secure_log_scan(cursor, max_bytes).map_err(error_from_wire)?;
         page.rows.into_iter().try_for_each(|row| with_record(row, &mut *visit))?;
@@ -235,33 +292,40 @@ impl SecureLogStore for ImportedStore {
     }
 
     fn load(&mut self, after: u64, rows: &Commit, done: bool) -> Result<(), StoreError> {
+        self.select()?;
         with_wire(rows, |rows| wire::secure_log_load(after, rows, done))
     }
 
     fn prune(&mut self, up_to: &[(&str, u64)]) -> Result<u64, StoreError> {
+        self.select()?;
         wire::secure_log_prune(up_to).map_err(error_from_wire)
     }
 
     fn drop_data_keys(&mut self, ids: &[Hash]) -> Result<(), StoreError> {
+        self.select()?;
         let ids: Vec<&[u8]> = ids.iter().map(|id| id.0.as_slice()).collect();
         wire::secure_log_drop_data_keys(&ids).map_err(error_from_wire)
     }
 
     fn replace_data_keys(&mut self, rows: &[DataKeyRow]) -> Result<(), StoreError> {
+        self.select()?;
         let rows: Vec<given::DataKeyRow<'_>> = rows.iter().map(data_key_to_wire).collect();
         wire::secure_log_replace_data_keys(&rows).map_err(error_from_wire)
     }
 
     fn drop_witnesses(&mut self, rows: &[WitnessRow]) -> Result<(), StoreError> {
+        self.select()?;
         let rows: Vec<given::WitnessRow<'_>> = rows.iter().map(witness_to_wire).collect();
         wire::secure_log_drop_witnesses(&rows).map_err(error_from_wire)
     }
 
     fn set_aside(&mut self, after_head: u64) -> Result<String, StoreError> {
+        self.select()?;
         wire::secure_log_set_aside(after_head).map_err(error_from_wire)
     }
 
     fn reindex(&mut self) -> Result<(), StoreError> {
+        self.select()?;
         wire::secure_log_reindex().map_err(error_from_wire)
     }
 }

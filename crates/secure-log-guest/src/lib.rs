@@ -1,8 +1,9 @@
-//! What the components around the log's `store` and `anchor` interfaces share: bindings, conversions, and nothing else.
+//! What the components around the log's `store` and `anchor` interfaces and its keystores share: bindings, conversions, and
+//! nothing else.
 //!
 //! **In scope**: [`StoreProvider`] and [`export_store!`], with which a store of any crate becomes a component in a few
 //! lines; [`ImportedStore`], with which a component uses whatever store it was composed with; the same for anchors,
-//! [`AnchorProvider`], [`export_anchor!`] and [`ImportedAnchor`]; [`packed`], bytes as they cross fastest.
+//! [`AnchorProvider`], [`export_anchor!`] and [`ImportedAnchor`]; [`ImportedKeystore`]; [`packed`], bytes as they cross fastest.
 //! **Out of scope**: logic. A store's is in its own crate, and so is an anchor's; the log's is in `secure_log`.
 //!
 //! `wit/store.wit` is the contract that both sides follow.
@@ -27,11 +28,13 @@
 mod convert;
 pub mod anchor;
 pub mod imported;
+pub mod keystore;
 pub mod packed;
 pub mod provided;
 
 pub use anchor::{AnchorProvider, ImportedAnchor, ServedAnchor};
 pub use imported::ImportedStore;
+pub use keystore::ImportedKeystore;
 pub use provided::{Served, StoreProvider};
 
 /// Makes a component's exports of the store that this [`StoreProvider`] opens.

@@ -1,4 +1,4 @@
-//! The API: who may call what, and what is answered.
+//! The API: how a request goes through it, and the logs that are open.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,9 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use secure_log::error::LogError;
-use secure_log::providers::Clock as _;
-use secure_log::system::SystemClock;
-use secure_log::time::Timestamp;
 use serde_json::json;
 
 use crate::catalogue::{Catalogue, ServedLog};
@@ -21,8 +18,8 @@ use crate::metrics::{AnchorLag, Dropped, Gauge, Held, Metrics};
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::route::{Needs, Operation, Posted, Route, Unmatched};
-use crate::service_log::{Denial, SERVICE_LOG, ServiceLog};
-use crate::token::{Logs, Token, Tokens};
+use crate::service_log::{Denial, LOG_FOUND, SERVICE_LOG, ServiceLog, is_recorded, recorded_logs};
+use crate::token::{Token, Tokens};
 
 /// So long a store that answered is taken to answer.
 const READY_FOR: Duration = Duration::from_secs(1);
@@ -35,8 +32,11 @@ pub struct Api {
     catalogue: Box<dyn Catalogue>,
     open: Mutex<HashMap<LogId, Arc<Slot>>>,
     tokens: RwLock<Arc<Tokens>>,
-    service: Arc<OpenLog>,
-    record: ServiceLog,
+    /// The service's own log, once it is needed.
+    service: Mutex<Option<Arc<OpenLog>>>,
+    pub(crate) record: ServiceLog,
+    /// Nothing is kept behind the request that it was made for.
+    pub(crate) is_for_one_request: bool,
     stopping: AtomicBool,
     /// When the store answered last.
     ready: Mutex<Option<Instant>>,
@@ -77,8 +77,8 @@ pub struct Admitted {
 /// A request that is not carried out.
 #[derive(Debug)]
 pub struct Refused {
-    problem: Response,
-    denial: Option<Denial>,
+    pub(crate) problem: Response,
+    pub(crate) denial: Option<Denial>,
 }
 
 impl Api {
@@ -92,16 +92,33 @@ impl Api {
         limits: Limits,
         metrics: Arc<Metrics>,
     ) -> Result<Api, LogError> {
-        let id: LogId = SERVICE_LOG.parse().expect("it is a name");
-        let log = match catalogue.open(&id)? {
-            Some(log) => log,
-            None => catalogue.create(&id)?,
-        };
-        let api = Api {
+        let api = Api::of(catalogue, tokens, identity, limits, metrics, false);
+        let tokens = api.tokens().count();
+        api.did("service.started", &json!({ "version": env!("CARGO_PKG_VERSION"), "tokens": tokens }))?;
+        Ok(api)
+    }
+
+    /// The same for one request, on a host that keeps nothing between requests: it is made anew for each, costs nothing
+    /// until a log is needed, and many may be there at once, also in other processes. What is known of earlier requests is read
+    /// from the logs (decision 0140); nothing is counted.
+    pub fn for_one_request(catalogue: impl Catalogue + 'static, tokens: Tokens, identity: &str, limits: Limits) -> Api {
+        Api::of(catalogue, tokens, identity, limits, Arc::default(), true)
+    }
+
+    fn of(
+        catalogue: impl Catalogue + 'static,
+        tokens: Tokens,
+        identity: &str,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        is_for_one_request: bool,
+    ) -> Api {
+        Api {
             catalogue: Box::new(catalogue),
             open: Mutex::default(),
-            service: Arc::new(OpenLog::new(id, log)),
-            record: ServiceLog::default(),
+            service: Mutex::default(),
+            record: ServiceLog::new(is_for_one_request),
+            is_for_one_request,
             stopping: AtomicBool::new(false),
             ready: Mutex::default(),
             identity: identity.into(),
@@ -110,10 +127,7 @@ impl Api {
             exports: Arc::default(),
             verifying: Mutex::default(),
             tokens: RwLock::new(Arc::new(tokens)),
-        };
-        let tokens = api.tokens().count();
-        api.did("service.started", &json!({ "version": env!("CARGO_PKG_VERSION"), "tokens": tokens }))?;
-        Ok(api)
+        }
     }
 
     /// What is counted.
@@ -194,10 +208,7 @@ impl Api {
     pub fn refuse(&self, refused: Refused) -> Response {
         let Refused { mut problem, denial } = refused;
         if let Some(denial) = denial {
-            self.metrics.denied.add(1);
-            if let Err(error) = self.record.denied(&self.service.log, denial) {
-                problem.note = Some(format!("a denial was not recorded: {error}"));
-            }
+            problem.note = self.denied(denial).or(problem.note);
         }
         problem
     }
@@ -212,7 +223,7 @@ impl Api {
 
     /// What is done every few seconds: denials that were counted are written.
     pub fn tick(&self) -> Result<(), LogError> {
-        self.record.flush(&self.service.log, false)
+        self.record.flush(&self.service()?.log, false)
     }
 
     /// No more requests are taken from now on.
@@ -233,10 +244,12 @@ impl Api {
         for open in slots.iter().filter_map(|slot| lock(&slot.0).take()) {
             note(&open.id, sign_last(&open.log));
         }
-        let service = &self.service;
-        note(&service.id, self.record.flush(&service.log, true));
-        note(&service.id, self.did("service.stopped", &json!({})));
-        note(&service.id, sign_last(&service.log));
+        // Its log was needed when it began.
+        if let Some(service) = lock(&self.service).clone() {
+            note(&service.id, self.record.flush(&service.log, true));
+            note(&service.id, self.did("service.stopped", &json!({})));
+            note(&service.id, sign_last(&service.log));
+        }
         failed
     }
 
@@ -248,7 +261,7 @@ impl Api {
         // Anybody may ask, so that it must not cost a look at the store each time.
         let mut asked = lock(&self.ready);
         if asked.is_none_or(|at| at.elapsed() >= READY_FOR) {
-            self.catalogue.list(None, 1).map_err(|error| Problem::new("storage").note(error.to_string()))?;
+            self.list(None, 1).map_err(|error| Problem::new("storage").note(error.to_string()))?;
             *asked = Some(Instant::now());
         }
         Ok(())
@@ -258,13 +271,31 @@ impl Api {
         Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn catalogue(&self) -> &dyn Catalogue {
-        &*self.catalogue
+    /// Names of logs behind this one (or all), ascending, at most so many.
+    pub(crate) fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, LogError> {
+        match self.catalogue.list(after, limit)? {
+            Some(found) => Ok(found),
+            None => recorded_logs(&self.service()?.log, after, limit),
+        }
     }
 
     /// Records what an administrator did.
     pub(crate) fn did(&self, event: &str, facts: &serde_json::Value) -> Result<(), LogError> {
-        self.record.done(&self.service.log, event, facts)
+        self.record.done(&self.service()?.log, event, facts)
+    }
+
+    /// The service's own log, opened or made when it is needed first.
+    pub(crate) fn service(&self) -> Result<Arc<OpenLog>, LogError> {
+        let mut service = lock(&self.service);
+        if let Some(open) = &*service {
+            return Ok(Arc::clone(open));
+        }
+        let id: LogId = SERVICE_LOG.parse().expect("it is a name");
+        let log = match self.catalogue.open(&id)? {
+            Some(log) => log,
+            None => self.catalogue.create(&id)?,
+        };
+        Ok(Arc::clone(service.insert(Arc::new(OpenLog::new(id, log)))))
     }
 
     /// The log of this name, opened if it is not.
@@ -292,13 +323,23 @@ impl Api {
         if made { Ok(open) } else { Err(exists()) }
     }
 
+    /// Records that a log is there, where nobody did: who made it was killed before it was recorded. Only where the service's own log
+    /// is what says which logs there are.
+    pub(crate) fn found_log(&self, id: &LogId, who: &str) -> Result<(), LogError> {
+        let lists = self.catalogue.list(None, 1)?.is_some();
+        if lists || id.as_str() == SERVICE_LOG || is_recorded(&self.service()?.log, id)? {
+            return Ok(());
+        }
+        self.did(LOG_FOUND, &json!({ "log": id.as_str(), "token": who }))
+    }
+
     fn open_with(
         &self,
         id: &LogId,
         open: impl FnOnce() -> Result<ServedLog, Problem>,
     ) -> Result<Arc<OpenLog>, Problem> {
-        if *id == self.service.id {
-            return Ok(Arc::clone(&self.service));
+        if id.as_str() == SERVICE_LOG {
+            return Ok(self.service()?);
         }
         let slot = self.slot(id)?;
         let mut opened = lock(&slot.0);
@@ -344,79 +385,7 @@ impl Api {
     pub(crate) fn open_logs(&self) -> Vec<Arc<OpenLog>> {
         let slots: Vec<Arc<Slot>> = lock(&self.open).values().cloned().collect();
         let open = slots.iter().filter_map(|slot| slot.0.try_lock().ok()?.clone());
-        open.chain([Arc::clone(&self.service)]).collect()
-    }
-
-    /// The token that a request shows, if that allows it.
-    fn allow(
-        &self,
-        head: &Head,
-        route: &'static Route,
-        log: Option<Option<&LogId>>,
-    ) -> Result<Option<Arc<Token>>, Refused> {
-        let denied = |why, token: Option<&Token>, problem: Problem| Refused {
-            problem: problem.into(),
-            denial: Some(Denial {
-                why,
-                token: token.map(|token| token.name.clone()),
-                route: route.path,
-                log: log.flatten().map(LogId::to_string),
-            }),
-        };
-        if route.needs == Needs::Nothing {
-            return Ok(None);
-        }
-        let unauthorized = || Problem::new("unauthorized").header("www-authenticate", "Bearer");
-        let shown = head.header("authorization").and_then(bearer);
-        let Some(token) = shown.and_then(|shown| self.tokens().find(shown)) else {
-            return Err(denied("unauthorized", None, unauthorized()));
-        };
-        if token.expires.is_some_and(|end| now() >= end) {
-            return Err(denied("expired", Some(&token), unauthorized().detail("the token has expired")));
-        }
-        let wanted = match route.needs {
-            Needs::Scope(scope) | Needs::ScopeOfPosted(scope) => Some(scope),
-            Needs::Nothing | Needs::Token => None,
-        };
-        if let Some(scope) = wanted.filter(|scope| !token.scopes.contains(scope)) {
-            let problem = Problem::new("forbidden").detail(format!("it takes the scope {}", scope.as_str()));
-            return Err(denied("scope", Some(&token), problem.fact("scope", scope.as_str())));
-        }
-        let may = match (route.needs, log) {
-            (Needs::Scope(_), Some(Some(id))) => token.logs.contain(id),
-            // What is no name of a log is answered as one that is not there.
-            (Needs::Scope(_), Some(None)) => true,
-            (Needs::Scope(_), None) => token.logs == Logs::All,
-            _ => true,
-        };
-        if !may {
-            return Err(denied(
-                "another-log",
-                Some(&token),
-                Problem::new("forbidden").detail("the token is for other logs"),
-            ));
-        }
-        if let Err(wait) = token.bucket.take(self.limits.rate, Instant::now()) {
-            let seconds = wait.as_secs() + 1;
-            return Err(Problem::new("too-many-requests").retry_after(seconds).into());
-        }
-        Ok(Some(token))
-    }
-
-    /// Denies what only the body of a request showed to be for another log.
-    pub(crate) fn deny_posted(&self, admitted: &Admitted, log: &LogId) -> Problem {
-        let denial = Denial {
-            why: "another-log",
-            token: admitted.token.as_ref().map(|token| token.name.clone()),
-            route: admitted.route.path,
-            log: Some(log.to_string()),
-        };
-        self.metrics.denied.add(1);
-        let problem = Problem::new("forbidden").detail("the token is for other logs");
-        match self.record.denied(&self.service.log, denial) {
-            Ok(()) => problem,
-            Err(error) => problem.note(format!("a denial was not recorded: {error}")),
-        }
+        open.chain(lock(&self.service).clone()).collect()
     }
 }
 
@@ -501,6 +470,11 @@ impl Response {
         Problem::new("headers-too-large").into()
     }
 
+    /// What the service was told makes no service. Who runs it is told why, and nobody else.
+    pub fn misconfigured() -> Response {
+        Problem::new("misconfigured").into()
+    }
+
     /// A fault of the service: the note says which.
     pub fn internal(note: impl Into<String>) -> Response {
         Problem::new("internal").note(note).into()
@@ -509,15 +483,6 @@ impl Response {
 
 fn too_large(limit: usize) -> Problem {
     Problem::new("body-too-large").fact("limit", limit)
-}
-
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
-}
-
-fn now() -> Timestamp {
-    SystemClock.now()
 }
 
 /// Signs the head where a key is there and entries stand behind the last signed one.

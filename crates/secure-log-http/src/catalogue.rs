@@ -27,8 +27,9 @@ pub trait Catalogue: Send + Sync {
     /// Makes a log of this name, which has none so far.
     fn create(&self, id: &LogId) -> Result<ServedLog, LogError>;
 
-    /// Names of logs behind this one (or all), ascending, at most so many.
-    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, LogError>;
+    /// Names of logs behind this one (or all), ascending, at most so many. `None` where nothing can tell: the service's own log says
+    /// then which were made.
+    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Option<Vec<LogId>>, LogError>;
 }
 
 /// A store of whatever kind, whose commits are counted and timed.

@@ -3,6 +3,8 @@
 //! A batch that is posted with a key ends with one entry more, in a stream of the service's own, which says so: the key and the
 //! body, as hashes, and how many entries it is about. It is durable with the batch or not at all. So what became of a request is
 //! found in the log itself, also by a server that was started after the one that took it was killed.
+//!
+//! The event type of the entry names the key, so that a host that keeps nothing in memory finds it by the store's index.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -17,8 +19,10 @@ use crate::catalogue::ServedLog;
 
 /// The stream of the keys, which nobody else appends to.
 pub const KEYS_STREAM: &str = "http/idempotency";
-/// The event type of its entries.
-pub(crate) const KEYED_EVENT: &str = "append.keyed";
+/// The event type of its entries begins so, and goes on with a part of the hash of the key.
+const KEYED_EVENT: &str = "append.keyed";
+/// Hexadecimal digits of that part: 128 bits.
+const EVENT_DIGITS: usize = 32;
 /// Who reports it.
 pub(crate) const SERVICE_PRODUCER: &str = "secure-log-http";
 
@@ -48,6 +52,28 @@ impl Keyed {
 
     pub(crate) fn payload(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("two texts and a number are JSON")
+    }
+
+    /// The event type of the entry.
+    pub(crate) fn event(&self) -> String {
+        format!("{KEYED_EVENT}.{}", &self.key[..EVENT_DIGITS])
+    }
+
+    /// Looks in the log for where the key was used, from a seqno on. Answers that, and how many entries the log had then: who
+    /// appends to the log of that size, and to no other, uses the key once.
+    pub(crate) fn look_up(&self, log: &ServedLog, from: u64) -> Result<(Option<u64>, u64), LogError> {
+        let pattern = |name: &str| vec![name.parse().expect("it is a name")];
+        let (streams, events) = (pattern(KEYS_STREAM), pattern(&self.event()));
+        let filter = Filter { streams, events, from: Some(from), ..Filter::default() };
+        let mut query = Query { filter, newest_first: true, limit: MAX_PAGE, cursor: None };
+        loop {
+            let page = log.lock().query(&query)?;
+            let used = page.entries.iter().find(|entry| Keyed::of(entry).is_some_and(|found| found.key == self.key));
+            query.cursor = page.next;
+            if used.is_some() || query.cursor.is_none() {
+                return Ok((used.map(|entry| entry.seqno), page.size));
+            }
+        }
     }
 
     pub(crate) fn of(entry: &Entry) -> Option<Keyed> {

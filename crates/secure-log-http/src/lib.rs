@@ -9,13 +9,14 @@
 //! |---|---|
 //! | `message` | requests, responses, and bodies that are made while they are sent |
 //! | `route`, `openapi` | the table of routes, and the document that is made of it |
-//! | `api` | who may call, and the logs that are open |
+//! | `api`, `access` | the logs that are open, and who may call |
 //! | `handlers` | what each route does |
 //! | `problem` | what went wrong, as RFC 9457 has it |
 //! | `idempotency`, `service_log` | what the service itself records |
 //! | `token`, `rate`, `limits` | who may do how much |
 //! | `metrics` | what is counted |
-//! | `catalogue`, `log_id` | where the logs are |
+//! | `catalogue`, `place`, `log_id` | where the logs are |
+//! | `config` | what the environment says, whatever the host is |
 //!
 //! ```
 //! use std::sync::Arc;
@@ -38,8 +39,8 @@
 //!         let store = ServedStore::new(Box::new(MemoryStore::new()), self.0.clone());
 //!         ServedLog::open(store, Providers::system(NoKeys), LogOptions::default())
 //!     }
-//!     fn list(&self, _: Option<&LogId>, _: u32) -> Result<Vec<LogId>, LogError> {
-//!         Ok(Vec::new())
+//!     fn list(&self, _: Option<&LogId>, _: u32) -> Result<Option<Vec<LogId>>, LogError> {
+//!         Ok(None)
 //!     }
 //! }
 //!
@@ -62,8 +63,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
 mod api;
 mod catalogue;
+pub mod config;
 mod handlers;
 pub mod idempotency;
 mod json;
@@ -73,6 +76,7 @@ mod message;
 pub mod metrics;
 pub mod openapi;
 mod params;
+pub mod place;
 pub mod problem;
 mod rate;
 pub mod route;

@@ -143,6 +143,14 @@ impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| &**value)
     }
+
+    /// The headers that a server sends: these, and those that every response has. What is answered to one caller is for nobody
+    /// between.
+    pub fn sent_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let private = self.header("cache-control").is_none().then_some(("cache-control", "no-store"));
+        let own = self.headers.iter().map(|(name, value)| (*name, &**value));
+        own.chain(private).chain([("x-content-type-options", "nosniff")])
+    }
 }
 
 #[cfg(test)]

@@ -200,10 +200,7 @@ impl Metrics {
     pub fn text(&self, anchor_lag: Option<u64>, logs: u64) -> String {
         let mut out = String::with_capacity(4096);
         let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, u64)]| {
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-            for (labels, value) in samples {
-                let _ = writeln!(out, "{name}{labels} {value}");
-            }
+            write_family(&mut out, name, kind, help, samples);
         };
         let one = |value: u64| [(String::new(), value)];
         family(
@@ -256,12 +253,7 @@ impl Metrics {
             .collect();
         family("secure_log_verifications_total", "counter", "Verifications of logs.", &verdicts);
         if let Some(last) = verified.last {
-            family(
-                "secure_log_verification_age_seconds",
-                "gauge",
-                "Since a log was verified last; absent until then.",
-                &one(last.elapsed().as_secs()),
-            );
+            family(AGE, "gauge", AGE_HELP, &one(last.elapsed().as_secs()));
         }
         drop(verified);
         for (name, help, histogram) in [
@@ -274,6 +266,48 @@ impl Metrics {
         out
     }
 }
+
+/// A metric with its samples, each with its labels.
+fn write_family(out: &mut String, name: &str, kind: &str, help: &str, samples: &[(String, u64)]) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    for (labels, value) in samples {
+        let _ = writeln!(out, "{name}{labels} {value}");
+    }
+}
+
+/// What the logs say of a service, where nobody counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recorded {
+    /// Logs that were made.
+    pub(crate) logs: u64,
+    /// Entries of the service's own log.
+    pub(crate) entries: u64,
+    /// How many of them no anchor has, where there is one.
+    pub(crate) anchor_lag: Option<u64>,
+    /// Seconds since a log was verified last.
+    pub(crate) verified_ago: Option<u64>,
+}
+
+impl Recorded {
+    pub(crate) fn text(&self) -> String {
+        let Recorded { logs, entries, anchor_lag, verified_ago } = *self;
+        let mut out = String::new();
+        for (name, help, value) in [
+            ("secure_log_logs", "Logs that were made.", Some(logs)),
+            ("secure_log_service_entries", "Entries of the service's own log.", Some(entries)),
+            ("secure_log_anchor_lag_entries", "Entries of the service's own log that no anchor has.", anchor_lag),
+            (AGE, AGE_HELP, verified_ago),
+        ] {
+            if let Some(value) = value {
+                write_family(&mut out, name, "gauge", help, &[(String::new(), value)]);
+            }
+        }
+        out
+    }
+}
+
+const AGE: &str = "secure_log_verification_age_seconds";
+const AGE_HELP: &str = "Since a log was verified last; absent until then.";
 
 /// A keystore whose signatures are timed.
 pub struct TimedKeystore<K> {
@@ -401,9 +435,13 @@ mod tests {
         let metrics = Metrics::default();
         metrics.verified(&secure_log::verify::Verdict::Valid);
         let text = metrics.text(Some(0), 0);
-        let names: Vec<&str> =
-            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-        assert!(names.len() > 12, "{names:?}");
+        fn names_of(text: &str) -> Vec<&str> {
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
+        }
+        let names = names_of(&text);
+        let recorded = Recorded { logs: 0, entries: 0, anchor_lag: Some(0), verified_ago: Some(0) }.text();
+        let names: Vec<&str> = names.into_iter().chain(names_of(&recorded)).collect();
+        assert!(names.len() > 16, "{names:?}");
         for name in names.into_iter().chain(Dropped::NAMES.map(|(_, name)| name)) {
             assert!(page.contains(name), "{name}");
         }

@@ -83,6 +83,7 @@ pub const CASES: &[(&str, u16, &str)] = &[
     ("later-version", 500, "A later version wrote to the log"),
     ("config", 500, "The store's configuration cannot be used"),
     ("storage", 503, "The store failed; what became of a write is unknown"),
+    ("misconfigured", 503, "The service is misconfigured, and its operator is told how"),
     ("internal", 500, "A fault of the service"),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use secure_log_http::config::environment;
 use secure_log_http::token::{NewToken, read_logs, read_scopes, read_time};
 
 use crate::config::{Config, VARIABLES};
@@ -63,14 +64,6 @@ fn configured(then: impl FnOnce(Config) -> ExitCode) -> ExitCode {
         Ok(config) => then(config),
         Err(mistakes) => failed(CONFIG_ERROR, &mistakes.to_string()),
     }
-}
-
-/// Variables that are not UTF-8 are read as such, so that a check refuses them by name.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().map(|(name, value)| {
-        let text = |text: std::ffi::OsString| text.into_string().unwrap_or_else(|_| "\u{fffd}".into());
-        (text(name), text(value))
-    })
 }
 
 fn failed(code: u8, why: &str) -> ExitCode {

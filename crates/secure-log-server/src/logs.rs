@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use secure_log::engine::{Absent, AnchorEvery, Every, LogOptions, Providers};
+use secure_log::engine::{Absent, Providers};
 use secure_log::error::LogError;
 use secure_log::providers::{Anchor, CheckpointSigner, KeyError, Keystore, MacKey, NoAnchor, WrappingKey};
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log_anchor::FileAnchor;
 use secure_log_file::FileStore;
+use secure_log_http::config::LogSettings;
 use secure_log_http::metrics::TimedKeystore;
+use secure_log_http::place::{Folder, Kind, Place};
 use secure_log_http::{Catalogue, LogId, Metrics, ServedLog, ServedStore};
 use secure_log_keystore::SoftwareKeystore;
 use secure_log_postgres::Postgres;
@@ -31,19 +32,16 @@ pub trait Backend: fmt::Display + Send + Sync {
     fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, StoreError>;
 }
 
-/// What [`backend`] reads.
-pub const BACKENDS: &str = "file:FOLDER, sqlite:FOLDER or the URL of a PostgreSQL database";
-
 /// The backend that a text names, if it is there, or why it cannot be used. The text may hold a password, which is not repeated.
 pub fn backend(text: &str) -> Result<Box<dyn Backend>, String> {
-    if text.starts_with("postgresql:") || text.starts_with("postgres:") {
-        return match Postgres::connect(text) {
+    match text.parse()? {
+        Place::Database(url) => match Postgres::connect(&url) {
             Ok(postgres) => Ok(Box::new(Database(postgres))),
             Err(error) => Err(error.to_string()),
-        };
+        },
+        Place::Folder(folder) if folder.path.is_dir() => Ok(Box::new(folder)),
+        Place::Folder(_) => Err("there is no such folder".into()),
     }
-    let folder: Folder = text.parse()?;
-    if folder.path.is_dir() { Ok(Box::new(folder)) } else { Err("there is no such folder".into()) }
 }
 
 /// A PostgreSQL database, with all logs in its tables.
@@ -78,56 +76,6 @@ impl Backend for Database {
     }
 }
 
-/// A folder with a file for each log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Folder {
-    kind: Kind,
-    path: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    File,
-    Sqlite,
-}
-
-impl Kind {
-    const NAMES: [(Kind, &'static str, &'static str); 2] =
-        [(Kind::File, "file", "jsonl"), (Kind::Sqlite, "sqlite", "db")];
-
-    fn name(self) -> &'static str {
-        Kind::NAMES[self as usize].1
-    }
-
-    /// What the name of a log's file ends with. Names of logs have no dot, so that what a store keeps beside it is no log.
-    fn extension(self) -> &'static str {
-        Kind::NAMES[self as usize].2
-    }
-}
-
-/// Reads `file:FOLDER` or `sqlite:FOLDER`.
-impl FromStr for Folder {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Folder, &'static str> {
-        let (kind, path) = text.split_once(':').filter(|(_, path)| !path.is_empty()).ok_or(BACKENDS)?;
-        let (kind, ..) = Kind::NAMES.into_iter().find(|(_, name, _)| *name == kind).ok_or(BACKENDS)?;
-        Ok(Folder { kind, path: path.into() })
-    }
-}
-
-impl fmt::Display for Folder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.kind.name(), self.path.display())
-    }
-}
-
-impl Folder {
-    fn file(&self, id: &LogId) -> PathBuf {
-        self.path.join(format!("{id}.{}", self.kind.extension()))
-    }
-}
-
 impl Backend for Folder {
     fn has(&self, id: &LogId) -> Result<bool, StoreError> {
         self.file(id).try_exists().map_err(|error| failed("look for a log", &error))
@@ -145,12 +93,8 @@ impl Backend for Folder {
         let look = |error| failed("list the logs", &error);
         let mut ids: Vec<LogId> = Vec::new();
         for file in std::fs::read_dir(&self.path).map_err(look)? {
-            let name = file.map_err(look)?.file_name();
-            let id =
-                name.to_str().and_then(|name| name.rsplit_once('.')).filter(|(_, end)| *end == self.kind.extension());
-            ids.extend(
-                id.and_then(|(id, _)| id.parse::<LogId>().ok()).filter(|id| after.is_none_or(|after| id > after)),
-            );
+            let id = self.log_of(file.map_err(look)?.file_name().as_ref());
+            ids.extend(id.filter(|id| after.is_none_or(|after| id > after)));
         }
         ids.sort();
         ids.truncate(limit as usize);
@@ -167,13 +111,8 @@ pub struct Logs {
     backend: Box<dyn Backend>,
     keystore: SharedKeystore,
     metrics: Arc<Metrics>,
-    origin: String,
-    identity: String,
-    head_every: Every,
     anchor: Option<PathBuf>,
-    anchor_every: AnchorEvery,
-    mac_label: Option<String>,
-    kek_label: Option<String>,
+    settings: LogSettings,
 }
 
 impl Logs {
@@ -183,13 +122,8 @@ impl Logs {
             backend: config.backend,
             keystore: SharedKeystore(Arc::new(config.keystore)),
             metrics,
-            origin: config.origin,
-            identity: config.identity,
-            head_every: config.head_every,
             anchor: config.anchor,
-            anchor_every: config.anchor_every,
-            mac_label: config.mac_label,
-            kek_label: config.kek_label,
+            settings: config.common.logs,
         }
     }
 
@@ -199,16 +133,7 @@ impl Logs {
             None => Box::new(NoAnchor),
         };
         let keystore = TimedKeystore::new(self.keystore.clone(), Arc::clone(&self.metrics));
-        let options = LogOptions {
-            origin: Some(format!("{}/{id}", self.origin)),
-            identity: self.identity.clone(),
-            mac_label: self.mac_label.clone(),
-            kek_label: self.kek_label.clone(),
-            head_every: self.head_every,
-            anchor_every: self.anchor_every,
-            absent,
-            ..LogOptions::default()
-        };
+        let options = self.settings.options(id, absent);
         let store = ServedStore::new(self.backend.store(id)?, Arc::clone(&self.metrics));
         ServedLog::open(store, Providers { anchor, ..Providers::system(keystore) }, options)
     }
@@ -230,8 +155,8 @@ impl Catalogue for Logs {
         self.opened(id, Absent::Make)
     }
 
-    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, LogError> {
-        Ok(self.backend.list(after, limit)?)
+    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Option<Vec<LogId>>, LogError> {
+        Ok(Some(self.backend.list(after, limit)?))
     }
 }
 
@@ -264,7 +189,8 @@ mod tests {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let ids = |kind: &str, after: Option<&str>, limit| {
-            let place: Folder = format!("{kind}:{}", folder.path().display()).parse().unwrap();
+            let place = format!("{kind}:{}", folder.path().display()).parse().unwrap();
+            let Place::Folder(place) = place else { panic!("{place:?}") };
             let after = after.map(|id| id.parse().unwrap());
             let found = place.list(after.as_ref(), limit).unwrap();
             found.iter().map(LogId::to_string).collect::<Vec<_>>()

@@ -16,6 +16,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use secure_log_http::config::read_tokens;
 use secure_log_http::limits::MAX_HEADER_BYTES;
 use secure_log_http::metrics::Dropped;
 use secure_log_http::{Api, Body, Head, LogId, Metrics, Response};
@@ -28,7 +29,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use crate::body::{self, Sent, stopped};
-use crate::config::{Config, read_tokens};
+use crate::config::Config;
 use crate::connection::Impatient;
 use crate::logs::Logs;
 
@@ -68,11 +69,11 @@ pub fn run(config: Config) -> Result<(), String> {
 
 fn serve(runtime: &Runtime, config: Config) -> Result<(), String> {
     let (listen, tls, connections, queue, threads, wait) =
-        (config.listen, config.tls.clone(), config.connections, config.queue, config.threads, config.timeout);
-    let tokens_path = config.tokens_path.clone();
-    let (identity, limits) = (config.identity.clone(), config.limits);
+        (config.listen, config.tls.clone(), config.connections, config.queue, config.threads, config.common.timeout);
+    let tokens_path = config.common.tokens_path.clone();
+    let (identity, limits) = (config.common.logs.identity.clone(), config.limits);
     let mut config = config;
-    let tokens = std::mem::take(&mut config.tokens);
+    let tokens = std::mem::take(&mut config.common.tokens);
     if !config.has_keys {
         note("no keystore is configured: heads are not signed, and nobody can ask for a checkpoint");
     }
@@ -229,14 +230,9 @@ impl Server {
             note(why);
         }
         let mut sent = hyper::Response::builder().status(response.status);
-        for (name, value) in &response.headers {
-            sent = sent.header(*name, value);
+        for (name, value) in response.sent_headers() {
+            sent = sent.header(name, value);
         }
-        // What is answered to one caller is for nobody between.
-        if response.header("cache-control").is_none() {
-            sent = sent.header("cache-control", "no-store");
-        }
-        let sent = sent.header("x-content-type-options", "nosniff");
         let body = match response.body {
             Body::Bytes(bytes) => body::whole(bytes),
             Body::Stream(_) if is_head => body::empty(),

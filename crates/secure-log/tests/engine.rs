@@ -47,6 +47,20 @@ fn a_log_has_one_dense_sequence_and_a_chain_per_stream() {
 }
 
 #[test]
+fn an_append_to_a_log_of_some_size_gives_way_to_whoever_was_faster() {
+    let world = World::new();
+    let (mut one, mut other) = (world.open().unwrap(), world.open().unwrap());
+    let entry = entry("a", b"1");
+    assert_eq!(one.append_batch_at(0, &[entry]).unwrap().1.size, 1);
+    // It does not know of that, and finds out by trying.
+    assert_eq!(other.append_batch_at(0, &[entry]), Err(LogError::Conflict));
+    assert_eq!((other.status().size, other.append_batch_at(1, &[entry]).unwrap().1.size), (1, 2));
+    // Nor does it take part in a log that is not as large yet.
+    assert_eq!(one.append_batch_at(3, &[entry]), Err(LogError::Conflict));
+    world.assert_valid(2);
+}
+
+#[test]
 fn an_append_makes_its_stream_with_default_rules_and_says_nothing_of_it() {
     let world = World::new();
     let mut log = world.open().unwrap();

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use crate::api::{Admitted, Api, OpenLog, lock};
-use crate::idempotency::{Ended, KEYED_EVENT, KEYS_STREAM, Keyed, Known, SERVICE_PRODUCER};
+use crate::idempotency::{Ended, KEYS_STREAM, Keyed, Known, SERVICE_PRODUCER};
 use crate::json;
 use crate::message::{JSON, Response};
 use crate::problem::Problem;
@@ -61,28 +62,37 @@ pub(super) fn append(api: &Api, request: &Admitted, body: &[u8], count: &mut u64
         return Ok(answer(api, &log, &appended, &commit));
     };
     let keyed = Keyed::new(request.who(), key, media_type.as_deref().unwrap_or_default(), body, entries.len() as u64);
-    let known = lock(&log.keys).begin(&keyed, &log.log)?;
-    match known {
-        Known::Used(seqno) => return replayed(api, &log, &keyed, seqno),
-        Known::UnderWay => return Err(Problem::new("idempotency-key-in-use").retry_after(1)),
-        Known::New => {}
-    }
-    // Whatever happens, the key does not stay under way.
-    let mut ending = Ending { log: &log, keyed: &keyed, ended: Ended::Unknown };
-    let payload = keyed.payload();
+    let (payload, event) = (keyed.payload(), keyed.event());
     entries.push(NewEntry {
         stream: KEYS_STREAM,
-        event: KEYED_EVENT,
+        event: &event,
         severity: Severity::Info,
         producer: SERVICE_PRODUCER,
         encoding: "application/json",
         payload: &payload,
     });
-    match log.log.append_batch(&entries) {
+    if api.is_for_one_request {
+        append_alone(api, &log, &keyed, &entries)
+    } else {
+        append_known(api, &log, &keyed, &entries)
+    }
+}
+
+/// Appends with a key, where the keys that are known and those under way are in memory.
+fn append_known(api: &Api, log: &OpenLog, keyed: &Keyed, entries: &[NewEntry<'_>]) -> Result<Response, Problem> {
+    let known = lock(&log.keys).begin(keyed, &log.log)?;
+    match known {
+        Known::Used(seqno) => return replayed(api, log, keyed, seqno),
+        Known::UnderWay => return Err(Problem::new("idempotency-key-in-use").retry_after(1)),
+        Known::New => {}
+    }
+    // Whatever happens, the key does not stay under way.
+    let mut ending = Ending { log, keyed, ended: Ended::Unknown };
+    match log.log.append_batch(entries) {
         Ok((mut appended, commit)) => {
             let of_key = appended.pop().expect("as many were appended as were given");
             ending.ended = Ended::Appended(of_key.seqno);
-            Ok(answer(api, &log, &appended, &commit))
+            Ok(answer(api, log, &appended, &commit))
         }
         Err(error) => {
             if !matches!(error, LogError::Store(_) | LogError::Anchor(_)) {
@@ -91,6 +101,41 @@ pub(super) fn append(api: &Api, request: &Admitted, body: &[u8], count: &mut u64
             Err(error.into())
         }
     }
+}
+
+/// So often an append with a key gives way to other writers, who may use the same key, before it is a conflict.
+const TRIES: u32 = 32;
+
+/// Appends with a key, where nothing but the log knows which were used: only to the log of the size in which the key was not found.
+/// So of any number of hosts that are sent the same request one appends it, and the others find that it did.
+fn append_alone(api: &Api, log: &OpenLog, keyed: &Keyed, entries: &[NewEntry<'_>]) -> Result<Response, Problem> {
+    let mut from = 1;
+    for lost in 0..TRIES {
+        let (used, size) = keyed.look_up(&log.log, from)?;
+        if let Some(seqno) = used {
+            return replayed(api, log, keyed, seqno);
+        }
+        let appended = log.log.lock().append_batch_at(size, entries);
+        match appended {
+            Ok((mut appended, commit)) => {
+                appended.pop();
+                return Ok(answer(api, log, &appended, &commit));
+            }
+            Err(LogError::Conflict) => from = size + 1,
+            Err(error) => return Err(error.into()),
+        }
+        give_way(lost);
+    }
+    Err(LogError::Conflict.into())
+}
+
+/// Waits for up to 64 ms, the longer the more often others were faster. Those who try again at once are in each other's way.
+fn give_way(lost: u32) {
+    let mut random = [0; 2];
+    // Without random bytes it does not wait, which is no harm.
+    let _ = getrandom::fill(&mut random);
+    let micros = u64::from(u16::from_le_bytes(random)) % (1000 << lost.min(6));
+    std::thread::sleep(Duration::from_micros(micros));
 }
 
 struct Ending<'a> {

@@ -8,6 +8,7 @@ use crate::json;
 use crate::log_id::LogId;
 use crate::message::Response;
 use crate::problem::Problem;
+use crate::service_log::LOG_CREATED;
 use crate::token::Logs;
 
 #[derive(Deserialize)]
@@ -23,8 +24,15 @@ pub(super) fn create(api: &Api, request: &Admitted, body: &[u8]) -> Result<Respo
     if !request.token.as_ref().is_some_and(|token| token.logs.contain(&id)) {
         return Err(api.deny_posted(request, &id));
     }
-    let log = api.make_log(&id)?;
-    api.did("log.created", &json!({ "log": id.as_str(), "token": request.who() }))?;
+    let log = match api.make_log(&id) {
+        Ok(log) => log,
+        Err(problem) if problem.case() == "log-exists" => {
+            api.found_log(&id, request.who())?;
+            return Err(problem);
+        }
+        Err(problem) => return Err(problem),
+    };
+    api.did(LOG_CREATED, &json!({ "log": id.as_str(), "token": request.who() }))?;
     let shown = json::status(id.as_str(), &log.log.lock().status());
     Ok(Response::json(201, &shown).with("location", format!("/v1/logs/{id}")))
 }
@@ -40,7 +48,7 @@ pub(super) fn list(api: &Api, request: &Admitted) -> Result<Response, Problem> {
     let after = after.map_err(|bad| Problem::malformed(bad.to_string()).fact("field", "after"))?;
     let (found, more) = match request.token.as_ref().map(|token| &token.logs) {
         Some(Logs::All) => {
-            let mut found = api.catalogue().list(after.as_ref(), limit + 1)?;
+            let mut found = api.list(after.as_ref(), limit + 1)?;
             let more = found.len() > limit as usize;
             found.truncate(limit as usize);
             (found, more)

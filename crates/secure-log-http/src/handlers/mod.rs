@@ -21,7 +21,7 @@ pub(crate) fn serve(api: &Api, request: &Admitted, body: &[u8]) -> Result<Respon
     match request.route.operation {
         Operation::Health => Ok(Response::text(200, "ok\n")),
         Operation::Ready => api.is_ready().map(|()| Response::text(200, "ready\n")),
-        Operation::Metrics => Ok(service::metrics(api)),
+        Operation::Metrics => service::metrics(api),
         Operation::OpenApi => Ok(service::openapi()),
         Operation::ExplainProblem => service::explain(request),
         Operation::CreateLog => logs::create(api, request, body),

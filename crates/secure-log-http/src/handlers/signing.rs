@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::api::{Admitted, Api, OpenLog};
 use crate::message::{JSON, Response};
 use crate::problem::Problem;
+use crate::service_log::LOG_VERIFIED;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +66,6 @@ pub(super) fn verify(api: &Api, log: &OpenLog, request: &Admitted) -> Result<Res
     let report = log.log.lock().verify_log()?;
     api.metrics.verified(&report.verdict);
     let facts = json!({ "log": log.id.as_str(), "token": request.who(), "verdict": report.verdict.as_str(), "size": report.size });
-    api.did("log.verified", &facts)?;
+    api.did(LOG_VERIFIED, &facts)?;
     Ok(Response::of(200, JSON, report.to_json(Some(&SystemClock.now().to_string()))))
 }

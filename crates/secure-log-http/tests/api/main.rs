@@ -2,6 +2,7 @@
 
 mod appending;
 mod bounds;
+mod one_request;
 mod reading;
 mod scopes;
 mod service;

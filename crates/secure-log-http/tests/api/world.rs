@@ -48,14 +48,14 @@ impl Catalogue for Files {
         self.opened(id, Absent::Make)
     }
 
-    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Vec<LogId>, LogError> {
+    fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Option<Vec<LogId>>, LogError> {
         let names =
             std::fs::read_dir(&self.folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
         let mut ids: Vec<LogId> = names.filter_map(|name| name.strip_suffix(".jsonl")?.parse().ok()).collect();
         ids.retain(|id| after.is_none_or(|after| id > after));
         ids.sort();
         ids.truncate(limit as usize);
-        Ok(ids)
+        Ok(Some(ids))
     }
 }
 

@@ -41,11 +41,13 @@ pub(crate) struct Batch<'b, 'e> {
     pub(crate) sealed: bool,
     /// Each of its entries is signed.
     pub(crate) signed: bool,
+    /// It is for a log with so many entries.
+    pub(crate) at: Option<u64>,
 }
 
 impl<'b, 'e> Batch<'b, 'e> {
     pub(crate) fn plain(entries: &'b [NewEntry<'e>]) -> Batch<'b, 'e> {
-        Batch { entries, sealed: false, signed: false }
+        Batch { entries, sealed: false, signed: false, at: None }
     }
 
     pub(crate) fn sealed(entries: &'b [NewEntry<'e>]) -> Batch<'b, 'e> {
@@ -86,6 +88,18 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// Appends all entries or none, in one durable commit.
     pub fn append_batch(&mut self, entries: &[NewEntry<'_>]) -> Result<(Vec<Appended>, CommitInfo), LogError> {
         self.append_one_batch(Batch::plain(entries))
+    }
+
+    /// Appends all entries or none, in one durable commit, and only where the log has this many entries still: otherwise it is
+    /// [`LogError::Conflict`], and nothing was written. So who looked for something in the log and did not find it appends what
+    /// rests on that, and no other writer was in between.
+    pub fn append_batch_at(
+        &mut self,
+        size: u64,
+        entries: &[NewEntry<'_>],
+    ) -> Result<(Vec<Appended>, CommitInfo), LogError> {
+        let batch = Batch { at: Some(size), ..Batch::plain(entries) };
+        self.append_one_batch(batch)
     }
 
     /// Appends all entries or none, in one durable commit, each with a signature of the log's key, whatever the rules of
@@ -249,6 +263,9 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// Loads the streams of a batch, checks that they take entries, and answers what seals them.
     fn may_append(&mut self, batch: &Batch<'_, '_>) -> Result<Vec<Sealer>, LogError> {
+        if batch.at.is_some_and(|size| size != self.accepted.head.size) {
+            return Err(LogError::Conflict);
+        }
         if batch.signed {
             self.signing_key("an entry is to be signed")?;
         }
