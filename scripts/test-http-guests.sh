@@ -16,7 +16,7 @@ work=$(mktemp -d)
 trap 'stop -9; stop_postgres; rm -rf "$work"' EXIT
 
 main() {
-    cargo build --quiet --locked --profile test -p secure-log-server
+    test_programs
     mkdir "$work/config" "$work/tokens" "$work/logs" "$work/anchor"
     make_token all --scope append,read,sign,admin --log '*'
     make_token app --scope append,read,sign,admin --log app
