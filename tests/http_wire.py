@@ -39,7 +39,7 @@ class Client:
         self.folder = pathlib.Path(folder)
         self.token = (self.folder / name).read_text().strip() if name else None
 
-    def connect(self, seconds=30):
+    def connect(self, seconds=120):
         return http.client.HTTPConnection(self.place.hostname, self.place.port, timeout=seconds)
 
     def send(self, method, path, body=None, headers=(), connection=None):
