@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use secure_log::entry::EntryRef;
 use secure_log::hash::Hash;
 use secure_log::index;
-use secure_log::jsonl::write_record;
 use secure_log::record::{DataKeyRow, WitnessRow};
 use secure_log::store::StoreError;
+use secure_log_sql::tables::kind;
+use secure_log_sql::{bound, line};
 
 use crate::failure::Failed;
 use crate::read::PAGE_BYTES;
-use crate::row::{Octets, bound};
+use crate::row::Octets;
 use crate::scan::Position;
-use crate::schema::kind;
 use crate::tables::Tables;
 
 /// Rows that are read before what came of them is written.
@@ -123,12 +123,9 @@ impl Tables<'_> {
             let mut lines = Vec::new();
             let mut failed = None;
             let mut at = Position { place: from, left: PAGE_BYTES as usize };
-            cursor = self.scan_from(&mut at, &mut |record| {
-                let mut line = Vec::new();
-                match write_record(&record, &mut line) {
-                    Ok(()) => lines.push(String::from_utf8_lossy(line.trim_ascii_end()).into_owned()),
-                    Err(error) => failed = Some(error),
-                }
+            cursor = self.scan_from(&mut at, &mut |record| match line::of(&record) {
+                Ok(line) => lines.push(line),
+                Err(error) => failed = Some(error),
             })?;
             if let Some(error) = failed {
                 let at = "a record that is set aside".into();

@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use secure_log::hash::Hash;
 use secure_log::store::{Commit, Expected, StoreError};
+use secure_log_sql::tables::BLOCK;
 
 use crate::connection::{Answer, Call, Outcome};
 use crate::failure::Failed;
 use crate::pending::Pending;
-use crate::row::Octets;
+use crate::row::{Octets, flag};
 use crate::rows::Rows;
 use crate::tables::{Tables, rows};
 
@@ -207,7 +208,7 @@ impl Tables<'_> {
 
     fn learn_streams(&mut self, answer: &Answer) -> Result<(), Failed> {
         let found = rows("stream", answer, |row| {
-            let before = row.optional_number(2)?.unwrap_or(0).saturating_mul(crate::schema::BLOCK);
+            let before = row.optional_number(2)?.unwrap_or(0).saturating_mul(BLOCK);
             let entries = before.saturating_add(row.number(3)?);
             Ok((row.text(0)?.to_owned(), Stream { number: row.integer(1)?, entries }))
         })?;
@@ -273,8 +274,8 @@ fn end_of(answer: &Answer) -> Result<End, StoreError> {
     let found = rows("head", answer, |row| {
         let (seqno, place) = (row.optional_number(2)?.unwrap_or(0), row.optional_number(3)?.unwrap_or(0));
         let mut end = End {
-            is_log: row.flag(0)?,
-            loading: row.flag(1)?,
+            is_log: flag(&row, 0)?,
+            loading: flag(&row, 1)?,
             segments: row.optional_number(4)?.unwrap_or(0),
             streams: row.optional_integer(5)?.unwrap_or(0),
             words: row.optional_integer(6)?.unwrap_or(0),

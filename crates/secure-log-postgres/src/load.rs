@@ -3,8 +3,8 @@
 //! What makes the tables a log is its id in the table `log`. While one is loaded, its line waits there, and becomes that id with
 //! the last part.
 
-use secure_log::jsonl::{Line, parse_line};
 use secure_log::store::{Commit, StoreError};
+use secure_log_sql::line;
 
 use crate::failure::Failed;
 use crate::insert::{End, Known};
@@ -53,10 +53,10 @@ impl Tables<'_> {
     fn finish_load(&mut self) -> Result<(), Failed> {
         let sql = "SELECT loading FROM secure_log.log WHERE number = $1";
         let line = self.one("log", sql, &[], |row| Ok(row.optional_text(0)?.unwrap_or_default().to_owned()))?;
-        let malformed = || StoreError::Corrupt { at: "table log".into(), detail: "no log is being loaded".into() };
-        let line = line.unwrap_or_default();
-        let Ok(Line::Log(kept)) = parse_line(line.as_bytes()) else { return Err(malformed().into()) };
-        let row = kept.row().map_err(|_| malformed())?;
+        let Some(row) = line::log_row(&line.unwrap_or_default()) else {
+            let detail = "no log is being loaded".into();
+            return Err(StoreError::Corrupt { at: "table log".into(), detail }.into());
+        };
         let sql = "UPDATE secure_log.log SET id = $2, origin = $3, created = $4, loading = NULL WHERE number = $1";
         self.run(sql, &[&&row.id[..], &row.origin, &row.created])?;
         *self.known = Known::default();

@@ -1,20 +1,15 @@
 //! Finding what a commit has put into the tables.
 
-use secure_log::entry::StreamRules;
-use secure_log::hash::{Hash, Suite};
+use secure_log::hash::Hash;
 use secure_log::index::{IndexKey, IndexRow};
-use secure_log::record::{
-    DataKeyRow, EntryRow, HeadRow, LogRow, PrunedRow, Record, SegmentRow, SignatureRow, StreamRow, Subject,
-    WitnessResult, WitnessRow,
-};
-use secure_log::store::{
-    EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, StoreError, StreamState, TreeId,
-};
+use secure_log::record::{DataKeyRow, LogRow, Record, SegmentRow, SignatureRow, Subject};
+use secure_log::store::{EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, StreamState, TreeId};
+use secure_log_sql::bound;
+use secure_log_sql::record::{content_of, data_key, entry, head, log, segment, signature, state, witness};
+use secure_log_sql::tables::{BLOCK, subject, tree_number};
 
 use crate::failure::Failed;
-use crate::row::{Octets, Row, bound};
-use crate::rows::{subject, tree_number};
-use crate::schema::BLOCK;
+use crate::row::{Cells, Octets, Row};
 use crate::tables::{Tables, rows};
 
 /// A page of entries: at most so many, and so many bytes and one entry.
@@ -77,9 +72,7 @@ pub(crate) use segments;
 impl Tables<'_> {
     pub(crate) fn read_log(&mut self) -> Result<Option<LogRow>, Failed> {
         let sql = "SELECT id, origin, created FROM secure_log.log WHERE number = $1 AND id IS NOT NULL";
-        self.one("log", sql, &[], |row| {
-            Ok(LogRow { id: row.bytes(0)?, origin: row.text(1)?.into(), created: row.text(2)?.into() })
-        })
+        self.one("log", sql, &[], |row| log(&row))
     }
 
     pub(crate) fn newest_heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, Failed> {
@@ -154,7 +147,7 @@ impl Tables<'_> {
             };
             let mut bytes = 0;
             for values in &answer.rows {
-                let row = Row { table: "entry", values };
+                let row = Row { table: "entry", values: Cells(values) };
                 let record = entry(&row, row.text(1)?)?;
                 bytes += content_of(&record);
                 let Some(next) = row.number(0)?.checked_add(1) else { return Ok(()) };
@@ -336,107 +329,4 @@ impl Tables<'_> {
         })?;
         Ok(())
     }
-}
-
-/// Bytes of an entry that is there.
-pub(crate) fn content_of(record: &Record<'_>) -> usize {
-    if let Record::Entry(row) = record { row.bytes.len() } else { 0 }
-}
-
-/// An entry, or what stands where one was: seqno, whatever, hash and bytes.
-pub(crate) fn entry<'r>(row: &Row<'r>, stream: &'r str) -> Result<Record<'r>, StoreError> {
-    let (seqno, hash) = (row.number(0)?, row.hash(2)?);
-    Ok(match row.optional_blob(3)? {
-        Some(bytes) => Record::Entry(EntryRow { seqno, stream, hash, bytes }),
-        None => Record::Pruned(PrunedRow { seqno, stream, hash }),
-    })
-}
-
-/// Size, root and signature lines, from this column on.
-pub(crate) fn head(row: &Row<'_>, at: usize) -> Result<HeadRow, StoreError> {
-    let sigs = row.text(at + 2)?.split('\n').filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    Ok(HeadRow { size: row.number(at)?, root: row.hash(at + 1)?, sigs })
-}
-
-fn state(row: &Row<'_>) -> Result<StreamState, StoreError> {
-    Ok(StreamState {
-        number: row.number(0)?,
-        first: row.optional_number(2)?,
-        last: row.optional_number(3)?,
-        segment: row.optional_number(4)?,
-        row: stream(row, row.text(1)?, 5)?,
-    })
-}
-
-/// Tier, suite, key, rule, description, creation and deprecation, from this column on.
-pub(crate) fn stream(row: &Row<'_>, name: &str, at: usize) -> Result<StreamRow, StoreError> {
-    let suite = Suite::from_parts(row.text(at + 1)?, row.optional_key_id(at + 2)?);
-    let rules = StreamRules {
-        tier: row.word(at)?,
-        suite: suite.ok_or_else(|| row.damaged(at + 1))?,
-        sign: row.word(at + 3)?,
-        description: row.optional_text(at + 4)?.map(str::to_owned),
-    };
-    Ok(StreamRow {
-        name: name.into(),
-        rules,
-        created: row.text(at + 5)?.into(),
-        deprecated: row.optional_text(at + 6)?.map(str::to_owned),
-    })
-}
-
-pub(crate) fn segment(row: &Row<'_>) -> Result<SegmentRow, StoreError> {
-    Ok(SegmentRow {
-        id: row.number(0)?,
-        stream: row.text(1)?.into(),
-        first: row.number(2)?,
-        last: row.number(3)?,
-        count: row.number(4)?,
-        root: row.hash(5)?,
-        last_hash: row.hash(6)?,
-        prev: row.hash(7)?,
-        boot: row.text(8)?.into(),
-        session: row.text(9)?.into(),
-        policy: row.hash(10)?,
-        closed: row.text(11)?.into(),
-    })
-}
-
-pub(crate) fn signature(row: &Row<'_>) -> Result<SignatureRow, StoreError> {
-    let number = row.number(1)?;
-    Ok(SignatureRow {
-        of: match row.integer(0)? {
-            0 => Subject::Entry(number),
-            1 => Subject::Segment(number),
-            _ => return Err(row.damaged(0)),
-        },
-        identity: row.text(2)?.into(),
-        alg: row.text(3)?.into(),
-        key: row.blob(4)?.into(),
-        sig: row.blob(5)?.into(),
-    })
-}
-
-pub(crate) fn data_key(row: &Row<'_>) -> Result<DataKeyRow, StoreError> {
-    Ok(DataKeyRow {
-        id: row.hash(0)?,
-        stream: row.text(1)?.into(),
-        first: row.number(2)?,
-        kek: row.text(3)?.into(),
-        alg: row.text(4)?.into(),
-        wrapped: row.blob(5)?.into(),
-        created: row.text(6)?.into(),
-    })
-}
-
-pub(crate) fn witness(row: &Row<'_>) -> Result<WitnessRow, StoreError> {
-    let outcome = row.text(3)?;
-    let known = WitnessResult::NAMES.into_iter().find(|(_, name)| *name == outcome);
-    Ok(WitnessRow {
-        size: row.number(0)?,
-        name: row.text(1)?.into(),
-        at: row.text(2)?.into(),
-        result: known.ok_or_else(|| row.damaged(3))?.0,
-        detail: row.text(4)?.into(),
-    })
 }

@@ -3,12 +3,14 @@
 use secure_log::index::{self, IndexRow};
 use secure_log::store::{NodeId, STORED_LEVEL, TreeId};
 use secure_log::tree::{CompactTree, leaf_hash};
+use secure_log_sql::bound;
+use secure_log_sql::tables::tree_number;
 
 use crate::change::PAGE;
 use crate::failure::Failed;
 use crate::read::PAGE_BYTES;
-use crate::row::{Octets, bound};
-use crate::rows::{key_calls, node_calls, tree_number};
+use crate::row::Octets;
+use crate::rows::{key_calls, node_calls};
 use crate::tables::Tables;
 
 /// Every 256th entry of each stream.

@@ -2,18 +2,17 @@
 
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
-use secure_log::jsonl::write_record;
-use secure_log::record::{
-    DataKeyRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
-};
-use secure_log::store::{Node, StoreError, TreeId};
+use secure_log::record::{DataKeyRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, WitnessRow};
+use secure_log::store::{Node, StoreError};
+use secure_log_sql::content::{Content, Refused, refused};
+use secure_log_sql::tables::{BLOCK, kind, subject, tree_number};
+use secure_log_sql::{line, stored};
 use tokio_postgres::types::ToSql;
 
 use crate::connection::Call;
 use crate::insert::{Known, Stream};
-use crate::pending::{Content, Pending, Refused, refused};
-use crate::row::{Octets, stored};
-use crate::schema::{BLOCK, kind};
+use crate::pending::Pending;
+use crate::row::Octets;
 
 /// Entries of one statement: at most so many, and so many bytes and one entry.
 const ENTRIES_AT_ONCE: usize = 4096;
@@ -272,7 +271,9 @@ impl<'c> Rows<'c> {
         }
         if self.loading {
             self.known.end.loading = true;
-            other!(self, KEEP_LOG, [line_of(row)?]);
+            // It waits as a line until the log is whole.
+            let line = line::of(&Record::Log(row)).map_err(|error| Refused(error.to_string()))?;
+            other!(self, KEEP_LOG, [line]);
         } else {
             self.known.end.is_log = true;
             other!(self, MAKE_LOG, [&row.id[..], &*row.origin, &*row.created]);
@@ -425,29 +426,6 @@ pub(crate) fn node_calls<'s>(log: &'s i64, columns: &'s ([Vec<i64>; 3], Vec<Octe
 /// Stores rows of the index that were computed anew.
 pub(crate) fn key_calls<'s>(log: &'s i64, columns: &'s (Vec<Octets<16>>, Vec<i64>)) -> Call<'s> {
     Call::Statement(INSERT_KEYS, vec![log, &columns.0, &columns.1])
-}
-
-/// A signature's subject as two columns.
-pub(crate) fn subject(of: Subject) -> (i64, u64) {
-    match of {
-        Subject::Entry(seqno) => (0, seqno),
-        Subject::Segment(id) => (1, id),
-    }
-}
-
-/// A tree as a number: segments have theirs, from 1.
-pub(crate) fn tree_number(tree: TreeId) -> u64 {
-    match tree {
-        TreeId::Log => 0,
-        TreeId::Segment(id) => id,
-    }
-}
-
-/// The row of a log that is loaded waits as a line until it is whole.
-fn line_of(row: &LogRow) -> Result<String, Refused> {
-    let mut line = Vec::new();
-    write_record(&Record::Log(row), &mut line).map_err(|error| Refused(error.to_string()))?;
-    Ok(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())
 }
 
 fn no_stream() -> Refused {

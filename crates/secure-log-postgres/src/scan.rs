@@ -7,14 +7,15 @@ use std::collections::{HashMap, VecDeque};
 
 use secure_log::record::{DataKeyRow, HeadRow, Record, SegmentRow, SignatureRow, StreamRow, WitnessRow};
 use secure_log::store::StoreError;
+use secure_log_sql::record::{content_of, data_key, entry, head, segment, signature, stream, witness};
+use secure_log_sql::tables::{kind, missing, nothing_named};
+use secure_log_sql::{bound, columns};
 
-use crate::columns::check_columns;
 use crate::connection::{Answer, Call};
 use crate::failure::Failed;
 use crate::insert::End;
-use crate::read::{content_of, data_key, entry, head, segment, segments, signature, stream, witness};
-use crate::row::{Row, bound};
-use crate::schema::kind;
+use crate::read::segments;
+use crate::row::{Cells, Row};
 use crate::tables::{Tables, rows};
 
 /// Heads, records and entries of a page.
@@ -160,12 +161,12 @@ impl Tables<'_> {
                         Err(missing("the entry with seqno", page.seqno).into())
                     };
                 };
-                let row = Row { table: "entry", values };
+                let row = Row { table: "entry", values: Cells(values) };
                 if row.number(0)? != page.seqno {
                     return Err(missing("the entry with seqno", page.seqno).into());
                 }
                 let record = entry(&row, row.text(1)?)?;
-                check_columns(&row, &record, 4)?;
+                columns::check(&row, &record, 4)?;
                 let weight = 64 + content_of(&record);
                 visit(record);
                 page.seqno += 1;
@@ -231,12 +232,4 @@ fn other(kind: i64, row: &Row<'_>) -> Result<(i64, Other), StoreError> {
         kind::SEGMENT => (row.integer(0)?, Other::Segment(segment(row)?)),
         _ => (row.integer(5)?, Other::Witness(witness(row)?)),
     })
-}
-
-fn nothing_named() -> StoreError {
-    StoreError::Corrupt { at: "table record".into(), detail: "it names a row that is not there".into() }
-}
-
-fn missing(what: &str, number: u64) -> StoreError {
-    StoreError::Corrupt { at: "the tables".into(), detail: format!("{what} {number} is not there") }
 }

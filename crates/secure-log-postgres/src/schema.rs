@@ -10,19 +10,6 @@ pub const VERSION: i64 = MIGRATIONS.len() as i64;
 /// change tables in no transaction, so that what was interrupted is begun again.
 pub(crate) const MIGRATIONS: [&[&str]; 1] = [V1];
 
-/// A waypoint is kept for the first of so many entries of a stream.
-pub(crate) const BLOCK: u64 = 256;
-
-/// The kinds of record in the table `record`, which says the place of all but entries and heads.
-pub(crate) mod kind {
-    pub(crate) const LOG: i64 = 1;
-    pub(crate) const STREAM: i64 = 2;
-    pub(crate) const DATA_KEY: i64 = 3;
-    pub(crate) const SIGNATURE: i64 = 4;
-    pub(crate) const SEGMENT: i64 = 5;
-    pub(crate) const WITNESS: i64 = 6;
-}
-
 /// Where the version stands. It is made first, and the version is written last.
 pub(crate) const VERSION_TABLE: &[&str] = &[
     "CREATE SCHEMA IF NOT EXISTS secure_log",

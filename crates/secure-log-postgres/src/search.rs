@@ -5,15 +5,17 @@
 //! a window, in which the server compares the columns. What no column says, as the text of a payload, is looked for in the entries
 //! that come of it. However large the log is, each statement reads a few ends of indexes, or a window.
 
-use secure_log::entry::{EntryRef, Severity};
+use secure_log::entry::EntryRef;
 use secure_log::index::IndexKey;
 use secure_log::query::{Filter, Pattern};
 use secure_log::record::{EntryRow, Record};
 use secure_log::store::{Left, Search};
+use secure_log_sql::bound;
+use secure_log_sql::columns::{micros, severities};
 
 use crate::connection::{Call, Parameter};
 use crate::failure::Failed;
-use crate::row::{Octets, bound};
+use crate::row::Octets;
 use crate::tables::{Tables, rows};
 
 mod times;
@@ -202,8 +204,8 @@ impl Tables<'_> {
         // Times are stored in whole microseconds. One that ends within a microsecond may have entries of it.
         Ok(Plan {
             values: [streams, events, producer, session, filter.severity.and_then(severities)],
-            since: filter.since.map(crate::pending::micros),
-            until: filter.before.map(crate::pending::micros),
+            since: filter.since.map(micros),
+            until: filter.before.map(micros),
             actor: filter.actor,
         })
     }
@@ -321,10 +323,4 @@ impl Tables<'_> {
         numbers.dedup();
         Ok((numbers.len() <= MAX_VALUES).then_some(numbers))
     }
-}
-
-/// This severity and what is worse. Every entry is a matter for debugging at least.
-fn severities(least: Severity) -> Option<Vec<i64>> {
-    (least > Severity::Debug)
-        .then(|| Severity::ALL.iter().filter(|one| **one >= least).map(|one| *one as i64).collect())
 }

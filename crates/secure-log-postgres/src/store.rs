@@ -9,13 +9,13 @@ use secure_log::store::{
     Commit, EntryRange, IndexRange, NodeId, NumberedHead, NumberedWitness, Search, SecureLogStore, StoreError,
     StreamState, Torn, TreeId,
 };
+use secure_log_sql::bound;
 
 use crate::connection::Connection;
 use crate::failure::Failed;
 use crate::insert::Known;
 use crate::migrate;
 use crate::pool::{Pool, Postgres, pause};
-use crate::row::bound;
 use crate::search::Times;
 use crate::settings::check_name;
 use crate::tables::Tables;

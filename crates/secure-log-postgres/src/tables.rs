@@ -5,7 +5,7 @@ use secure_log::store::StoreError;
 use crate::connection::{Answer, Call, Connection, Outcome, Parameter};
 use crate::failure::Failed;
 use crate::insert::Known;
-use crate::row::Row;
+use crate::row::{Cells, Row};
 use crate::search::Times;
 
 /// How many heads a conflict answers.
@@ -132,7 +132,7 @@ pub(crate) fn rows<T>(
     answer: &Answer,
     mut read: impl FnMut(Row<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
-    answer.rows.iter().map(|values| read(Row { table, values })).collect()
+    answer.rows.iter().map(|values| read(Row { table, values: Cells(values) })).collect()
 }
 
 fn text_of(error: Failed) -> String {

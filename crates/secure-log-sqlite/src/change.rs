@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use secure_log::entry::EntryRef;
 use secure_log::hash::Hash;
 use secure_log::index::{self, IndexKey, IndexRow};
-use secure_log::jsonl::write_record;
 use secure_log::record::{DataKeyRow, WitnessRow};
 use secure_log::store::{Node, NodeId, STORED_LEVEL, StoreError, TreeId};
 use secure_log::tree::{CompactTree, leaf_hash};
+use secure_log_sql::line;
+use secure_log_sql::tables::{BLOCK, kind};
 
 use crate::database::{Database, Value};
 use crate::row::{bound, stored};
-use crate::schema::{BLOCK, kind};
 use crate::store::SqliteStore;
 
 /// Rows that are read before what came of them is written.
@@ -163,12 +163,9 @@ impl<D: Database> SqliteStore<D> {
         while let Some(from) = cursor {
             let mut lines = Vec::new();
             let mut failed = None;
-            cursor = self.scan_from(from, PAGE_BYTES, &mut |record| {
-                let mut line = Vec::new();
-                match write_record(&record, &mut line) {
-                    Ok(()) => lines.push(String::from_utf8_lossy(line.trim_ascii_end()).into_owned()),
-                    Err(error) => failed = Some(error),
-                }
+            cursor = self.scan_from(from, PAGE_BYTES, &mut |record| match line::of(&record) {
+                Ok(line) => lines.push(line),
+                Err(error) => failed = Some(error),
             })?;
             if let Some(error) = failed {
                 let at = "a record that is set aside".into();

@@ -4,19 +4,18 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::LazyLock;
 
-use secure_log::entry::{EntryRef, Severity};
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
 use secure_log::record::{
-    DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject, WitnessRow,
+    DataKeyRow, EntryRow, HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, WitnessRow,
 };
-use secure_log::store::{Commit, Node, SecureLogStore, StoreError, TreeId};
-use secure_log::time::Timestamp;
+use secure_log::store::{Commit, Node, SecureLogStore, StoreError};
+use secure_log_sql::Refused;
+use secure_log_sql::tables::{BLOCK, kind, subject, tree_number};
 
 use crate::database::{Database, Value};
 use crate::read::End;
 use crate::row::{stored, text_or_null};
-use crate::schema::{BLOCK, kind};
 use crate::store::SqliteStore;
 
 /// Entries that are given to SQLite at once.
@@ -117,9 +116,8 @@ impl<D: Database> SqliteStore<D> {
     pub(crate) fn append(&mut self, end: End, commit: &Commit, loading: bool) -> Result<(), StoreError> {
         let mut pen = Pen { loading, ..Pen::at(self.written_up_to(end)) };
         for (number, record) in (1..).zip(commit.records()) {
-            let place = |detail| StoreError::Corrupt { at: format!("record {number} of the commit"), detail };
             self.put(&mut pen, record).map_err(|error| match error {
-                Unwritten::Refused(detail) => place(detail),
+                Unwritten::Refused(refused) => refused.at(number),
                 Unwritten::Failed(error) => error,
             })?;
         }
@@ -177,7 +175,7 @@ impl<D: Database> SqliteStore<D> {
         let mut pen = Pen::at(written);
         self.put(&mut pen, record).and_then(|()| self.flush(&mut pen).map_err(Unwritten::Failed)).map_err(|error| {
             match error {
-                Unwritten::Refused(detail) => {
+                Unwritten::Refused(Refused(detail)) => {
                     StoreError::Corrupt { at: format!("record {} of the log", pen.written.end.place), detail }
                 }
                 Unwritten::Failed(error) => error,
@@ -209,20 +207,16 @@ impl<D: Database> SqliteStore<D> {
     }
 
     fn put_entry<'c>(&mut self, pen: &mut Pen<'c>, row: EntryRow<'c>) -> Result<(), Unwritten> {
-        let entry = EntryRef::decode(row.bytes).map_err(|error| refused(error.to_string()))?;
-        if (entry.seqno, entry.stream) != (row.seqno, row.stream) {
-            return Err(refused("the entry's bytes are not those of its stream and seqno"));
-        }
-        let severity: Severity = entry.severity.parse().map_err(|_| refused("the entry has no severity"))?;
-        let time: Timestamp = entry.time.parse().map_err(|_| refused("the entry has no time"))?;
+        let said = secure_log_sql::Content::of(row)?;
         let stream = self.next_entry(pen, row.seqno, row.stream)?;
+        let [event, producer, session] = said.words;
         let content = Content {
             bytes: row.bytes,
-            time: micros(time),
-            severity: severity as i64,
-            event: lookup(&mut pen.recent.event, entry.event, |word| self.word(word))?,
-            producer: lookup(&mut pen.recent.producer, entry.producer, |word| self.word(word))?,
-            session: lookup(&mut pen.recent.session, entry.session, |word| self.word(word))?,
+            time: said.time,
+            severity: said.severity,
+            event: lookup(&mut pen.recent.event, event, |word| self.word(word))?,
+            producer: lookup(&mut pen.recent.producer, producer, |word| self.word(word))?,
+            session: lookup(&mut pen.recent.session, session, |word| self.word(word))?,
         };
         self.put_later(pen, NewEntry { seqno: row.seqno, stream, hash: row.hash, content: Some(content) })
     }
@@ -346,7 +340,7 @@ impl<D: Database> SqliteStore<D> {
         let (kind, subject) = subject(row.of);
         let values = [
             stored(id)?,
-            kind,
+            Value::Integer(kind),
             stored(subject)?,
             Value::Text(&row.identity),
             Value::Text(&row.alg),
@@ -517,33 +511,17 @@ fn lookup<'c, T: Copy, E>(
     }
 }
 
-/// A signature's subject as two columns.
-pub(crate) fn subject(of: Subject) -> (Value<'static>, u64) {
-    match of {
-        Subject::Entry(seqno) => (Value::Integer(0), seqno),
-        Subject::Segment(id) => (Value::Integer(1), id),
-    }
-}
-
-/// A tree as a number: segments have theirs, from 1.
-pub(crate) fn tree_number(tree: TreeId) -> u64 {
-    match tree {
-        TreeId::Log => 0,
-        TreeId::Segment(id) => id,
-    }
-}
-
-/// Microseconds since 1970.
-pub(crate) fn micros(time: Timestamp) -> i64 {
-    let epoch = Timestamp::from_unix(0, 0).expect("1970 is a year that is known");
-    i64::try_from(time.nanos_since(epoch).div_euclid(1000)).expect("a year up to 9999 fits")
-}
-
 /// Why a record was not written.
 enum Unwritten {
     /// It breaks the contract.
-    Refused(String),
+    Refused(Refused),
     Failed(StoreError),
+}
+
+impl From<Refused> for Unwritten {
+    fn from(refused: Refused) -> Unwritten {
+        Unwritten::Refused(refused)
+    }
 }
 
 impl From<StoreError> for Unwritten {
@@ -553,5 +531,5 @@ impl From<StoreError> for Unwritten {
 }
 
 fn refused(detail: impl Into<String>) -> Unwritten {
-    Unwritten::Refused(detail.into())
+    Unwritten::Refused(Refused(detail.into()))
 }

@@ -3,9 +3,9 @@
 //! What makes the tables a log is the row in the table `log`. While one is loaded, its line waits in the table `aside`, as part
 //! 0, and becomes that row with the last part.
 
-use secure_log::jsonl::{Line, parse_line, write_record};
 use secure_log::record::{LogRow, Record};
 use secure_log::store::{Commit, StoreError};
+use secure_log_sql::line;
 
 use crate::database::{Database, Value};
 use crate::store::SqliteStore;
@@ -49,19 +49,17 @@ impl<D: Database> SqliteStore<D> {
 
     /// The row of the log waits until it is whole.
     pub(crate) fn keep_log_row(&mut self, row: &LogRow) -> Result<(), StoreError> {
-        let mut line = Vec::new();
-        write_record(&Record::Log(row), &mut line)
+        let line = line::of(&Record::Log(row))
             .map_err(|error| StoreError::Corrupt { at: "the log record".into(), detail: error.to_string() })?;
-        let line = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
         self.run("INSERT INTO aside (part, line) VALUES (0, ?)", &[Value::Text(&line)]).map(drop)
     }
 
     fn finish_load(&mut self) -> Result<(), StoreError> {
         let sql = "SELECT line FROM aside WHERE part = 0";
         let line = self.one("aside", sql, &[], |row| Ok(row.text(0)?.to_owned()))?.unwrap_or_default();
-        let malformed = || StoreError::Corrupt { at: "table aside".into(), detail: "no log is being loaded".into() };
-        let Ok(Line::Log(kept)) = parse_line(line.as_bytes()) else { return Err(malformed()) };
-        let row = kept.row().map_err(|_| malformed())?;
+        let Some(row) = line::log_row(&line) else {
+            return Err(StoreError::Corrupt { at: "table aside".into(), detail: "no log is being loaded".into() });
+        };
         let values = [Value::Blob(&row.id), Value::Text(&row.origin), Value::Text(&row.created)];
         self.run("INSERT INTO log VALUES (?, ?, ?)", &values)?;
         self.script("DELETE FROM aside WHERE part = 0")

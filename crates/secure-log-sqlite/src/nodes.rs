@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use secure_log::hash::Hash;
 use secure_log::store::{NodeId, StoreError, TreeId};
+use secure_log_sql::tables::tree_number;
 
 use crate::database::{Database, Value};
-use crate::insert::tree_number;
 use crate::row::bound;
 use crate::store::SqliteStore;
 

@@ -5,12 +5,12 @@
 
 use secure_log::record::{HeadRow, Record};
 use secure_log::store::StoreError;
+use secure_log_sql::columns;
+use secure_log_sql::record::{content_of, data_key, entry, head, segment, signature, stream, witness};
+use secure_log_sql::tables::{kind, missing, nothing_named};
 
-use crate::columns::check_columns;
 use crate::database::{Database, Value};
-use crate::read::{data_key, entry, head, segment, signature, stream, witness};
-use crate::row::bound;
-use crate::schema::kind;
+use crate::row::{Row, bound};
 use crate::store::SqliteStore;
 
 /// Where a scan is: so many records were passed, and this entry is the next one.
@@ -128,8 +128,8 @@ impl<D: Database> SqliteStore<D> {
                 return Err(missing("the entry with seqno", at.seqno));
             }
             let record = entry(&row, row.text(1)?)?;
-            check_columns(&row, &record, 4)?;
-            let weight = 64 + if let Record::Entry(row) = &record { row.bytes.len() } else { 0 };
+            columns::check(&row, &record, 4)?;
+            let weight = 64 + content_of(&record);
             visit(record);
             (at.place, at.seqno) = (at.place + 1, at.seqno + 1);
             at.left = at.left.saturating_sub(weight);
@@ -158,28 +158,25 @@ impl<D: Database> SqliteStore<D> {
             kind::DATA_KEY => {
                 let sql = "SELECT k.name, s.name, k.first, k.kek, k.alg, k.wrapped, k.created
                     FROM data_key k JOIN stream s ON s.number = k.stream WHERE k.id = ?";
-                self.shown("data_key", sql, &id, data_key, |row| visit(Record::DataKey(row)))?.or(Some(()))
+                self.shown("data_key", sql, &id, |row| data_key(row), |row| visit(Record::DataKey(row)))?.or(Some(()))
             }
             kind::SIGNATURE => {
                 let sql = "SELECT kind, subject, identity, alg, key, sig FROM signature WHERE id = ?";
-                self.shown("signature", sql, &id, signature, |row| visit(Record::Signature(row)))?
+                self.shown("signature", sql, &id, |row| signature(row), |row| visit(Record::Signature(row)))?
             }
             kind::SEGMENT => {
                 let sql = "SELECT g.id, s.name, g.first, g.last, g.count, g.root, g.last_hash, g.prev, g.boot,
                         g.session, g.policy, g.closed
                     FROM segment g JOIN stream s ON s.number = g.stream WHERE g.id = ?";
-                self.shown("segment", sql, &id, segment, |row| visit(Record::Segment(row)))?
+                self.shown("segment", sql, &id, |row| segment(row), |row| visit(Record::Segment(row)))?
             }
             kind::WITNESS => {
                 let sql = "SELECT size, name, at, outcome, detail FROM witness WHERE id = ?";
-                self.shown("witness", sql, &id, witness, |row| visit(Record::Witness(row)))?.or(Some(()))
+                self.shown("witness", sql, &id, |row| witness(row), |row| visit(Record::Witness(row)))?.or(Some(()))
             }
             _ => None,
         };
-        found.ok_or_else(|| StoreError::Corrupt {
-            at: "table record".into(),
-            detail: "it names a row that is not there".into(),
-        })
+        found.ok_or_else(nothing_named)
     }
 
     fn shown<T>(
@@ -187,13 +184,9 @@ impl<D: Database> SqliteStore<D> {
         table: &'static str,
         sql: &'static str,
         values: &[Value<'_>],
-        read: impl Fn(&crate::row::Row<'_>) -> Result<T, StoreError>,
+        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
         show: impl FnOnce(&T),
     ) -> Result<Option<()>, StoreError> {
         Ok(self.one(table, sql, values, |row| read(&row))?.map(|row| show(&row)))
     }
-}
-
-fn missing(what: &str, number: u64) -> StoreError {
-    StoreError::Corrupt { at: "the tables".into(), detail: format!("{what} {number} is not there") }
 }

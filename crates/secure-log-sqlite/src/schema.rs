@@ -14,19 +14,6 @@ pub const VERSION: i64 = MIGRATIONS.len() as i64;
 /// From this version on there is a table of keys.
 pub(crate) const KEYED_VERSION: usize = 2;
 
-/// A waypoint is kept for the first of so many entries of a stream.
-pub(crate) const BLOCK: u64 = 256;
-
-/// The kinds of record in the table `record`, which says the place of all but entries and heads.
-pub(crate) mod kind {
-    pub(crate) const LOG: i64 = 1;
-    pub(crate) const STREAM: i64 = 2;
-    pub(crate) const DATA_KEY: i64 = 3;
-    pub(crate) const SIGNATURE: i64 = 4;
-    pub(crate) const SEGMENT: i64 = 5;
-    pub(crate) const WITNESS: i64 = 6;
-}
-
 // No trigger looks at what is inserted into `entry`: with one, SQLite journals every page of the table and its indexes before
 // each row, which takes four times as long as the row.
 const V1: &str = "

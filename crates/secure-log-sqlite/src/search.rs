@@ -11,13 +11,14 @@
 //! | `words` | the values that a pattern stands for |
 //! | `times` | where in the log a range of times is |
 
-use secure_log::entry::{EntryRef, Severity};
+use secure_log::entry::EntryRef;
 use secure_log::query::Filter;
 use secure_log::record::{EntryRow, Record};
 use secure_log::store::{Left, Search, StoreError};
+use secure_log_sql::columns::severities;
+use secure_log_sql::record::entry;
 
 use crate::database::{Database, Value};
-use crate::read::entry;
 use crate::row::bound;
 use crate::search::list::{Column, List, Span};
 use crate::search::times::Period;
@@ -196,12 +197,6 @@ enum Met {
     /// Nothing more may be looked at, and before this place they do not.
     Spent(u64),
     End,
-}
-
-/// This severity and what is worse. Every entry is a matter for debugging at least.
-fn severities(least: Severity) -> Option<Vec<i64>> {
-    (least > Severity::Debug)
-        .then(|| Severity::ALL.iter().filter(|one| **one >= least).map(|one| *one as i64).collect())
 }
 
 /// Numbers as values.

@@ -13,7 +13,7 @@ use secure_log::store::{
 use crate::database::{Database, SqlError, Value, code};
 use crate::insert::Written;
 use crate::nodes::UpperNodes;
-use crate::row::Row;
+use crate::row::{Cells, Row};
 use crate::schema::{APPLICATION_ID, KEYED_VERSION, MIGRATIONS, VERSION};
 use crate::search::{Found as Searched, Times};
 
@@ -235,7 +235,7 @@ impl<D: Database> SqliteStore<D> {
         let mut outcome = Ok(true);
         self.database
             .query(sql, values, &mut |values| {
-                outcome = visit(Row { table, values });
+                outcome = visit(Row { table, values: Cells(values) });
                 matches!(outcome, Ok(true))
             })
             .map_err(failed("read the database"))?;
@@ -266,7 +266,7 @@ impl<D: Database> SqliteStore<D> {
         if are_numbers && numbers.iter().all(|number| *number >= 0) {
             return Ok(());
         }
-        Err(Row { table, values: &[] }.damaged(0))
+        Err(Row { table, values: Cells(&[]) }.damaged(0))
     }
 
     pub(crate) fn all<T>(

@@ -4,9 +4,9 @@
 //! remembered, for as long as the store is open, which times each part of the log has, and parts that have others are passed over.
 
 use secure_log::hash::Hash;
+use secure_log_sql::bound;
 
 use crate::failure::Failed;
-use crate::row::bound;
 use crate::search::Plan;
 use crate::tables::Tables;
 

@@ -9,9 +9,9 @@ use core::ops::RangeInclusive;
 use secure_log::hash::Hash;
 use secure_log::query::Filter;
 use secure_log::store::StoreError;
+use secure_log_sql::columns::micros;
 
 use crate::database::Database;
-use crate::insert::micros;
 use crate::row::bound;
 use crate::search::list::Span;
 use crate::search::{HASH, integer};
