@@ -15,9 +15,15 @@ use crate::bindings::exports::secure_log::log::{encoder, log, types, writer};
 /// Why a log was not opened: only the caller knows what was looked under.
 pub(crate) fn open_error(error: LogError, config: &str) -> types::LogError {
     match error {
-        LogError::LogNotFound { .. } => types::LogError::LogNotFound(config.into()),
+        LogError::LogNotFound { .. } => types::LogError::LogNotFound(without_password(config).into()),
         other => self::error(other),
     }
+}
+
+/// What was looked under, if it is a path: a connection string may hold a password, in more than one place.
+fn without_password(config: &str) -> &str {
+    let may_hold_one = config.contains("://") || config.to_ascii_lowercase().contains("password");
+    if may_hold_one { "(a connection string)" } else { config }
 }
 
 pub(crate) fn error(error: LogError) -> types::LogError {

@@ -32,7 +32,7 @@
 //! assert_eq!((head.size, head.sigs.len()), (7, 2));
 //!
 //! let damaged = record::head(&Row { table: "head", values: Texts(&["-7", "", ""]) }, 0);
-//! assert!(damaged.unwrap_err().to_string().contains("table head: column 2"));
+//! assert!(damaged.unwrap_err().to_string().contains("table head: column 1"));
 //! # Ok::<(), secure_log::store::StoreError>(())
 //! ```
 #![forbid(unsafe_code)]

@@ -158,17 +158,17 @@ impl<D: Database> SqliteStore<D> {
             kind::DATA_KEY => {
                 let sql = "SELECT k.name, s.name, k.first, k.kek, k.alg, k.wrapped, k.created
                     FROM data_key k JOIN stream s ON s.number = k.stream WHERE k.id = ?";
-                self.shown("data_key", sql, &id, data_key, |row| visit(Record::DataKey(row)))?.or(Some(()))
+                self.shown("data_key", sql, &id, |row| data_key(row), |row| visit(Record::DataKey(row)))?.or(Some(()))
             }
             kind::SIGNATURE => {
                 let sql = "SELECT kind, subject, identity, alg, key, sig FROM signature WHERE id = ?";
-                self.shown("signature", sql, &id, signature, |row| visit(Record::Signature(row)))?
+                self.shown("signature", sql, &id, |row| signature(row), |row| visit(Record::Signature(row)))?
             }
             kind::SEGMENT => {
                 let sql = "SELECT g.id, s.name, g.first, g.last, g.count, g.root, g.last_hash, g.prev, g.boot,
                         g.session, g.policy, g.closed
                     FROM segment g JOIN stream s ON s.number = g.stream WHERE g.id = ?";
-                self.shown("segment", sql, &id, segment, |row| visit(Record::Segment(row)))?
+                self.shown("segment", sql, &id, |row| segment(row), |row| visit(Record::Segment(row)))?
             }
             kind::WITNESS => {
                 let sql = "SELECT size, name, at, outcome, detail FROM witness WHERE id = ?";
