@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `bindings` | what `wit-bindgen` generates |
 //! | `config` | the environment |
-//! | `providers` | the imported keystore as the engine's |
+//! | `providers` | what the engine is given |
 //! | `convert` | types and errors, one function a direction |
 //! | `exports` | the exported functions: convert and forward |
 //! | `tree` | those of the interface `tree` |

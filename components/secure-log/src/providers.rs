@@ -1,15 +1,8 @@
-//! The imported keystore, as the engine sees it, and what else the engine is given.
+//! What the engine is given.
 
 use secure_log::engine::Providers;
-use secure_log::providers::{CheckpointSigner, KeyError, Keystore, MacKey, UnwrapError, WrapAlgorithm, WrappingKey};
 use secure_log::system::{SystemClock, SystemRandom};
-use secure_log_guest::ImportedAnchor;
-
-use zeroize::Zeroizing;
-
-use crate::bindings::keys::keystore::{mac, sealer};
-
-secure_log_guest_keys::import_signer!(crate::bindings::keys::keystore::signer);
+use secure_log_guest::{ImportedAnchor, ImportedKeystore};
 
 /// What the composition gives the engine.
 pub(crate) fn imported() -> Providers {
@@ -18,81 +11,5 @@ pub(crate) fn imported() -> Providers {
         anchor: Box::new(ImportedAnchor),
         clock: Box::new(SystemClock),
         random: Box::new(SystemRandom),
-    }
-}
-
-struct ImportedKeystore;
-
-struct ImportedMac(mac::MacKey);
-
-struct ImportedWrappingKey {
-    key: sealer::WrappingKey,
-    algorithm: WrapAlgorithm,
-}
-
-impl Keystore for ImportedKeystore {
-    fn signer(&self, label: &str) -> Result<Box<dyn CheckpointSigner + Send>, KeyError> {
-        imported_signer(label)
-    }
-
-    fn mac(&self, label: &str) -> Result<Box<dyn MacKey + Send>, KeyError> {
-        Ok(Box::new(ImportedMac(mac::get_mac_key(label).map_err(mac_error)?)))
-    }
-
-    fn wrapping_key(&self, label: &str) -> Result<Box<dyn WrappingKey + Send>, KeyError> {
-        let key = sealer::get_wrapping_key(label).map_err(sealer_error)?;
-        let named = key.algorithm();
-        let algorithm =
-            named.parse().map_err(|_| KeyError::UnsupportedAlgorithm(format!("'{label}' wraps with {named:?}")))?;
-        Ok(Box::new(ImportedWrappingKey { key, algorithm }))
-    }
-}
-
-impl MacKey for ImportedMac {
-    fn mac(&self, message: &[u8]) -> Result<[u8; 32], KeyError> {
-        let computed = self.0.compute(message).map_err(mac_error)?;
-        let length = computed.len();
-        computed
-            .try_into()
-            .map_err(|_| KeyError::Backend(format!("it answered an HMAC of {length} bytes and not of 32")))
-    }
-}
-
-fn mac_error(error: mac::MacError) -> KeyError {
-    match error {
-        mac::MacError::KeyNotFound(detail) => KeyError::NotFound(detail),
-        mac::MacError::Unsupported => KeyError::UnsupportedAlgorithm("this keystore has no keyed hashing".into()),
-        mac::MacError::AccessDenied(detail) => KeyError::AccessDenied(detail),
-        mac::MacError::Backend(detail) => KeyError::Backend(detail),
-    }
-}
-
-impl WrappingKey for ImportedWrappingKey {
-    fn algorithm(&self) -> WrapAlgorithm {
-        self.algorithm
-    }
-
-    fn wrap(&self, key: &[u8], associated_data: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.key.wrap(key, associated_data).map_err(sealer_error)
-    }
-
-    fn unwrap(&self, wrapped: &[u8], associated_data: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
-        match self.key.unwrap(wrapped, associated_data) {
-            Ok(key) => Ok(Zeroizing::new(key)),
-            Err(sealer::SealerError::NotAuthentic) => Err(UnwrapError::NotAuthentic),
-            Err(error) => Err(UnwrapError::Key(sealer_error(error))),
-        }
-    }
-}
-
-fn sealer_error(error: sealer::SealerError) -> KeyError {
-    match error {
-        sealer::SealerError::KeyNotFound(detail) => KeyError::NotFound(detail),
-        sealer::SealerError::Unsupported => KeyError::UnsupportedAlgorithm("this keystore wraps no keys".into()),
-        sealer::SealerError::AccessDenied(detail) => KeyError::AccessDenied(detail),
-        sealer::SealerError::Backend(detail) => KeyError::Backend(detail),
-        sealer::SealerError::NotAuthentic => {
-            KeyError::Backend("it says of what it was to wrap that it is not authentic".into())
-        }
     }
 }
