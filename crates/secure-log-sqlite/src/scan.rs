@@ -139,6 +139,7 @@ impl<D: Database> SqliteStore<D> {
     }
 
     /// Shows a record that is no entry.
+    #[allow(clippy::redundant_closure, reason = "rows have a lifetime each, and the functions are of one of them")]
     fn scan_other(&mut self, kind: i64, id: u64, visit: &mut dyn FnMut(Record<'_>)) -> Result<(), StoreError> {
         let id = [bound(id)];
         let found = match kind {

@@ -11,7 +11,7 @@
 //! | `words` | the values that a pattern stands for |
 //! | `times` | where in the log a range of times is |
 
-use secure_log::entry::EntryRef;
+use secure_log::entry::{EntryRef, Severity};
 use secure_log::query::Filter;
 use secure_log::record::{EntryRow, Record};
 use secure_log::store::{Left, Search, StoreError};
