@@ -119,14 +119,14 @@ check_attack_table() {
     [ -z "$missing" ]
 }
 
-# Those that stand alone share a target folder, since several of them need wasmtime. Fuzz targets are for another compiler.
+# All share a target folder, since several of them need wasmtime, and what all need. Fuzz targets are for another compiler.
 check_clippy() {
     cargo clippy --quiet --locked --workspace --features secure-log-rpc/http --all-targets -- -D warnings
     local folder
     for folder in "${workspaces[@]}"; do
         case $folder in
             . | fuzz) ;;
-            *) (cd "$folder" && CARGO_TARGET_DIR=$target/standalone cargo clippy --quiet --locked --workspace --all-targets -- -D warnings) ;;
+            *) (cd "$folder" && CARGO_TARGET_DIR=$target cargo clippy --quiet --locked --workspace --all-targets -- -D warnings) ;;
         esac
     done
 }
