@@ -244,8 +244,9 @@ impl Api {
         for open in slots.iter().filter_map(|slot| lock(&slot.0).take()) {
             note(&open.id, sign_last(&open.log));
         }
-        // Its log was needed when it began.
-        if let Some(service) = lock(&self.service).clone() {
+        // Its log was needed when it began. What follows asks for it again, so that it is not kept locked.
+        let service = lock(&self.service).clone();
+        if let Some(service) = service {
             note(&service.id, self.record.flush(&service.log, true));
             note(&service.id, self.did("service.stopped", &json!({})));
             note(&service.id, sign_last(&service.log));

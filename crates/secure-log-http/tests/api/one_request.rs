@@ -134,8 +134,8 @@ fn what_one_request_did_the_next_one_finds() {
 #[test]
 fn who_asks_for_a_log_that_is_not_there_makes_none() {
     let host = Host::new();
-    for (method, target) in [("GET", "/v1/logs/app"), ("POST", "/v1/logs/app/records")] {
-        assert_eq!(case(&host.call(host.head(method, target), RECORD).1), "log-not-found");
+    for (method, target, body) in [("GET", "/v1/logs/app", ""), ("POST", "/v1/logs/app/records", RECORD)] {
+        assert_eq!(case(&host.call(host.head(method, target), body).1), "log-not-found");
     }
     assert_eq!(host.shelf.store(&"app".parse().unwrap()).log(), Ok(None));
 }
