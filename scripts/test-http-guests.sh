@@ -86,6 +86,12 @@ on_postgres() {
     stop_postgres
 }
 
+# serve_guest [option].. <component>: sets $url, without the slash with which the host says it.
+serve_guest() {
+    serve_component 127.0.0.1:0 "$@"
+    url=${url%/}
+}
+
 # service_on <component> <place> [option of wasmtime serve]..: as it is documented. What is secret is not said on a command line.
 service_on() {
     local component=$1
@@ -93,7 +99,7 @@ service_on() {
     SECURE_LOG_KEYSTORE_SEED=$(printf '%064d' 7)
     export SECURE_LOG_KEYSTORE_SEED
     shift 2
-    serve_component 127.0.0.1:0 "$@" --dir "$work/config::/config" --dir "$work/anchor::/anchor" --env SECURE_LOG_HTTP_STORE \
+    serve_guest "$@" --dir "$work/config::/config" --dir "$work/anchor::/anchor" --env SECURE_LOG_HTTP_STORE \
         --env SECURE_LOG_KEYSTORE_SEED --env SECURE_LOG_TOKENS=/config/tokens --env SECURE_LOG_ORIGIN=$origin \
         --env SECURE_LOG_ANCHOR=/anchor/heads --env SECURE_LOG_HTTP_MAX_BODY=100000 "$work/$component.cwasm"
 }
@@ -132,7 +138,7 @@ check_files() {
 # A service that is told nonsense says so to who runs it, and to nobody else; and without a key it says what to set.
 check_misconfigured() {
     local said
-    serve_component 127.0.0.1:0 --dir "$work/config::/config" --env SECURE_LOG_HTTP_STORE=paper:/logs \
+    serve_guest --dir "$work/config::/config" --env SECURE_LOG_HTTP_STORE=paper:/logs \
         --env SECURE_LOG_TOKENS=/nowhere/tokens --env SECURE_LOG_HTTP_QUEUE=3 --env SECURE_LOG_HEAD_EVERY=10 "$work/sqlite.cwasm"
     said=$(ask "$url/healthz")
     [[ $said == *'"type":"/problems/misconfigured"'*'"status":503'* ]] || fail "a misconfigured service answers: $said"
@@ -143,7 +149,7 @@ check_misconfigured() {
     done
     unset SECURE_LOG_KEYSTORE_SEED
     mkdir "$work/keyless"
-    serve_component 127.0.0.1:0 --dir "$work/config::/config" --dir "$work/keyless::/logs" --env SECURE_LOG_HTTP_STORE=sqlite:/logs \
+    serve_guest --dir "$work/config::/config" --dir "$work/keyless::/logs" --env SECURE_LOG_HTTP_STORE=sqlite:/logs \
         --env SECURE_LOG_TOKENS=/config/tokens --env SECURE_LOG_ORIGIN=$origin "$work/sqlite.cwasm"
     ask --json '{"id":"app"}' "$url/v1/logs" >"$work/answer"
     said=$(ask --json '{"key_id":"checkpoint-ed25519"}' "$url/v1/logs/app/checkpoint")
