@@ -1,7 +1,7 @@
 //! Hosts that keep nothing between requests: each request has an API of its own, and many are carried out at once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 use secure_log::engine::{Absent, LogOptions, Providers};
 use secure_log::error::LogError;
@@ -167,23 +167,30 @@ fn a_key_is_looked_for_in_the_log() {
 fn the_same_request_at_once_is_appended_once_and_others_are_not_lost() {
     let host = Host::new();
     host.post("/v1/logs", r#"{"id":"app"}"#);
-    let entries: Vec<Value> = std::thread::scope(|scope| {
+    let (together, rounds) = (Barrier::new(8), 20);
+    let answers: Vec<Vec<(u16, Value)>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
             .map(|thread| {
-                let host = &host;
+                let (host, together) = (&host, &together);
+                let shared = move |round| {
+                    together.wait();
+                    host.call(host.with_key(&format!("shared-{round}")), RECORD)
+                };
                 scope.spawn(move || {
                     let own = host.call(host.with_key(&format!("own-{thread}")), RECORD);
-                    let shared = host.call(host.with_key("shared"), RECORD);
-                    assert_eq!((own.0, shared.0), (201, 201), "{own:?} {shared:?}");
-                    shared.1["entries"].clone()
+                    (0..rounds).map(shared).chain([own]).collect()
                 })
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    assert!(entries.iter().all(|found| *found == entries[0]), "{entries:?}");
+    assert!(answers.iter().flatten().all(|(status, _)| *status == 201), "{answers:?}");
+    let shared = |answers: &[(u16, Value)]| -> Vec<Value> {
+        answers[..rounds].iter().map(|(_, said)| said["entries"].clone()).collect()
+    };
+    assert!(answers.iter().all(|each| shared(each) == shared(&answers[0])), "{answers:?}");
     // Of each its record and the entry of its key.
-    assert_eq!(host.get("/v1/logs/app").1["size"], 2 * (8 + 1));
+    assert_eq!(host.get("/v1/logs/app").1["size"], 2 * (8 + rounds));
 }
 
 #[test]
