@@ -3,6 +3,7 @@
 //! A log is closed by its last entry, the one that deprecates the engine's own stream `secure-log`: a store that compares and
 //! appends lets no writer overlook it, whoever has the log open. What an archive holds was verified on its way out.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use sha2::{Digest as _, Sha256};
@@ -12,6 +13,7 @@ use crate::control;
 use crate::engine::SecureLog;
 use crate::engine::commit::{ATTEMPTS, Say, Signing};
 use crate::engine::exporting::Export;
+use crate::engine::proof::Checked;
 use crate::engine::read::own_signer;
 use crate::entry::{EntryRef, LOG_STREAM, StreamRules, is_reserved_stream};
 use crate::error::LogError;
@@ -20,7 +22,7 @@ use crate::hash::Hash;
 use crate::limits::Invalid;
 use crate::note::{Checkpoint, Note, VerifierKey, check_signatures};
 use crate::record::{HeadRow, Record};
-use crate::store::{SecureLogStore, StoreError};
+use crate::store::{Commit, SecureLogStore, StoreError};
 use crate::verify::{LogVerifier, MissingCode, Verdict};
 
 /// So many streams have their open segments closed in one commit.
@@ -66,13 +68,14 @@ impl<S: SecureLogStore> SecureLog<S> {
             if self.accepted.closed {
                 return self.sign_head();
             }
+            let before = self.accepted.head.size;
             self.close_segments()?;
-            let quiet = self.accepted.head.size;
             let closed = self.commit(Signing::Now, |log, commit, time| {
-                if log.accepted.head.size != quiet {
-                    // Somebody appended meanwhile, to a segment that has to be closed, or has closed the log.
+                if log.accepted.closed {
+                    // Somebody else was faster.
                     return Err(LogError::Conflict);
                 }
+                log.close_since(before, commit, time)?;
                 if !log.load_tip(LOG_STREAM)? {
                     log.push_stream(commit, time, LOG_STREAM, StreamRules::default())?;
                 }
@@ -119,6 +122,25 @@ impl<S: SecureLogStore> SecureLog<S> {
                 Ok(())
             })?;
         }
+    }
+
+    /// Closes in this commit the segments to which something was appended since the log had so many entries: others may have done so
+    /// when they were closed already, and nobody does so once this is committed.
+    fn close_since(&mut self, size: u64, commit: &mut Commit, time: &str) -> Result<(), LogError> {
+        let mut names = BTreeSet::new();
+        self.walk(None, size + 1, self.accepted.head.size, |_, stream, checked| {
+            let closes = matches!(&checked, Checked::Entry(entry, _) if entry.event == control::SEGMENT_CLOSED);
+            if !closes && !is_reserved_stream(stream) {
+                names.insert(stream.to_owned());
+            }
+            // Those are to be closed in commits of their own.
+            if names.len() > CLOSED_AT_ONCE as usize { Err(LogError::Conflict) } else { Ok(true) }
+        })?;
+        for name in &names {
+            self.finish_erasure(name)?;
+            self.push_close(commit, time, name)?;
+        }
+        Ok(())
     }
 
     /// Closes the log, and begins its archive: its own lines, which verify alone. [`SecureLog::write_archive`] does all of it.
