@@ -19,26 +19,15 @@ impl Logs {
     pub(crate) fn new(place: Place, settings: LogSettings) -> Logs {
         Logs { place, settings }
     }
+}
 
+impl Catalogue for Logs {
     fn opened(&self, id: &LogId, absent: Absent) -> Result<ServedLog, LogError> {
         let store = ImportedStore::open(&self.place.config_of(id))?;
         // What is counted is gone with the instance.
         let store = ServedStore::new(Box::new(store), Arc::<Metrics>::default());
         let providers = Providers { anchor: Box::new(ImportedAnchor), ..Providers::system(ImportedKeystore) };
         ServedLog::open(store, providers, self.settings.options(id, absent))
-    }
-}
-
-impl Catalogue for Logs {
-    fn open(&self, id: &LogId) -> Result<Option<ServedLog>, LogError> {
-        match self.opened(id, Absent::Refuse) {
-            Err(LogError::LogNotFound { .. }) => Ok(None),
-            opened => opened.map(Some),
-        }
-    }
-
-    fn create(&self, id: &LogId) -> Result<ServedLog, LogError> {
-        self.opened(id, Absent::Make)
     }
 
     fn list(&self, _: Option<&LogId>, _: u32) -> Result<Option<Vec<LogId>>, LogError> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use secure_log::engine::Absent;
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
@@ -21,15 +22,25 @@ pub type ServedLog = SharedLog<ServedStore>;
 
 /// Where the logs of a service are. It opens each at most once at a time: its caller keeps what was opened.
 pub trait Catalogue: Send + Sync {
-    /// Opens the log of this name; `None` where there is none.
-    fn open(&self, id: &LogId) -> Result<Option<ServedLog>, LogError>;
-
-    /// Makes a log of this name, which has none so far.
-    fn create(&self, id: &LogId) -> Result<ServedLog, LogError>;
+    /// Opens the log of this name. Where there is none it makes one, or answers [`LogError::LogNotFound`] and leaves nothing behind.
+    fn opened(&self, id: &LogId, absent: Absent) -> Result<ServedLog, LogError>;
 
     /// Names of logs behind this one (or all), ascending, at most so many. `None` where nothing can tell: the service's own log says
     /// then which were made.
     fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Option<Vec<LogId>>, LogError>;
+
+    /// Opens the log of this name; `None` where there is none, as where whoever was making it was killed before it was one.
+    fn open(&self, id: &LogId) -> Result<Option<ServedLog>, LogError> {
+        match self.opened(id, Absent::Refuse) {
+            Err(LogError::LogNotFound { .. }) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    /// Makes a log of this name, which has none so far.
+    fn create(&self, id: &LogId) -> Result<ServedLog, LogError> {
+        self.opened(id, Absent::Make)
+    }
 }
 
 /// A store of whatever kind, whose commits are counted and timed.

@@ -21,7 +21,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use secure_log::engine::{LogOptions, Providers};
+//! use secure_log::engine::{Absent, LogOptions, Providers};
 //! use secure_log::error::LogError;
 //! use secure_log::memory::MemoryStore;
 //! use secure_log::providers::NoKeys;
@@ -32,12 +32,9 @@
 //! struct InMemory(Arc<Metrics>);
 //!
 //! impl Catalogue for InMemory {
-//!     fn open(&self, _: &LogId) -> Result<Option<ServedLog>, LogError> {
-//!         Ok(None)
-//!     }
-//!     fn create(&self, _: &LogId) -> Result<ServedLog, LogError> {
+//!     fn opened(&self, _: &LogId, absent: Absent) -> Result<ServedLog, LogError> {
 //!         let store = ServedStore::new(Box::new(MemoryStore::new()), self.0.clone());
-//!         ServedLog::open(store, Providers::system(NoKeys), LogOptions::default())
+//!         ServedLog::open(store, Providers::system(NoKeys), LogOptions { absent, ..LogOptions::default() })
 //!     }
 //!     fn list(&self, _: Option<&LogId>, _: u32) -> Result<Option<Vec<LogId>>, LogError> {
 //!         Ok(None)

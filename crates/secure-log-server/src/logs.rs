@@ -126,8 +126,14 @@ impl Logs {
             settings: config.common.logs,
         }
     }
+}
 
+impl Catalogue for Logs {
     fn opened(&self, id: &LogId, absent: Absent) -> Result<ServedLog, LogError> {
+        // Nothing is made where somebody looks.
+        if absent == Absent::Refuse && !self.backend.has(id)? {
+            return Err(LogError::LogNotFound { origin: None });
+        }
         let anchor: Box<dyn Anchor + Send> = match &self.anchor {
             Some(path) => Box::new(FileAnchor::open(path)),
             None => Box::new(NoAnchor),
@@ -136,23 +142,6 @@ impl Logs {
         let options = self.settings.options(id, absent);
         let store = ServedStore::new(self.backend.store(id)?, Arc::clone(&self.metrics));
         ServedLog::open(store, Providers { anchor, ..Providers::system(keystore) }, options)
-    }
-}
-
-impl Catalogue for Logs {
-    fn open(&self, id: &LogId) -> Result<Option<ServedLog>, LogError> {
-        if !self.backend.has(id)? {
-            return Ok(None);
-        }
-        match self.opened(id, Absent::Refuse) {
-            // Whoever was making it was killed before it was one.
-            Err(LogError::LogNotFound { .. }) => Ok(None),
-            opened => opened.map(Some),
-        }
-    }
-
-    fn create(&self, id: &LogId) -> Result<ServedLog, LogError> {
-        self.opened(id, Absent::Make)
     }
 
     fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Option<Vec<LogId>>, LogError> {

@@ -24,24 +24,13 @@ impl Shelf {
         let mut stores = self.0.lock().unwrap();
         stores.entry(id.clone()).or_insert_with(|| SharedStore::new(MemoryStore::new())).clone()
     }
+}
 
+impl Catalogue for Shelf {
     fn opened(&self, id: &LogId, absent: Absent) -> Result<ServedLog, LogError> {
         let store = ServedStore::new(Box::new(self.store(id)), Arc::<Metrics>::default());
         let options = LogOptions { origin: Some(format!("example.org/{id}")), absent, ..LogOptions::default() };
         ServedLog::open(store, Providers::system(NoKeys), options)
-    }
-}
-
-impl Catalogue for Shelf {
-    fn open(&self, id: &LogId) -> Result<Option<ServedLog>, LogError> {
-        match self.opened(id, Absent::Refuse) {
-            Err(LogError::LogNotFound { .. }) => Ok(None),
-            opened => opened.map(Some),
-        }
-    }
-
-    fn create(&self, id: &LogId) -> Result<ServedLog, LogError> {
-        self.opened(id, Absent::Make)
     }
 
     fn list(&self, _: Option<&LogId>, _: u32) -> Result<Option<Vec<LogId>>, LogError> {

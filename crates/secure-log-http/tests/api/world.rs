@@ -20,9 +20,13 @@ pub(crate) struct Files {
     keyless: bool,
 }
 
-impl Files {
+impl Catalogue for Files {
     fn opened(&self, id: &LogId, absent: Absent) -> Result<ServedLog, LogError> {
-        let store = FileStore::open(self.folder.join(format!("{id}.jsonl")))?;
+        let path = self.folder.join(format!("{id}.jsonl"));
+        if absent == Absent::Refuse && !path.exists() {
+            return Err(LogError::LogNotFound { origin: None });
+        }
+        let store = FileStore::open(path)?;
         let keystore = SoftwareKeystore::new(
             Config::from_env(|name| match name {
                 "SECURE_LOG_KEYSTORE_SEED" if !self.keyless => Ok("5e".repeat(32)),
@@ -33,19 +37,6 @@ impl Files {
         let providers = Providers::system(TimedKeystore::new(keystore, self.metrics.clone()));
         let options = LogOptions { origin: Some(format!("example.org/{id}")), absent, ..LogOptions::default() };
         ServedLog::open(ServedStore::new(Box::new(store), self.metrics.clone()), providers, options)
-    }
-}
-
-impl Catalogue for Files {
-    fn open(&self, id: &LogId) -> Result<Option<ServedLog>, LogError> {
-        if !self.folder.join(format!("{id}.jsonl")).exists() {
-            return Ok(None);
-        }
-        self.opened(id, Absent::Refuse).map(Some)
-    }
-
-    fn create(&self, id: &LogId) -> Result<ServedLog, LogError> {
-        self.opened(id, Absent::Make)
     }
 
     fn list(&self, after: Option<&LogId>, limit: u32) -> Result<Option<Vec<LogId>>, LogError> {
