@@ -29,7 +29,13 @@ main() {
         cargo_tool cargo-fuzz "$cargo_fuzz_version" "1 minute" cargo-fuzz --debug
         [ -z "${SECURE_LOG_SOAK:-}" ] ||
             cargo_tool cargo-component "$cargo_component_version" "3 minutes" cargo-component --debug
-        cargo_tool wasmtime "$wasmtime_version" "9 minutes" wasmtime-cli
+        # Without the second compiler, the interpreter, the debugger, and what reads other languages than components; and what is
+        # optimised is what compiles components.
+        cargo_tool wasmtime "$wasmtime_version" "6 minutes" wasmtime-cli --no-default-features --features \
+            run,serve,compile,cranelift,parallel-compilation,pooling-allocator,component-model \
+            --features component-model-async,cache,logging,backtrace,demangle --config profile.release.opt-level=1 \
+            $(printf -- '--config profile.release.package.%s.opt-level=3 ' \
+                cranelift-codegen cranelift-frontend regalloc2 wasmparser wasmtime-environ wasmtime-internal-cranelift)
     fi
     say "setup: everything for '$purpose' is there ($((SECONDS - started)) s)"
 }
