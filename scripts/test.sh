@@ -44,6 +44,7 @@ main() {
     step "harness: memory stack" harness dist/secure-log-memory.wasm :memory:
     step "harness: SQLite stack" harness_sqlite_stack
     step "harness: SQLite stack in memory" harness dist/secure-log-sqlite.wasm :memory:
+    step "harness: PostgreSQL stack" harness_postgres_stack
     step "harness: SQLite stack with the audit profile" harness dist/secure-log-audit.wasm "$work/events.db"
     step "harness: the same in memory" harness dist/secure-log-audit.wasm :memory:
     step "harness: remote stack, which talks to a server" harness_remote_stack
@@ -192,6 +193,19 @@ harness_sqlite_stack() {
     harness dist/secure-log-sqlite.wasm "$work/audit.db"
     [ "$(sqlite3 "$work/audit.db" 'PRAGMA integrity_check')" = ok ]
     say "sqlite3 finds the database sound"
+}
+
+# Over a server of its own.
+harness_postgres_stack() {
+    . scripts/postgres.sh
+    have_postgres || not_run "PostgreSQL is not installed (Debian's package postgresql)"
+    trap stop_postgres EXIT
+    start_postgres -c fsync=off
+    harness dist/secure-log-postgres.wasm "$(postgres_config harness)"
+    local entries
+    entries=$(psql_there "SELECT count(*) FROM secure_log.log l JOIN secure_log.entry e ON e.log = l.number WHERE l.name = 'harness'")
+    [ "$entries" -gt 100 ] || { say "the harness left $entries entries in the database"; return 1; }
+    say "psql finds $entries entries in the log of the harness"
 }
 
 harness_remote_stack() {

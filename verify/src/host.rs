@@ -65,6 +65,7 @@ pub struct Surroundings {
     variables: Vec<(String, String)>,
     stderr: Option<MemoryOutputPipe>,
     transport: Option<Transport>,
+    has_network: bool,
 }
 
 /// A running instance with the functions of all its interfaces.
@@ -422,6 +423,12 @@ impl Surroundings {
         self
     }
 
+    /// Lets the guest open connections to whoever this machine reaches, and look up names.
+    pub fn network(mut self) -> Surroundings {
+        self.has_network = true;
+        self
+    }
+
     fn build(&self) -> Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
         // Calls are synchronous anyway, and a hand-over to another thread costs more than a small write.
@@ -435,6 +442,9 @@ impl Surroundings {
         }
         for (folder, name) in &self.folders {
             wasi.preopened_dir(folder, name, FsPerms::ReadWrite)?;
+        }
+        if self.has_network {
+            wasi.inherit_network().allow_tcp(true).allow_ip_name_lookup(true);
         }
         Ok(wasi.build())
     }

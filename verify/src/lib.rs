@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod copy;
+pub mod database;
 pub mod endpoint;
 pub mod expect;
 pub mod forging;

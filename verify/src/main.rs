@@ -7,6 +7,7 @@ use std::time::Instant;
 use wasmtime::Result;
 use wasmtime::error::Context;
 
+use secure_log_verify::database::shown;
 use secure_log_verify::host::Stack;
 use secure_log_verify::keys::Keys;
 use secure_log_verify::session::{self, Session};
@@ -32,6 +33,9 @@ read and write. A log that is there already is continued; every run writes to st
 A stack whose store is remote gets a server of its own: secure-log-rpc-server.wasm, beside the stack, run by `wasmtime
 serve` on a free port, with CONFIG as its database. With SECURE_LOG_RPC_URL set it talks to the server there. A stack without a
 transport is given one over pipes to processes of the program that SECURE_LOG_VERIFY_TRANSPORT names.
+
+CONFIG of a PostgreSQL stack is a URL that names a log, as postgresql://user@host/database?log=NAME. Only then does the stack reach
+the network. Logs that steps need besides stay in the database, and begin with that name.
 
 With the address of a witness in SECURE_LOG_ANCHOR, and its key in SECURE_LOG_TRUST, the heads of the log under test are cosigned
 by it. The witness has to know that log by the key that signs heads, and the log that SECURE_LOG_VERIFY_WITNESSED_ORIGIN names by
@@ -107,7 +111,7 @@ fn run(stack: &Path, module: Option<&Path>, config: &str) -> ExitCode {
     println!(
         "{done} steps did what they should, {not_applicable} did not apply, in {:.1} s; {} verifies",
         started.elapsed().as_secs_f64(),
-        session.config()
+        shown(&session.config())
     );
     ExitCode::SUCCESS
 }

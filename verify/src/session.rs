@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use wasmtime::error::Context;
 use wasmtime::{Result, ensure, format_err};
 
+use crate::database::Database;
 use crate::endpoint::{Endpoints, URL_VARIABLE};
 use crate::host::{Instance, Stack, Surroundings};
 use crate::keys::{Keys, random};
@@ -36,6 +37,8 @@ enum Place {
     Servers(Endpoints),
     /// In programs at the other ends of pipes.
     Pipes(Pipes),
+    /// In a database on the network.
+    Database(Database),
     /// Nowhere: each instance has its own.
     Memory,
     /// With somebody who has this one log.
@@ -50,6 +53,8 @@ impl Session {
         let stores_elsewhere = stack.calls_out() && witness_url().is_none();
         let place = if config.starts_with(':') {
             Place::Memory
+        } else if Database::is_named_by(&config) {
+            Place::Database(Database::of(&config)?)
         } else if let Some(program) = std::env::var_os(PROGRAM_VARIABLE) {
             Place::Pipes(Pipes::to(program))
         } else if stores_elsewhere && std::env::var_os(URL_VARIABLE).is_none() {
@@ -118,6 +123,7 @@ impl Session {
             }
             Place::Servers(servers) => servers.reach(Path::new(&self.config), environment())?,
             Place::Pipes(pipes) => pipes.reach(Path::new(&self.config), environment())?,
+            Place::Database(_) => environment().network(),
             Place::Memory | Place::Elsewhere => environment(),
         };
         self.stack.instantiate(&self.keys.give_to(surroundings))
@@ -141,6 +147,7 @@ impl Session {
             Place::Files => (surroundings.folder(&self.scratch.folder, "."), self.file_name(name)),
             Place::Servers(servers) => (servers.reach(&self.elsewhere_file(name), surroundings)?, self.file_name(name)),
             Place::Pipes(pipes) => (pipes.reach(&self.elsewhere_file(name), surroundings)?, self.file_name(name)),
+            Place::Database(database) => (surroundings.network(), database.config(name)),
             Place::Memory => (surroundings, self.config.clone()),
             Place::Elsewhere => return Ok(None),
         };
@@ -149,7 +156,7 @@ impl Session {
 
     /// Whether a log that `elsewhere` keeps is there after its instance has gone.
     pub fn outlives(&self) -> bool {
-        matches!(self.place, Place::Files | Place::Servers(_) | Place::Pipes(_))
+        matches!(self.place, Place::Files | Place::Servers(_) | Place::Pipes(_) | Place::Database(_))
     }
 
     /// Whether a log that `elsewhere` keeps is in files of this machine.
@@ -179,6 +186,9 @@ impl Session {
 
     /// Takes away everything that `elsewhere` keeps for this name: the log, and what the store put beside it.
     pub fn clear_elsewhere(&self, name: &str) -> Result<()> {
+        if let Place::Database(database) = &self.place {
+            database.clear(name);
+        }
         for path in self.beside(name)?.into_iter().chain([self.elsewhere_file(name)]) {
             let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             match gone {

@@ -28,8 +28,8 @@ fn reopen(session: &mut Session) -> Result<Done> {
     let log = session.log()?;
     log.sign_head()??;
     let (before, head, streams) = (log.status()??, log.head(&stream)??, log.list_streams()??);
-    if session.file().is_none() {
-        return not_applicable("the config names no file, so a fresh instance may know nothing of the log");
+    if !session.outlives() {
+        return not_applicable("the config names no log that stays, so a fresh instance may know nothing of the log");
     }
     session.let_go();
     let mut log = session.instance()?;

@@ -61,7 +61,7 @@ fn key_gone(session: &mut Session) -> Result<Done> {
     }
     const NAME: &str = "key-gone";
     let Some((mut log, config)) = session.elsewhere(NAME)? else { return no_place() };
-    if session.file().is_none() {
+    if !session.outlives() {
         return not_applicable("this store keeps nothing between two instances");
     }
     log.open(&config)??;
@@ -133,7 +133,7 @@ fn seeded(session: &mut Session) -> Result<Done> {
     log.close_segment("keyed")??;
     is_valid(&mut log)?;
     drop(log);
-    if session.file().is_some() {
+    if session.outlives() {
         let (mut log, config) = open()?.context("there was a place before")?;
         log.open(&config)??;
         log.append("keyed", "e", Severity::Info, "verify", b"after a restart")??;

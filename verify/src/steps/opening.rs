@@ -3,6 +3,7 @@
 use wasmtime::{Result, format_err};
 
 use super::{Done, Group, Step, checked, is_valid, no_place};
+use crate::database::shown;
 use crate::expect::{equal, holds, refused};
 use crate::host::encoder::Severity;
 use crate::host::log::InclusionProof;
@@ -48,7 +49,7 @@ fn open(session: &mut Session) -> Result<Done> {
     log.open(&config)?.map_err(|error| what_to_do(&config, error))?;
     let size = log.status()??.size;
     session.keep(log)?;
-    checked(format!("{refusals} refusals, then {config} was opened with {size} entries"))
+    checked(format!("{refusals} refusals, then {} was opened with {size} entries", shown(&config)))
 }
 
 fn again(session: &mut Session) -> Result<Done> {
@@ -63,7 +64,8 @@ fn again(session: &mut Session) -> Result<Done> {
 fn absent(session: &mut Session) -> Result<Done> {
     const NAME: &str = "absent";
     let Some((mut log, config)) = session.elsewhere(NAME)? else { return no_place() };
-    let is_named = |found: &String| *found == config;
+    // A connection string has a password.
+    let is_named = |found: &String| *found == if config.contains("://") { "(a connection string)" } else { &*config };
     refused!("open-existing", log.open_existing(&config)?, LogError::LogNotFound(found) if is_named(&found))?;
     let recovered = log.recover(&config, UnattestedChoice::Adopt)?;
     refused!("recover", recovered, LogError::LogNotFound(found) if is_named(&found))?;
@@ -73,7 +75,7 @@ fn absent(session: &mut Session) -> Result<Done> {
     log.open(&config)??;
     refused!("open-existing after open", log.open_existing(&config)?, LogError::AlreadyOpen)?;
     let made = log.append("s", "e", Severity::Info, "verify", b"here")??;
-    if session.file().is_none() {
+    if !session.outlives() {
         return checked(format!("{config} was refused, and then made; it lives no longer than its instance"));
     }
     let Some((mut log, config)) = session.elsewhere(NAME)? else { return no_place() };
@@ -81,6 +83,7 @@ fn absent(session: &mut Session) -> Result<Done> {
     equal("the entry", log.read(made.seqno)??.payload.as_slice(), b"here")?;
     refused!("a second open-existing", log.open_existing(&config)?, LogError::AlreadyOpen)?;
     is_valid(&mut log)?;
+    let config = shown(&config);
     checked(format!("{config} was refused and left no file behind, then made, then opened by open-existing"))
 }
 
@@ -165,5 +168,5 @@ fn what_to_do(config: &str, error: LogError) -> wasmtime::Error {
         LogError::Locked(_) => "another writer holds it: wait for it to end",
         _ => "its verification says more: tools/secure_log_ref.py verify",
     };
-    format_err!("{config} cannot be opened: {error:?}. {advice}")
+    format_err!("{} cannot be opened: {error:?}. {advice}", shown(config))
 }

@@ -88,7 +88,7 @@ fn key_gone(session: &mut Session) -> Result<Done> {
     }
     const NAME: &str = "token-key-gone";
     let Some((mut log, config)) = session.elsewhere(NAME)? else { return no_place() };
-    if session.file().is_none() {
+    if !session.outlives() {
         return not_applicable("this store keeps nothing between two instances");
     }
     log.open(&config)??;
