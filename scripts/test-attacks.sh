@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Mounts the attack table on composed stacks (tests/attacks): composes those in which a test stands between the log and
-# its store, and runs the checks over them and over the file and the SQLite stack as they are released.
+# its store, and runs the checks over them and over the file, the SQLite and the PostgreSQL stack as they are released.
+# The server is one of its own; where PostgreSQL is not installed, the checks over it say that they were NOT RUN.
 #
 #   test-attacks.sh [WORD]..     only the checks whose name contains one of the words
 . "$(dirname "$0")/lib.sh"
@@ -16,15 +17,16 @@ main() {
     compose memory "$built/secure_log_store_memory.wasm"
     compose file "$built/secure_log_store_file.wasm"
     compose sqlite "$work/store.wasm"
-    for stack in file sqlite; do
+    compose postgres "$built/secure_log_store_postgres.wasm"
+    for stack in file sqlite postgres; do
         [ -f "dist/secure-log-$stack.wasm" ] ||
             fail "dist/secure-log-$stack.wasm is missing; run scripts/build-components.sh"
     done
     # Shared with the harness, so that wasmtime is compiled once.
     export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/verify/target}
     (cd tests/attacks && cargo run --release --locked --quiet -- \
-        "$root/dist/secure-log-file.wasm" "$root/dist/secure-log-sqlite.wasm" \
-        "$work/memory.wasm" "$work/file.wasm" "$work/sqlite.wasm" "$@")
+        "$root/dist/secure-log-file.wasm" "$root/dist/secure-log-sqlite.wasm" "$root/dist/secure-log-postgres.wasm" \
+        "$work/memory.wasm" "$work/file.wasm" "$work/sqlite.wasm" "$work/postgres.wasm" "$@")
 }
 
 # compose <name> <store>: the stack with this store in the hand of a test.

@@ -59,7 +59,7 @@ main() {
     step "harness: keys on SoftHSM2, a module of the host" scripts/test-tokens.sh hsm
     step "KEYSTORE_SOFTHSM: another keystore is composed, and what is none is refused" check_other_keystore
     step "harness: foreign store and keystore" check_foreign
-    step "attacks: composed, on the memory, the file and the SQLite store" scripts/test-attacks.sh
+    step "attacks: composed, on the memory, the file, the SQLite and the PostgreSQL store" scripts/test-attacks.sh
     step "second host: Node with jco" check_jco
     step "verifier: the same report in wasmtime, Node, Python and Rust" scripts/test-verifier.sh
     step "command: as in the transcripts" scripts/test-command.sh

@@ -8,81 +8,17 @@ use secure_log::engine::NewEntry;
 use secure_log::entry::Severity;
 use secure_log::error::LogError;
 use secure_log::query::{Filter, Query};
-use secure_log::store::{Commit, SecureLogStore, StoreError};
+use secure_log::store::StoreError;
 use secure_log::time::Timestamp;
 use secure_log::verify::{FindingCode, Verdict};
-use secure_log_postgres::{Postgres, PostgresStore};
+use secure_log_postgres::PostgresStore;
 use secure_log_testkit::attacks::{
     self, no_changed_row_of_an_index_passes, no_edit_passes_with, no_stored_bit_passes, open_and_verify, options,
     providers, reference_verdict, sample_log, sample_records, scenarios, to_jsonl,
 };
 use secure_log_testkit::postgres::server;
-use secure_log_testkit::tables::fit;
-use secure_log_testkit::{AnyStore, LogBuilder, OwnedRecord, records_of};
-
-/// A database with tables, in which logs are edited by whoever controls it.
-struct Edited {
-    postgres: Postgres,
-    name: String,
-    logs: std::cell::Cell<u32>,
-}
-
-impl Edited {
-    fn new() -> Option<Edited> {
-        let server = server()?;
-        let name = server.new_database();
-        let postgres = Postgres::connect(&server.config(&name)).unwrap();
-        postgres.store("first").insert(&LogBuilder::new().create()).unwrap();
-        Some(Edited { postgres, name, logs: std::cell::Cell::new(0) })
-    }
-
-    /// The name of a log that is not there yet.
-    fn fresh(&self) -> String {
-        self.logs.set(self.logs.get() + 1);
-        format!("log {}", self.logs.get())
-    }
-
-    /// Runs statements in which `LOG` stands for the number of a log.
-    fn edit(&self, log: &str, sql: &str) {
-        let number =
-            server().unwrap().psql(&self.name, &format!("SELECT number FROM secure_log.log WHERE name = '{log}'"));
-        server().unwrap().psql(&self.name, &sql.replace("LOG", &number));
-    }
-
-    /// A log that holds these records and nothing else, whatever they are.
-    fn laid(&self, log: &str, records: &[OwnedRecord]) -> PostgresStore {
-        let mut store = self.postgres.store(log);
-        if store.log().unwrap().is_some() {
-            self.edit(log, "UPDATE secure_log.log SET id = NULL WHERE number = LOG");
-        }
-        let (fitting, edits) = fit(records);
-        let mut rows = Commit::new(None);
-        fitting.iter().for_each(|record| rows.push(record.as_record()));
-        // Or an attack would pass for refused that was never mounted.
-        store.load(0, &rows, !fitting.is_empty()).expect("the tables take these records");
-        store.reindex().expect("and what is derived of them");
-        let edits: Vec<String> = edits.iter().map(|(sql, bytes)| as_postgres(sql, bytes)).collect();
-        if !edits.is_empty() {
-            self.edit(log, &edits.join(";"));
-        }
-        store
-    }
-}
-
-/// The same statement on the tables of a log in this database.
-fn as_postgres(sql: &str, bytes: &[Vec<u8>]) -> String {
-    let mut sql = sql.replace(" WHERE ", " WHERE log = LOG AND ");
-    for verb in ["UPDATE ", "DELETE FROM "] {
-        if let Some(rest) = sql.strip_prefix(verb) {
-            sql = format!("{verb}secure_log.{rest}");
-        }
-    }
-    for bytes in bytes {
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        sql = sql.replacen('?', &format!("'\\x{digits}'"), 1);
-    }
-    sql
-}
+use secure_log_testkit::{AnyStore, records_of};
+use support::tables::Edited;
 
 fn open(store: PostgresStore) -> Result<SecureLog<PostgresStore>, LogError> {
     SecureLog::open(store, providers(), options())
@@ -158,7 +94,7 @@ fn the_query_in_the_documentation_works() {
     let (sql, _) = rest.split_once("```").unwrap();
     // The sample's clock stands still, long ago.
     let sql = sql.replace("'orders'", &format!("'{log}'")).replace("1 hour", "100 years");
-    let answered = server().unwrap().psql(&edited.name, &sql);
+    let answered = server().unwrap().psql(&edited.database, &sql);
     assert!(answered.lines().count() > 5 && answered.lines().all(|line| line.split('|').count() == 5), "{answered}");
     assert!(page.contains(&format!("the version of the tables, now {})", secure_log_postgres::VERSION)));
 }

@@ -8,6 +8,7 @@ use secure_log::entry::{SigningRule, StreamRules, Tier};
 use secure_log::hash::{Hash, Suite};
 use secure_log::jsonl::export;
 use secure_log::proof::{ConsistencyProof, InclusionProof};
+use secure_log::store::SecureLogStore;
 use secure_log_sqlite::{Native, SqliteStore};
 use secure_log_testkit::attacks::{Answered, Compared, ORIGIN, Prover, Said, Subject, log_key, to_jsonl};
 use secure_log_testkit::{Effect, Fault, Lie, OwnedRecord, flip_stored_bit, from_jsonl};
@@ -19,6 +20,7 @@ use wasmtime::Result;
 
 use crate::stacks::{Kept, Transcript};
 use crate::tables::lay;
+use crate::tables_of_postgres::Edited;
 use bindings::Hostile;
 use bindings::exports::secure_log::attacks::hand::Effect as WireEffect;
 
@@ -35,13 +37,24 @@ pub struct Composed<'s> {
     stack: &'s Stack,
     kept: Kept,
     config: String,
-    file: Option<PathBuf>,
+    place: Place<'s>,
     surroundings: Surroundings,
     /// The folder of the anchor, which its twins have, too.
     anchor: Arc<TempDir>,
     is_anchored: bool,
     transcript: Transcript,
     running: Running,
+}
+
+/// Where the host finds what is kept.
+#[derive(Clone)]
+pub enum Place<'s> {
+    /// Nowhere.
+    Memory,
+    /// In this file.
+    File(PathBuf),
+    /// In the tables of a database, under this name.
+    Tables { tables: &'s Edited, log: String },
 }
 
 /// The instance of the moment: the process in which the log is open.
@@ -57,13 +70,13 @@ impl<'s> Composed<'s> {
         stack: &'s Stack,
         kept: Kept,
         config: String,
-        file: Option<PathBuf>,
+        place: Place<'s>,
         surroundings: Surroundings,
         transcript: Transcript,
     ) -> Composed<'s> {
         let running = start(stack, kept, &config, &surroundings);
         let anchor = Arc::new(tempfile::tempdir().expect("a folder for the anchor can be made"));
-        Composed { stack, kept, config, file, surroundings, anchor, is_anchored: false, transcript, running }
+        Composed { stack, kept, config, place, surroundings, anchor, is_anchored: false, transcript, running }
     }
 
     /// Puts a file of these bytes in place before the log is opened, with nothing beside it.
@@ -87,7 +100,10 @@ impl<'s> Composed<'s> {
 
     /// The file that it is kept in.
     pub fn file(&self) -> PathBuf {
-        self.file.clone().expect("this log is kept in a file")
+        match &self.place {
+            Place::File(file) => file.clone(),
+            _ => panic!("this log is kept in no file"),
+        }
     }
 
     /// Flips a bit of an entry in the store.
@@ -132,8 +148,15 @@ impl<'s> Composed<'s> {
         answer.map_err(|error| proof_error_name(&error).into())
     }
 
-    /// The database as the host sees it.
-    fn database(&self) -> SqliteStore<Native> {
+    /// The tables as the host sees them.
+    fn database(&self) -> Box<dyn SecureLogStore + '_> {
+        match &self.place {
+            Place::Tables { tables, log } => Box::new(tables.postgres.store(log)),
+            _ => Box::new(self.sqlite()),
+        }
+    }
+
+    fn sqlite(&self) -> SqliteStore<Native> {
         SqliteStore::open(self.file()).expect("the database can be opened")
     }
 
@@ -273,7 +296,7 @@ impl Subject for Composed<'_> {
             self.stack,
             self.kept,
             self.config.clone(),
-            self.file.clone(),
+            self.place.clone(),
             self.surroundings.clone(),
             self.transcript.clone(),
         );
@@ -345,9 +368,9 @@ impl Subject for Composed<'_> {
     fn records(&mut self) -> Vec<OwnedRecord> {
         let lines = match self.kept {
             Kept::AsReleased => fs::read(self.file()).expect("the log is there"),
-            Kept::InDatabaseAsReleased => {
+            Kept::InDatabaseAsReleased | Kept::InPostgresAsReleased => {
                 let mut lines = Vec::new();
-                export(&mut self.database(), &mut lines).expect("the database can be read");
+                export(&mut *self.database(), &mut lines).expect("the database can be read");
                 lines
             }
             _ => self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_records(log.parts().0)),
@@ -356,8 +379,12 @@ impl Subject for Composed<'_> {
     }
 
     fn lay(&mut self, records: &[OwnedRecord]) {
+        if let Place::Tables { tables, log } = &self.place {
+            tables.laid(log, records);
+            return;
+        }
         if self.kept.is_in_database() {
-            return lay(&mut self.database(), records).expect("the tables take these records");
+            return lay(&mut self.sqlite(), records).expect("the tables take these records");
         }
         let lines = to_jsonl(records);
         self.with_hand(|hand, log| hand.secure_log_attacks_hand().call_lay(log.parts().0, &lines));

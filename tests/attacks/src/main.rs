@@ -1,5 +1,5 @@
-//! Mounts the attack table of docs/security.md on composed stacks, under wasmtime, over stores in memory, a file and
-//! an SQLite database.
+//! Mounts the attack table of docs/security.md on composed stacks, under wasmtime, over stores in memory, a file, an
+//! SQLite database and a PostgreSQL database on a server of its own.
 //!
 //! `scripts/test-attacks.sh` builds and composes what is needed and runs this. In scope: what somebody does who controls
 //! the store, the disk or a file that is read; the edits and scenarios are those of the testkit, which native tests run,
@@ -19,6 +19,8 @@ mod secrets;
 mod stacks;
 #[path = "../../../crates/secure-log-sqlite/tests/support/mod.rs"]
 mod tables;
+#[path = "../../../crates/secure-log-postgres/tests/support/tables.rs"]
+mod tables_of_postgres;
 mod texts;
 mod writers;
 
@@ -27,15 +29,16 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use stacks::Stacks;
+use stacks::{Kept, Stacks};
 use wasmtime::Result;
 
 const HELP: &str = "\
-usage: secure-log-attacks FILE.wasm SQLITE.wasm HOSTILE-MEMORY.wasm HOSTILE-FILE.wasm HOSTILE-SQLITE.wasm [WORD]..
+usage: secure-log-attacks FILE.wasm SQLITE.wasm POSTGRES.wasm HOSTILE-MEMORY.wasm HOSTILE-FILE.wasm HOSTILE-SQLITE.wasm
+           HOSTILE-POSTGRES.wasm [WORD]..
 
-FILE and SQLITE are stacks as they are released, the others are the stacks in which a test stands before the store. With words,
-only the checks whose name contains one of them are run. SECURE_LOG_SOAK=1 runs full counts, SECURE_LOG_SEED=<seed>
-repeats a run.";
+FILE, SQLITE and POSTGRES are stacks as they are released, the others are the stacks in which a test stands before the store.
+PostgreSQL is a server that this starts; where it is not installed, checks over it are NOT RUN. With words, only the checks
+whose name contains one of them are run. SECURE_LOG_SOAK=1 runs full counts, SECURE_LOG_SEED=<seed> repeats a run.";
 
 /// A check, by the rows that it is about and what it does; answers what was seen.
 struct Check {
@@ -58,13 +61,26 @@ fn check(rows: &'static str, name: impl Into<String>, run: impl FnOnce(&Stacks) 
     Check { rows, name: name.into(), run: Box::new(run) }
 }
 
+/// The same of a log that is kept somewhere, which its name begins with, where there is such a place.
+fn check_over(
+    kept: Kept,
+    rows: &'static str,
+    name: &str,
+    run: impl FnOnce(&Stacks, Kept) -> Result<Seen> + 'static,
+) -> Check {
+    check(rows, format!("{}: {name}", kept.name()), move |stacks| match stacks.can_keep(kept) {
+        true => run(stacks, kept),
+        false => Ok(Seen::NotRun("PostgreSQL is not installed".into())),
+    })
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file, sqlite, hostile_memory, hostile_file, hostile_sqlite, words @ ..] = &arguments[..] else {
+    let Some((files, words)) = arguments.split_first_chunk::<7>() else {
         eprintln!("{HELP}");
         return ExitCode::from(2);
     };
-    let stacks = match Stacks::load([file, sqlite, hostile_memory, hostile_file, hostile_sqlite].map(Path::new)) {
+    let stacks = match Stacks::load(files.each_ref().map(Path::new)) {
         Ok(stacks) => stacks,
         Err(error) => {
             eprintln!("cannot begin: {error:#}");

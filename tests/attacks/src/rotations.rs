@@ -12,15 +12,15 @@ use wasmtime::error::Context;
 use wasmtime::{Result, ensure, format_err};
 
 use crate::stacks::{Kept, Stacks};
-use crate::{Check, Seen, check};
+use crate::{Check, Seen, check_over};
 
 /// The checks.
 pub fn checks() -> Vec<Check> {
-    [Kept::InMemory, Kept::AsReleased, Kept::InDatabaseAsReleased]
+    [Kept::InMemory, Kept::AsReleased, Kept::InDatabaseAsReleased, Kept::InPostgresAsReleased]
         .into_iter()
         .map(|kept| {
-            let name = format!("{}: keys are followed as they were introduced, and in no other way", kept.name());
-            check("keys that change", name, move |stacks| followed(stacks, kept))
+            let name = "keys are followed as they were introduced, and in no other way";
+            check_over(kept, "keys that change", name, followed)
         })
         .collect()
 }

@@ -3,12 +3,12 @@
 use secure_log_testkit::attacks::scenarios;
 
 use crate::stacks::Kept;
-use crate::{Check, Seen, check};
+use crate::{Check, Seen, check_over};
 
 /// The checks.
 pub fn checks() -> Vec<Check> {
     let mut checks = Vec::new();
-    for kept in [Kept::InMemory, Kept::InFile, Kept::InMemoryOfSqlite, Kept::InDatabase] {
+    for kept in [Kept::InMemory, Kept::InFile, Kept::InMemoryOfSqlite, Kept::InDatabase, Kept::InPostgres] {
         for (at, scenario) in scenarios::<crate::composed::Composed<'_>>().into_iter().enumerate() {
             let rows = match scenario.row {
                 5 => "5",
@@ -26,7 +26,7 @@ pub fn checks() -> Vec<Check> {
                 29 => "29",
                 _ => "27",
             };
-            checks.push(check(rows, format!("{}: {}", kept.name(), scenario.name), move |stacks| {
+            checks.push(check_over(kept, rows, scenario.name, move |stacks, kept| {
                 let mut logs = 0;
                 (scenarios()[at].run)(&mut || {
                     logs += 1;

@@ -12,7 +12,7 @@ use wasmtime::{Result, ensure};
 use crate::composed::Composed;
 use crate::keys::{KeyFolder, OTHER_KEK};
 use crate::stacks::{Kept, Stacks};
-use crate::{Check, Seen, check};
+use crate::{Check, Seen, check_over};
 
 /// What is sealed here.
 const SECRET: &str = "whatever was sealed";
@@ -25,12 +25,11 @@ const CIPHERTEXT: usize = 63;
 /// The checks.
 pub fn checks() -> Vec<Check> {
     let mut checks = Vec::new();
-    for kept in [Kept::InMemory, Kept::AsReleased, Kept::InDatabaseAsReleased] {
-        let named = |what: &str| format!("{}: {what}", kept.name());
-        let name = named("a data key that was deleted is found, and one that was changed or swapped opens nothing");
-        checks.push(check("28", name, move |stacks| deleted_and_swapped(stacks, kept)));
-        let name = named("what was sealed opens under no other stream, log, key or encoding");
-        checks.push(check("20", name, move |stacks| elsewhere(stacks, kept)));
+    for kept in [Kept::InMemory, Kept::AsReleased, Kept::InDatabaseAsReleased, Kept::InPostgresAsReleased] {
+        let name = "a data key that was deleted is found, and one that was changed or swapped opens nothing";
+        checks.push(check_over(kept, "28", name, deleted_and_swapped));
+        let name = "what was sealed opens under no other stream, log, key or encoding";
+        checks.push(check_over(kept, "20", name, elsewhere));
     }
     checks
 }

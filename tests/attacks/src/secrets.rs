@@ -10,6 +10,7 @@ use secure_log::hash::{KeyId, Suite};
 use secure_log::providers::Keystore as _;
 use secure_log::sealed::{Place, Secret, unwrap_secret};
 use secure_log_testkit::attacks::{IDENTITY, MAC_LABEL, Said, Subject, log_key};
+use secure_log_testkit::postgres::{PASSWORD, server};
 use secure_log_testkit::{OwnedRecord, TestKeystore};
 use secure_log_verify::host::encoder::Severity;
 use secure_log_verify::host::sealing::Erasure;
@@ -22,7 +23,7 @@ use crate::{Check, Seen, check};
 
 /// The checks. They look through what all checks before them were answered.
 pub fn checks() -> Vec<Check> {
-    vec![check("31", "memory, file and database: no secret is answered, printed or stored", nowhere)]
+    vec![check("31", "memory, file, database and PostgreSQL: no secret is answered, printed or stored", nowhere)]
 }
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -33,13 +34,22 @@ const SEED: [u8; 32] = [0xa5; 32];
 
 fn nowhere(stacks: &Stacks) -> Result<Seen> {
     let mut data_keys = Vec::new();
-    for kept in [Kept::InMemory, Kept::InFile, Kept::AsReleased, Kept::InDatabase, Kept::InDatabaseAsReleased] {
+    let files = [Kept::InMemory, Kept::InFile, Kept::AsReleased, Kept::InDatabase, Kept::InDatabaseAsReleased];
+    let server = stacks.database().and_then(|_| server());
+    let on_server = [Kept::InPostgres, Kept::InPostgresAsReleased].into_iter().filter(|_| server.is_some());
+    for kept in files.into_iter().chain(on_server) {
         use_every_kind_of_key(stacks, kept)?;
         data_keys.extend(seal_and_erase(stacks, kept)?);
     }
     let mut places = vec![("answers and standard error".to_owned(), searchable(&stacks.transcript.bytes()))];
     collect(&stacks.folder(), &mut places)?;
-    ensure!(data_keys.len() == 15, "three data keys in each of five places, found {}", data_keys.len());
+    if let Some(server) = server {
+        // What it has in memory it writes to its files.
+        server.psql("postgres", "CHECKPOINT");
+        collect(&server.data().join("base"), &mut places)?;
+    }
+    let expected = if server.is_some() { 21 } else { 15 };
+    ensure!(data_keys.len() == expected, "three data keys in each place, and not {}", data_keys.len());
     let data_keys = data_keys.iter().flat_map(|key| forms(&key[..])).collect();
     let secrets = [
         ("a key that wraps", [KEK, OTHER_KEK].iter().flat_map(|label| forms(&wrapping_secret(label))).collect()),
@@ -50,6 +60,7 @@ fn nowhere(stacks: &Stacks) -> Result<Seen> {
         ("the seed", forms(&SEED)),
         ("the passphrase", vec![PASSPHRASE.into()]),
         ("the wrong passphrase", vec![WRONG_PASSPHRASE.into()]),
+        ("the password of the database", password_forms()),
     ];
     for (place, text) in &places {
         for (what, forms) in &secrets {
@@ -62,6 +73,9 @@ fn nowhere(stacks: &Stacks) -> Result<Seen> {
     let there = |place: &str| public.iter().any(|form| place.contains(form.as_str()));
     ensure!(there(&places[0].1), "the public key is among the answers");
     ensure!(places[1..].iter().any(|(_, text)| there(text)), "the public key is in the files");
+    if server.is_none() {
+        eprintln!("NOT RUN: what is in PostgreSQL was not looked through");
+    }
     Ok(Seen::Held(format!(
         "{} places, {} bytes",
         places.len(),
@@ -72,6 +86,9 @@ fn nowhere(stacks: &Stacks) -> Result<Seen> {
 fn use_every_kind_of_key(stacks: &Stacks, kept: Kept) -> Result<()> {
     let folder = stacks.folder().with_file_name(format!("encrypted-{kept:?}"));
     let (right, wrong) = (KeyFolder::encrypted(&folder, PASSPHRASE)?, WRONG_PASSPHRASE);
+    let mut log = stacks.fresh(kept);
+    let config = log.config().to_owned();
+    ensure!(log.call(|log| log.open_existing(&config)).is_err(), "there is no log yet");
     let mut log = stacks.fresh_with(kept, |around| right.give_to(around).without("SECURE_LOG_MAC_LABEL"));
     ensure!(log.open() == Ok(()), "a log opens with an encrypted key");
     live(&mut log, false);
@@ -154,6 +171,12 @@ fn forms(secret: &[u8]) -> Vec<String> {
     let base64 = [0, 1, 2].map(|before| STANDARD.encode([&[0; 2][..before], secret].concat())[4..24].to_owned());
     let plain = [searchable(&secret[..16]), hex[..32].into(), hex[..32].to_uppercase(), decimal[..40].into()];
     plain.into_iter().chain(base64).collect()
+}
+
+/// As it is, and as a connection string has it.
+fn password_forms() -> Vec<String> {
+    let encoded = PASSWORD.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    vec![PASSWORD.into(), encoded]
 }
 
 /// Bytes as characters of the same numbers: the standard library searches text fast, and bytes not at all.

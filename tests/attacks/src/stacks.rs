@@ -2,25 +2,31 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use secure_log_testkit::attacks::{MAC_LABEL, ORIGIN};
+use secure_log_testkit::postgres::server;
 use secure_log_verify::host::{MemoryOutputPipe, Stack, Surroundings};
 use tempfile::TempDir;
 use wasmtime::Result;
 use wasmtime::error::Context;
 
-use crate::composed::Composed;
+use crate::composed::{Composed, Place};
 use crate::keys::KeyFolder;
+use crate::tables_of_postgres::Edited;
 
 /// Everything that checks share.
 pub struct Stacks {
     file: Stack,
     sqlite: Stack,
+    postgres: Stack,
     hostile_memory: Stack,
     hostile_file: Stack,
     hostile_sqlite: Stack,
+    hostile_postgres: Stack,
     folder: TempDir,
+    /// Made when it is first needed; `None` where there is no PostgreSQL.
+    database: OnceLock<Option<Edited>>,
     number: AtomicU64,
     /// The keys of the testkit.
     pub keys: KeyFolder,
@@ -43,6 +49,10 @@ pub enum Kept {
     InDatabase,
     /// In a database file, by the SQLite stack as it is released.
     InDatabaseAsReleased,
+    /// In a database of a PostgreSQL server, in the hand of the test.
+    InPostgres,
+    /// In a database of a PostgreSQL server, by the stack as it is released.
+    InPostgresAsReleased,
 }
 
 impl Kept {
@@ -53,6 +63,7 @@ impl Kept {
             Kept::InFile | Kept::AsReleased => "file",
             Kept::InMemoryOfSqlite => "database in memory",
             Kept::InDatabase | Kept::InDatabaseAsReleased => "database",
+            Kept::InPostgres | Kept::InPostgresAsReleased => "PostgreSQL",
         }
     }
 
@@ -61,14 +72,19 @@ impl Kept {
         matches!(self, Kept::InMemory | Kept::InMemoryOfSqlite)
     }
 
-    /// Whether it is in a database file, whose tables the host edits.
+    /// Whether it is in tables, which the host edits.
     pub fn is_in_database(self) -> bool {
-        matches!(self, Kept::InDatabase | Kept::InDatabaseAsReleased)
+        matches!(self, Kept::InDatabase | Kept::InDatabaseAsReleased) || self.is_in_postgres()
+    }
+
+    /// Whether they are those of a PostgreSQL server.
+    pub fn is_in_postgres(self) -> bool {
+        matches!(self, Kept::InPostgres | Kept::InPostgresAsReleased)
     }
 
     /// Whether nothing stands between the log and its store.
     pub fn is_as_released(self) -> bool {
-        matches!(self, Kept::AsReleased | Kept::InDatabaseAsReleased)
+        matches!(self, Kept::AsReleased | Kept::InDatabaseAsReleased | Kept::InPostgresAsReleased)
     }
 
     /// How a file of its kind is named.
@@ -106,17 +122,21 @@ impl Transcript {
 
 impl Stacks {
     /// Compiles the stacks and writes the keys.
-    pub fn load([file, sqlite, hostile_memory, hostile_file, hostile_sqlite]: [&Path; 5]) -> Result<Stacks> {
+    pub fn load(files: [&Path; 7]) -> Result<Stacks> {
+        let [file, sqlite, postgres, hostile_memory, hostile_file, hostile_sqlite, hostile_postgres] = files;
         let load = |path: &Path| Stack::load(path).with_context(|| format!("{} cannot be used", path.display()));
         let folder = tempfile::tempdir()?;
         let keys = KeyFolder::of_the_testkit(&folder.path().join("keys"))?;
         Ok(Stacks {
             file: load(file)?,
             sqlite: load(sqlite)?,
+            postgres: load(postgres)?,
             hostile_memory: load(hostile_memory)?,
             hostile_file: load(hostile_file)?,
             hostile_sqlite: load(hostile_sqlite)?,
+            hostile_postgres: load(hostile_postgres)?,
             folder,
+            database: OnceLock::new(),
             number: AtomicU64::new(0),
             keys,
             transcript: Transcript::new(),
@@ -126,6 +146,16 @@ impl Stacks {
     /// The folder in which logs in files lie.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join("logs")
+    }
+
+    /// Whether there is such a place here.
+    pub fn can_keep(&self, kept: Kept) -> bool {
+        !kept.is_in_postgres() || self.database().is_some()
+    }
+
+    /// The database on the server, where there is one.
+    pub fn database(&self) -> Option<&Edited> {
+        self.database.get_or_init(Edited::new).as_ref()
     }
 
     /// A log that is not there yet, with the keys and options of the sample log.
@@ -157,6 +187,7 @@ impl Stacks {
             .variable("SECURE_LOG_ORIGIN", ORIGIN)
             .variable("SECURE_LOG_MAC_LABEL", MAC_LABEL)
             .stderr(self.transcript.stderr.clone());
+        let surroundings = if kept.is_in_postgres() { surroundings.network() } else { surroundings };
         let surroundings = adjust(self.keys.give_to(surroundings));
         let stack = match kept {
             Kept::InMemory => &self.hostile_memory,
@@ -164,9 +195,18 @@ impl Stacks {
             Kept::AsReleased => &self.file,
             Kept::InMemoryOfSqlite | Kept::InDatabase => &self.hostile_sqlite,
             Kept::InDatabaseAsReleased => &self.sqlite,
+            Kept::InPostgres => &self.hostile_postgres,
+            Kept::InPostgresAsReleased => &self.postgres,
         };
-        let config = if kept.is_in_memory() { ":memory:" } else { name };
-        let file = (!kept.is_in_memory()).then(|| folder.join(name));
-        Composed::new(stack, kept, config.into(), file, surroundings, self.transcript.clone())
+        let (config, place) = if kept.is_in_memory() {
+            (":memory:".into(), Place::Memory)
+        } else if kept.is_in_postgres() {
+            let tables = self.database().expect("who asks for it knows that there is one");
+            let url = server().expect("there is a database on it").url(&tables.database);
+            (format!("{url}&log={name}"), Place::Tables { tables, log: name.into() })
+        } else {
+            (name.into(), Place::File(folder.join(name)))
+        };
+        Composed::new(stack, kept, config, place, surroundings, self.transcript.clone())
     }
 }

@@ -7,15 +7,13 @@ use wasmtime::{Result, ensure};
 
 use crate::composed::{Composed, shown};
 use crate::stacks::{Kept, Stacks};
-use crate::{Check, Seen, check};
+use crate::{Check, Seen, check_over};
 
 /// The checks.
 pub fn checks() -> Vec<Check> {
     [Kept::InMemory, Kept::AsReleased]
         .into_iter()
-        .map(|kept| {
-            check("26", format!("{}: names are escaped in texts", kept.name()), move |stacks| escaped(stacks, kept))
-        })
+        .map(|kept| check_over(kept, "26", "names are escaped in texts", escaped))
         .collect()
 }
 

@@ -8,15 +8,16 @@ use wasmtime::{Result, ensure};
 
 use crate::composed::Composed;
 use crate::stacks::{Kept, Stacks};
-use crate::{Check, Seen, check};
+use crate::{Check, Seen, check_over};
 
 /// The checks.
 pub fn checks() -> Vec<Check> {
-    let at_once = |kept: Kept| {
-        let name = format!("{}: instances that write at the same time lose nothing and never fork", kept.name());
-        check("21", name, move |stacks| at_once(stacks, kept))
-    };
-    vec![at_once(Kept::AsReleased), at_once(Kept::InDatabaseAsReleased)]
+    [Kept::AsReleased, Kept::InDatabaseAsReleased, Kept::InPostgresAsReleased]
+        .into_iter()
+        .map(|kept| {
+            check_over(kept, "21", "instances that write at the same time lose nothing and never fork", at_once)
+        })
+        .collect()
 }
 
 fn at_once(stacks: &Stacks, kept: Kept) -> Result<Seen> {

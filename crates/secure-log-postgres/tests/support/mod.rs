@@ -1,6 +1,8 @@
 //! Logs in databases of a server that the tests of a program share.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod tables;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use secure_log_postgres::{Postgres, PostgresStore};
