@@ -60,7 +60,7 @@ impl Keyed {
     }
 
     /// Looks in the log for where the key was used, from a seqno on. Answers that, and how many entries the log had then: who
-    /// appends to the log of that size, and to no other, uses the key once.
+    /// appends where nobody else has since uses the key once.
     pub(crate) fn look_up(&self, log: &ServedLog, from: u64) -> Result<(Option<u64>, u64), LogError> {
         let pattern = |name: &str| vec![name.parse().expect("it is a name")];
         let (streams, events) = (pattern(KEYS_STREAM), pattern(&self.event()));
@@ -85,8 +85,12 @@ impl Keyed {
         self == other
     }
 
-    fn mark(&self) -> Option<Mark> {
-        const_hex::decode(&self.key).ok()?.first_chunk().copied()
+    /// What is not a key of ours, because somebody else wrote the entry, is none that anybody asks for.
+    fn mark(&self) -> Mark {
+        let mut mark = Mark::default();
+        let half = self.key.get(..2 * mark.len()).unwrap_or_default();
+        let _ = const_hex::decode_to_slice(half, &mut mark);
+        mark
     }
 }
 
@@ -104,6 +108,8 @@ pub(crate) struct Keys {
 
 #[derive(Debug, Default)]
 struct Places {
+    /// All keys of the log up to this entry are here, and those that were used through this server after it, too, or under way.
+    complete_to: u64,
     by_mark: HashMap<Mark, u64>,
     by_age: VecDeque<(Mark, u64)>,
 }
@@ -111,8 +117,8 @@ struct Places {
 /// What is known of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Nothing: it is under way now, until [`Keys::end`].
-    New,
+    /// Nothing up to this entry: it is under way now, until [`Keys::end`].
+    New(u64),
     /// It was used, by the entry with this seqno.
     Used(u64),
     /// A request with it is under way.
@@ -122,23 +128,43 @@ pub(crate) enum Known {
 impl Keys {
     /// Looks for a key, and takes it where it is new.
     pub(crate) fn begin(&mut self, keyed: &Keyed, log: &ServedLog) -> Result<Known, LogError> {
-        let Some(mark) = keyed.mark() else { return Ok(Known::New) };
-        if self.places.is_none() {
-            self.places = Some(Places::read(log)?);
-        }
-        if let Some(seqno) = self.places.as_ref().and_then(|places| places.by_mark.get(&mark)) {
+        let mark = keyed.mark();
+        let places = self.places(log)?;
+        if let Some(seqno) = places.by_mark.get(&mark) {
             return Ok(Known::Used(*seqno));
         }
-        Ok(if self.under_way.insert(mark) { Known::New } else { Known::UnderWay })
+        let complete_to = places.complete_to;
+        Ok(if self.under_way.insert(mark) { Known::New(complete_to) } else { Known::UnderWay })
     }
 
-    /// The request with this key ended: with the entry of this seqno, with nothing written, or nobody knows how.
+    /// Looks again for a key that is under way here, after others appended to the log. Answers where one of them used it, and up to
+    /// which entry it was looked for.
+    pub(crate) fn look_again(&mut self, keyed: &Keyed, log: &ServedLog) -> Result<(Option<u64>, u64), LogError> {
+        let places = self.places(log)?;
+        places.read_on(log)?;
+        Ok((places.by_mark.get(&keyed.mark()).copied(), places.complete_to))
+    }
+
+    fn places(&mut self, log: &ServedLog) -> Result<&mut Places, LogError> {
+        if self.places.is_none() {
+            let mut places = Places::default();
+            places.read_on(log)?;
+            self.places = Some(places);
+        }
+        Ok(self.places.as_mut().expect("they were read just now"))
+    }
+
+    /// The request with this key ended: with an entry, with nothing written, or nobody knows how.
     pub(crate) fn end(&mut self, keyed: &Keyed, ended: Ended) {
-        let Some(mark) = keyed.mark() else { return };
+        let mark = keyed.mark();
         self.under_way.remove(&mark);
         match (ended, &mut self.places) {
-            (Ended::Appended(seqno), Some(places)) => places.push(mark, seqno),
-            (Ended::Refused, _) | (Ended::Appended(_), None) => {}
+            (Ended::Appended { seqno, size }, Some(places)) => {
+                places.push(mark, seqno);
+                // No other writer was in between, or it would have been refused.
+                places.complete_to = places.complete_to.max(size);
+            }
+            (Ended::Refused, _) | (Ended::Appended { .. }, None) => {}
             (Ended::Unknown, places) => *places = None,
         }
     }
@@ -147,38 +173,42 @@ impl Keys {
 /// How a request with a key ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ended {
-    Appended(u64),
+    /// With the entry of the key, in the commit after which the log had this size.
+    Appended {
+        seqno: u64,
+        size: u64,
+    },
     Refused,
     Unknown,
 }
 
 impl Places {
-    /// The newest keys of the log, a page at a time, so that others come in between.
-    fn read(log: &ServedLog) -> Result<Places, LogError> {
+    /// The newest keys of the log that are not here, a page at a time, so that others come in between.
+    fn read_on(&mut self, log: &ServedLog) -> Result<(), LogError> {
         let stream = KEYS_STREAM.parse().expect("it is a name");
-        let mut query = Query {
-            filter: Filter { streams: vec![stream], ..Filter::default() },
-            newest_first: true,
-            limit: MAX_PAGE,
-            cursor: None,
-        };
-        let mut newest_first = Vec::new();
+        let filter = Filter { streams: vec![stream], from: Some(self.complete_to + 1), ..Filter::default() };
+        let mut query = Query { filter, newest_first: true, limit: MAX_PAGE, cursor: None };
+        let (mut newest_first, mut size) = (Vec::new(), None);
         loop {
             let page = log.lock().query(&query)?;
+            // Those that come after the first page was read are not on the others.
+            size = size.or(Some(page.size));
             let keys = page.entries.iter().filter(|entry| entry.producer == SERVICE_PRODUCER);
-            newest_first.extend(keys.filter_map(|entry| Some((Keyed::of(entry)?.mark()?, entry.seqno))));
+            newest_first.extend(keys.filter_map(|entry| Some((Keyed::of(entry)?.mark(), entry.seqno))));
             query.cursor = page.next;
             if query.cursor.is_none() || newest_first.len() >= KEYS_REMEMBERED {
                 break;
             }
         }
-        let mut places = Places::default();
-        newest_first.iter().rev().for_each(|(mark, seqno)| places.push(*mark, *seqno));
-        Ok(places)
+        newest_first.iter().rev().for_each(|(mark, seqno)| self.push(*mark, *seqno));
+        self.complete_to = self.complete_to.max(size.unwrap_or_default());
+        Ok(())
     }
 
     fn push(&mut self, mark: Mark, seqno: u64) {
-        self.by_mark.insert(mark, seqno);
+        if self.by_mark.insert(mark, seqno) == Some(seqno) {
+            return;
+        }
         self.by_age.push_back((mark, seqno));
         if self.by_age.len() > KEYS_REMEMBERED
             && let Some((oldest, at)) = self.by_age.pop_front()

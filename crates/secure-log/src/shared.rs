@@ -42,6 +42,7 @@ struct Queue {
 /// A batch that waits for another thread to commit it, or for its own thread's turn to commit.
 struct Request {
     sealed: bool,
+    after: Option<u64>,
     entries: Vec<OwnedEntry>,
     bytes: usize,
     told: Mutex<Option<Told>>,
@@ -101,6 +102,16 @@ impl<S: SecureLogStore> SharedLog<S> {
         self.append_together(Batch::plain(entries))
     }
 
+    /// Appends all entries or none, durably, and only where no other writer has appended anything since the log had `seen` entries:
+    /// see [`SecureLog::append_batch_after`]. Threads that share this handle are no other writers.
+    pub fn append_batch_after(
+        &self,
+        seen: u64,
+        entries: &[NewEntry<'_>],
+    ) -> Result<(Vec<Appended>, CommitInfo), LogError> {
+        self.append_together(Batch::after(seen, entries))
+    }
+
     fn append_together(&self, batch: Batch<'_, '_>) -> Result<(Vec<Appended>, CommitInfo), LogError> {
         let mut queue = lock(&self.inner.queue);
         if queue.led {
@@ -141,7 +152,11 @@ impl<S: SecureLogStore> SharedLog<S> {
         turn.gather(own.entries.len(), own.bytes());
         let views: Vec<Vec<NewEntry<'_>>> = turn.group.iter().map(|request| request.view()).collect();
         let others = turn.group.iter().zip(&views);
-        let others = others.map(|(request, entries)| Batch { sealed: request.sealed, ..Batch::plain(entries) });
+        let others = others.map(|(request, entries)| Batch {
+            sealed: request.sealed,
+            after: request.after,
+            ..Batch::plain(entries)
+        });
         let batches: Vec<Batch<'_, '_>> = core::iter::once(own).chain(others).collect();
         let outcomes = log.append_mixed(&batches);
         drop(log);
@@ -211,6 +226,7 @@ impl Request {
     fn new(batch: Batch<'_, '_>) -> Request {
         Request {
             sealed: batch.sealed,
+            after: batch.after,
             bytes: batch.bytes(),
             entries: batch.entries.iter().map(OwnedEntry::of).collect(),
             told: Mutex::new(None),

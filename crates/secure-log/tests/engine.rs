@@ -47,17 +47,23 @@ fn a_log_has_one_dense_sequence_and_a_chain_per_stream() {
 }
 
 #[test]
-fn an_append_to_a_log_of_some_size_gives_way_to_whoever_was_faster() {
+fn an_append_after_what_was_seen_gives_way_to_other_writers_and_not_to_ones_own() {
     let world = World::new();
     let (mut one, mut other) = (world.open().unwrap(), world.open().unwrap());
     let entry = entry("a", b"1");
-    assert_eq!(one.append_batch_at(0, &[entry]).unwrap().1.size, 1);
+    assert_eq!(one.append_batch_after(0, &[entry]).unwrap().1.size, 1);
+    assert_eq!(one.append_batch_after(0, &[entry]).unwrap().1.size, 2);
     // It does not know of that, and finds out by trying.
-    assert_eq!(other.append_batch_at(0, &[entry]), Err(LogError::Conflict));
-    assert_eq!((other.status().size, other.append_batch_at(1, &[entry]).unwrap().1.size), (1, 2));
-    // Nor does it take part in a log that is not as large yet.
-    assert_eq!(one.append_batch_at(3, &[entry]), Err(LogError::Conflict));
-    world.assert_valid(2);
+    assert_eq!(other.append_batch_after(0, &[entry]), Err(LogError::Conflict));
+    assert_eq!(other.append_batch_after(1, &[entry]), Err(LogError::Conflict));
+    assert_eq!((other.status().size, other.append_batch_after(2, &[entry]).unwrap().1.size), (2, 3));
+    // Nor does it take part in a log that is not as large yet, and in one that is it does.
+    assert_eq!(one.append_batch_after(4, &[entry]), Err(LogError::Conflict));
+    assert_eq!(other.append_batch_after(2, &[entry]).unwrap().1.size, 4);
+    assert_eq!(one.append_batch_after(4, &[entry]).unwrap().1.size, 5);
+    // The fourth is its own, and the fifth is not.
+    assert_eq!(other.append_batch_after(4, &[entry]), Err(LogError::Conflict));
+    world.assert_valid(5);
 }
 
 #[test]

@@ -81,6 +81,36 @@ fn one_thread_s_order_is_kept_and_a_refused_entry_refuses_nobody_else() {
     world.assert_valid(8 * 20 * 2);
 }
 
+/// What rests on what was seen in the log gives way to other writers, and not to the threads that share a handle.
+#[test]
+fn of_a_commit_s_batches_those_are_refused_that_rest_on_what_others_changed() {
+    let world = World::new();
+    let log = NativeSecureLog::new(world.open_on(slow(&world), |_| ()).unwrap());
+    let (mut other, together) = (world.open().unwrap(), Barrier::new(8));
+    // Each round, another writer is faster, and the threads know of it or do not.
+    for round in 1..=10 {
+        let before = log.lock().size();
+        other.append(&entry("other", b"faster")).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..8u64 {
+                let (log, together) = (log.clone(), &together);
+                scope.spawn(move || {
+                    let seen = if thread % 2 == 0 { before } else { before + 1 };
+                    together.wait();
+                    let appended = log.append_batch_after(seen, &[entry("a", b"rests on it")]);
+                    match thread % 2 {
+                        0 => assert_eq!(appended, Err(LogError::Conflict)),
+                        _ => assert!(appended.is_ok(), "{appended:?}"),
+                    }
+                    assert!(log.append_batch_after(before + 1, &[entry("a", b"own are in nobody's way")]).is_ok());
+                });
+            }
+        });
+        assert_eq!(log.lock().size(), round * (1 + 4 + 8));
+    }
+    world.assert_valid(130);
+}
+
 #[test]
 fn a_commit_that_failed_is_told_to_everybody_in_it_and_the_next_one_goes_on() {
     for effect in [Effect::FailsNotStored, Effect::FailsButStored] {

@@ -78,36 +78,49 @@ pub(super) fn append(api: &Api, request: &Admitted, body: &[u8], count: &mut u64
     }
 }
 
-/// Appends with a key, where the keys that are known and those under way are in memory.
-fn append_known(api: &Api, log: &OpenLog, keyed: &Keyed, entries: &[NewEntry<'_>]) -> Result<Response, Problem> {
-    let known = lock(&log.keys).begin(keyed, &log.log)?;
-    match known {
-        Known::Used(seqno) => return replayed(api, log, keyed, seqno),
-        Known::UnderWay => return Err(Problem::new("idempotency-key-in-use").retry_after(1)),
-        Known::New => {}
-    }
-    // Whatever happens, the key does not stay under way.
-    let mut ending = Ending { log, keyed, ended: Ended::Unknown };
-    match log.log.append_batch(entries) {
-        Ok((mut appended, commit)) => {
-            let of_key = appended.pop().expect("as many were appended as were given");
-            ending.ended = Ended::Appended(of_key.seqno);
-            Ok(answer(api, log, &appended, &commit))
-        }
-        Err(error) => {
-            if !matches!(error, LogError::Store(_) | LogError::Anchor(_)) {
-                ending.ended = Ended::Refused;
-            }
-            Err(error.into())
-        }
-    }
-}
-
 /// So often an append with a key gives way to other writers, who may use the same key, before it is a conflict.
 const TRIES: u32 = 32;
 
-/// Appends with a key, where nothing but the log knows which were used: only to the log of the size in which the key was not found.
-/// So of any number of hosts that are sent the same request one appends it, and the others find that it did.
+/// Appends with a key, where the keys that are known and those under way are in memory.
+///
+/// As below, nobody else may have appended since the key was looked for: so of several servers that are sent the same request one
+/// appends it.
+fn append_known(api: &Api, log: &OpenLog, keyed: &Keyed, entries: &[NewEntry<'_>]) -> Result<Response, Problem> {
+    let mut seen = match lock(&log.keys).begin(keyed, &log.log)? {
+        Known::New(seen) => seen,
+        Known::Used(seqno) => return replayed(api, log, keyed, seqno),
+        Known::UnderWay => return Err(Problem::new("idempotency-key-in-use").retry_after(1)),
+    };
+    // Whatever happens, the key does not stay under way.
+    let mut ending = Ending { log, keyed, ended: Ended::Unknown };
+    for lost in 0..TRIES {
+        ending.ended = Ended::Unknown;
+        let error = match log.log.append_batch_after(seen, entries) {
+            Ok((mut appended, commit)) => {
+                let of_key = appended.pop().expect("as many were appended as were given");
+                ending.ended = Ended::Appended { seqno: of_key.seqno, size: commit.size };
+                return Ok(answer(api, log, &appended, &commit));
+            }
+            Err(error) => error,
+        };
+        if !matches!(error, LogError::Store(_) | LogError::Anchor(_)) {
+            ending.ended = Ended::Refused;
+        }
+        if error != LogError::Conflict {
+            return Err(error.into());
+        }
+        give_way(lost);
+        let (used, complete_to) = lock(&log.keys).look_again(keyed, &log.log)?;
+        if let Some(seqno) = used {
+            return replayed(api, log, keyed, seqno);
+        }
+        seen = complete_to;
+    }
+    Err(LogError::Conflict.into())
+}
+
+/// Appends with a key, where nothing but the log knows which were used: only where nobody else has appended since the key was not
+/// found. So of any number of hosts that are sent the same request one appends it, and the others find that it did.
 fn append_alone(api: &Api, log: &OpenLog, keyed: &Keyed, entries: &[NewEntry<'_>]) -> Result<Response, Problem> {
     let mut from = 1;
     for lost in 0..TRIES {
@@ -115,8 +128,7 @@ fn append_alone(api: &Api, log: &OpenLog, keyed: &Keyed, entries: &[NewEntry<'_>
         if let Some(seqno) = used {
             return replayed(api, log, keyed, seqno);
         }
-        let appended = log.log.lock().append_batch_at(size, entries);
-        match appended {
+        match log.log.append_batch_after(size, entries) {
             Ok((mut appended, commit)) => {
                 appended.pop();
                 return Ok(answer(api, log, &appended, &commit));

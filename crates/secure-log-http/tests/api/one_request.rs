@@ -1,4 +1,4 @@
-//! Hosts that keep nothing between requests: each request has an API of its own, and many are carried out at once.
+//! Several over one store: hosts that keep nothing between requests, where each request has an API of its own, and servers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Barrier, Mutex};
@@ -56,6 +56,11 @@ impl Host {
 
     fn handle(&self, head: Head, body: &str) -> Response {
         Api::for_one_request(self.shelf.clone(), self.tokens(), KEY, Limits::default()).handle(head, body.as_bytes())
+    }
+
+    /// A server over the same stores, which keeps what it knows in memory.
+    fn server(&self) -> Api {
+        Api::new(self.shelf.clone(), self.tokens(), KEY, Limits::default(), Arc::default()).expect("a server begins")
     }
 
     fn head(&self, method: &str, target: &str) -> Head {
@@ -142,8 +147,7 @@ fn a_key_is_looked_for_in_the_log() {
     let other = RECORD.replace("alice", "bob");
     assert_eq!(case(&host.call(host.with_key("k"), &other).1), "idempotency-key-reused");
     // A server that has its keys in memory takes over, and gives back.
-    let server =
-        Api::new(host.shelf.clone(), host.tokens(), KEY, Limits::default(), Arc::default()).expect("a server begins");
+    let server = host.server();
     assert_eq!(answer(server.handle(host.with_key("k"), RECORD.as_bytes())).1["entries"], first.1["entries"]);
     let second = answer(server.handle(host.with_key("l"), RECORD.as_bytes()));
     drop(server);
@@ -155,18 +159,43 @@ fn a_key_is_looked_for_in_the_log() {
 #[test]
 fn the_same_request_at_once_is_appended_once_and_others_are_not_lost() {
     let host = Host::new();
+    race(&host, |_, head| host.call(head, RECORD));
+}
+
+/// Each of them has its keys in memory, and learns of those of the others from the log.
+#[test]
+fn the_same_request_to_several_servers_at_once_is_appended_once_and_others_are_not_lost() {
+    let host = Host::new();
+    let servers = [host.server(), host.server(), host.server()];
+    let call = |thread: usize, head: &Head| match servers.get(thread % 4) {
+        Some(server) => answer(server.handle(head.clone(), RECORD.as_bytes())),
+        None => host.call(head.clone(), RECORD),
+    };
+    race(&host, |thread, head| {
+        loop {
+            // Another thread's is under way in the same server.
+            match call(thread, &head) {
+                (409, said) if case(&said) == "idempotency-key-in-use" => std::thread::yield_now(),
+                ended => return ended,
+            }
+        }
+    });
+}
+
+/// Eight threads send one request at once, round after round, and each one of its own.
+fn race(host: &Host, call: impl Fn(usize, Head) -> (u16, Value) + Sync) {
     host.post("/v1/logs", r#"{"id":"app"}"#);
     let (together, rounds) = (Barrier::new(8), 20);
     let answers: Vec<Vec<(u16, Value)>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
             .map(|thread| {
-                let (host, together) = (&host, &together);
+                let (call, together) = (&call, &together);
                 let shared = move |round| {
                     together.wait();
-                    host.call(host.with_key(&format!("shared-{round}")), RECORD)
+                    call(thread, host.with_key(&format!("shared-{round}")))
                 };
                 scope.spawn(move || {
-                    let own = host.call(host.with_key(&format!("own-{thread}")), RECORD);
+                    let own = call(thread, host.with_key(&format!("own-{thread}")));
                     (0..rounds).map(shared).chain([own]).collect()
                 })
             })
@@ -180,6 +209,33 @@ fn the_same_request_at_once_is_appended_once_and_others_are_not_lost() {
     assert!(answers.iter().all(|each| shared(each) == shared(&answers[0])), "{answers:?}");
     // Of each its record and the entry of its key.
     assert_eq!(host.get("/v1/logs/app").1["size"], 2 * (8 + rounds));
+}
+
+#[test]
+fn a_server_finds_the_keys_that_others_used_since_it_looked() {
+    let host = Host::new();
+    host.post("/v1/logs", r#"{"id":"app"}"#);
+    let (one, other) = (host.server(), host.server());
+    let send = |server: &Api, key: &str| server.handle(host.with_key(key), RECORD.as_bytes());
+    for server in [&one, &other] {
+        assert_eq!(send(server, "first").status, 201);
+    }
+    // Both know the first key by now, and neither what is sent to the other.
+    for round in 0..3 {
+        for (server, another) in [(&one, &other), (&other, &one)] {
+            let key = format!("{round} {}", std::ptr::eq(server, &one));
+            let sent = send(server, &key);
+            let again = send(another, &key);
+            assert_eq!(
+                (sent.header("idempotency-replayed"), again.header("idempotency-replayed")),
+                (None, Some("true"))
+            );
+            assert_eq!(answer(sent).1["entries"], answer(again).1["entries"]);
+            let reused = another.handle(host.with_key(&key), RECORD.replace("alice", "bob").as_bytes());
+            assert_eq!(case(&answer(reused).1), "idempotency-key-reused");
+        }
+    }
+    assert_eq!(host.get("/v1/logs/app").1["size"], 2 * (1 + 6));
 }
 
 #[test]

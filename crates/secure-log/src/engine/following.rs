@@ -82,8 +82,9 @@ impl<S: SecureLogStore> SecureLog<S> {
         if (tree.size(), tree.root()) != (head.size, head.root) {
             return Err(broken(first, "the entries from here on do not lead to their head"));
         }
-        let (head, signed) = (head.clone(), Some(head.clone()));
-        let state = State { tree, head, segments, attested: true, signed, signed_at: None, last_time, closed };
+        let (head, signed, others_to) = (head.clone(), Some(head.clone()), head.size);
+        let state =
+            State { tree, head, segments, attested: true, signed, signed_at: None, last_time, closed, others_to };
         Ok((state, followed, erased))
     }
 }

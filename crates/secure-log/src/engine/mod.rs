@@ -182,6 +182,8 @@ struct State {
     last_time: Option<Timestamp>,
     /// Its last entry closed the log.
     closed: bool,
+    /// Every entry after this one was appended here, and by no other writer.
+    others_to: u64,
 }
 
 impl State {

@@ -65,6 +65,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             signed_at: None,
             last_time: None,
             closed: false,
+            others_to: 0,
         };
         let torn = store.torn();
         let mut this = SecureLog {
@@ -288,7 +289,9 @@ impl<S: SecureLogStore> SecureLog<S> {
         prove_consistency(&mut self.store, (known.size, &known.root), (head.size, &head.root))?;
         let segments = self.store.segment_count()?;
         let (signed_at, last_time, closed) = (None, None, false);
-        self.accepted = State { tree, segments, attested: is_attested, signed, signed_at, last_time, head, closed };
+        let others_to = if head.size > known.size { head.size } else { self.accepted.others_to };
+        self.accepted =
+            State { tree, segments, attested: is_attested, signed, signed_at, last_time, head, closed, others_to };
         self.next = self.accepted.clone();
         if let Some(range) = adopted {
             self.note_adopted(range);

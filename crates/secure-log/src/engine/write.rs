@@ -3,7 +3,7 @@
 use crate::control;
 use crate::engine::commit::{Say, Signing};
 use crate::engine::sealing::Sealer;
-use crate::engine::{Appended, CommitInfo, SecureLog};
+use crate::engine::{Appended, CommitInfo, SecureLog, State};
 use crate::entry::{LOG_STREAM, Severity, SigningRule, StreamRules, Tier, is_reserved_stream};
 use crate::error::LogError;
 use crate::hash::Suite;
@@ -41,13 +41,13 @@ pub(crate) struct Batch<'b, 'e> {
     pub(crate) sealed: bool,
     /// Each of its entries is signed.
     pub(crate) signed: bool,
-    /// It is for a log with so many entries.
-    pub(crate) at: Option<u64>,
+    /// Nobody else may have appended anything after this entry.
+    pub(crate) after: Option<u64>,
 }
 
 impl<'b, 'e> Batch<'b, 'e> {
     pub(crate) fn plain(entries: &'b [NewEntry<'e>]) -> Batch<'b, 'e> {
-        Batch { entries, sealed: false, signed: false, at: None }
+        Batch { entries, sealed: false, signed: false, after: None }
     }
 
     pub(crate) fn sealed(entries: &'b [NewEntry<'e>]) -> Batch<'b, 'e> {
@@ -56,6 +56,10 @@ impl<'b, 'e> Batch<'b, 'e> {
 
     fn signed(entries: &'b [NewEntry<'e>]) -> Batch<'b, 'e> {
         Batch { signed: true, ..Batch::plain(entries) }
+    }
+
+    pub(crate) fn after(seen: u64, entries: &'b [NewEntry<'e>]) -> Batch<'b, 'e> {
+        Batch { after: Some(seen), ..Batch::plain(entries) }
     }
 
     /// Bytes of its payloads as they are stored.
@@ -90,16 +94,16 @@ impl<S: SecureLogStore> SecureLog<S> {
         self.append_one_batch(Batch::plain(entries))
     }
 
-    /// Appends all entries or none, in one durable commit, and only where the log has this many entries still: otherwise it is
-    /// [`LogError::Conflict`], and nothing was written. So who looked for something in the log and did not find it appends what
-    /// rests on that, and no other writer was in between.
-    pub fn append_batch_at(
+    /// Appends all entries or none, in one durable commit, and only where no other writer has appended anything since the log had
+    /// `seen` entries: otherwise it is [`LogError::Conflict`], and nothing was written. So who looked for something in the log and
+    /// did not find it appends what rests on that, and no other writer was in between. What was appended here since is known here,
+    /// and in nobody's way.
+    pub fn append_batch_after(
         &mut self,
-        size: u64,
+        seen: u64,
         entries: &[NewEntry<'_>],
     ) -> Result<(Vec<Appended>, CommitInfo), LogError> {
-        let batch = Batch { at: Some(size), ..Batch::plain(entries) };
-        self.append_one_batch(batch)
+        self.append_one_batch(Batch::after(seen, entries))
     }
 
     /// Appends all entries or none, in one durable commit, each with a signature of the log's key, whatever the rules of
@@ -135,7 +139,8 @@ impl<S: SecureLogStore> SecureLog<S> {
                     // A batch is refused before its first row is written; what fails later fails the whole commit.
                     match checked.clone().and_then(|()| log.may_append(batch)) {
                         Ok(sealers) => Ok(Ok(log.push_batch(commit, time, batch, sealers)?)),
-                        Err(LogError::Conflict) => Err(LogError::Conflict),
+                        // All are tried again on what the log has now.
+                        Err(LogError::Conflict) if log.is_behind() => Err(LogError::Conflict),
                         Err(refused) => Ok(Err(refused)),
                     }
                 })
@@ -263,7 +268,8 @@ impl<S: SecureLogStore> SecureLog<S> {
 
     /// Loads the streams of a batch, checks that they take entries, and answers what seals them.
     fn may_append(&mut self, batch: &Batch<'_, '_>) -> Result<Vec<Sealer>, LogError> {
-        if batch.at.is_some_and(|size| size != self.accepted.head.size) {
+        let State { head, others_to, .. } = &self.accepted;
+        if batch.after.is_some_and(|seen| !(*others_to..=head.size).contains(&seen)) {
             return Err(LogError::Conflict);
         }
         if batch.signed {
