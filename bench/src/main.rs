@@ -51,7 +51,7 @@ const QUICK: Counts = Counts { rounds: 1, batches: 10_000, durable: 50, open: 10
 const FULL: Counts = Counts { verified: 5_000_000, tree: 10_000_000, ..NORMAL };
 
 /// The cases, in the order in which a round runs them.
-fn cases(counts: &Counts) -> [(&'static str, u64); 25] {
+fn cases(counts: &Counts) -> [(&'static str, u64); 26] {
     [
         ("sha256", counts.batches),
         ("append-memory", counts.batches),
@@ -81,6 +81,7 @@ fn cases(counts: &Counts) -> [(&'static str, u64); 25] {
         ("http-nothing", counts.durable),
         ("http-file", counts.durable),
         ("http-sqlite", counts.durable),
+        ("http-postgres", counts.durable),
         ("open", counts.open),
     ]
 }
@@ -125,6 +126,11 @@ fn run() -> Result<(), Failure> {
     }
     if let Some(program) = &asked.http {
         parts.push((Mode::Native, Box::new(Process::start(&mut Command::new(program))?)));
+        if asked.composed.is_some() {
+            let mut components = Command::new(program);
+            components.arg("components").arg(&asked.stacks).arg(&asked.guests);
+            parts.push((Mode::Composed, Box::new(Process::start(&mut components)?)));
+        }
     }
     for program in &asked.parts {
         parts.push((Mode::Composed, Box::new(Process::start(&mut Command::new(program))?)));

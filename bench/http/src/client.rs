@@ -8,6 +8,8 @@ use secure_log_bench_shared::{Failure, entry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::server::Server;
+
 /// What is asked of a server.
 pub(crate) struct Load {
     pub(crate) connections: usize,
@@ -24,16 +26,16 @@ pub(crate) struct Took {
     pub(crate) each: Vec<Duration>,
 }
 
-pub(crate) fn make_log(address: &str, secret: &str) -> Result<(), Failure> {
-    let request = request("/v1/logs", secret, r#"{"id":"app"}"#);
+pub(crate) fn make_log(server: &Server) -> Result<(), Failure> {
+    let request = request("/v1/logs", &server.secret, r#"{"id":"app"}"#);
     runtime()?.block_on(async {
-        let mut stream = TcpStream::connect(address).await?;
+        let mut stream = TcpStream::connect(&*server.address).await?;
         post(&mut stream, request.as_bytes(), &mut Vec::new()).await
     })?;
     Ok(())
 }
 
-pub(crate) fn run(address: &str, secret: &str, load: &Load) -> Result<Took, Failure> {
+pub(crate) fn run(server: &Server, load: &Load) -> Result<Took, Failure> {
     let record = format!(
         r#"{{"stream":"{}","event":"{}","producer":"{}","encoding":"{}","text":"{}"}}"#,
         entry::STREAM,
@@ -43,12 +45,12 @@ pub(crate) fn run(address: &str, secret: &str, load: &Load) -> Result<Took, Fail
         entry::payload(),
     );
     let body = if load.records == 1 { record } else { format!("[{}]", vec![record; load.records].join(",")) };
-    let request: &'static str = Box::leak(request("/v1/logs/app/records", secret, &body).into_boxed_str());
+    let request: &'static str = Box::leak(request("/v1/logs/app/records", &server.secret, &body).into_boxed_str());
     let share = load.requests / load.connections as u64;
     runtime()?.block_on(async {
         let mut streams = Vec::new();
         for _ in 0..load.connections {
-            let stream = TcpStream::connect(address).await?;
+            let stream = TcpStream::connect(&*server.address).await?;
             stream.set_nodelay(true)?;
             streams.push(stream);
         }
