@@ -3,7 +3,7 @@
 mod world;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use secure_log::control;
 use secure_log::engine::Every;
@@ -44,6 +44,37 @@ fn a_log_has_one_dense_sequence_and_a_chain_per_stream() {
     assert_eq!((closed.row.first, closed.row.last, closed.row.count), (1, 4, 3));
     assert_eq!(log.head("a"), Ok(Some(6)), "control entries are included");
     world.assert_valid(6);
+}
+
+/// Or whoever closes a segment into which others write faster than it is read would never be done.
+#[test]
+fn a_close_that_others_are_faster_than_goes_on_where_it_was() {
+    let world = World::new();
+    let mut other = world.open().unwrap();
+    let batch = vec![entry("a", b"long"); 1500];
+    for _ in 0..3 {
+        other.append_batch(&batch).unwrap();
+    }
+    let (read, mut faster) = (Arc::new(AtomicU64::new(0)), 6);
+    let rows = Arc::clone(&read);
+    let store = HostileStore::new(world.store.clone())
+        .rewrite_rows(move |row| {
+            rows.fetch_add(u64::from(matches!(row, OwnedRecord::Entry { .. })), Relaxed);
+            true
+        })
+        .intercept_commits(move |_, _| {
+            if faster > 0 {
+                faster -= 1;
+                other.append_batch(&batch).unwrap();
+            }
+            None
+        });
+    let mut log = world.open_on(store, |_| ()).unwrap();
+    let (closed, _) = log.close_segment("a").unwrap();
+    assert_eq!((closed.row.first, closed.row.count), (1, 9 * 1500));
+    let read = read.load(Relaxed);
+    assert!((9 * 1500..10 * 1500).contains(&read), "{read} entries were read");
+    world.assert_valid(9 * 1500 + 1);
 }
 
 #[test]

@@ -45,6 +45,12 @@ pub struct ArchiveCheck {
     note: String,
 }
 
+/// The streams to which something was appended since a log had so many entries.
+struct Since {
+    seen: u64,
+    streams: BTreeSet<String>,
+}
+
 /// What a log says that it continues.
 #[derive(Debug)]
 pub(super) struct Continued {
@@ -68,14 +74,14 @@ impl<S: SecureLogStore> SecureLog<S> {
             if self.accepted.closed {
                 return self.sign_head();
             }
-            let before = self.accepted.head.size;
+            let mut since = Since { seen: self.accepted.head.size, streams: BTreeSet::new() };
             self.close_segments()?;
             let closed = self.commit(Signing::Now, |log, commit, time| {
                 if log.accepted.closed {
                     // Somebody else was faster.
                     return Err(LogError::Conflict);
                 }
-                log.close_since(before, commit, time)?;
+                log.close_since(&mut since, commit, time)?;
                 if !log.load_tip(LOG_STREAM)? {
                     log.push_stream(commit, time, LOG_STREAM, StreamRules::default())?;
                 }
@@ -124,19 +130,20 @@ impl<S: SecureLogStore> SecureLog<S> {
         }
     }
 
-    /// Closes in this commit the segments to which something was appended since the log had so many entries: others may have done so
-    /// when they were closed already, and nobody does so once this is committed.
-    fn close_since(&mut self, size: u64, commit: &mut Commit, time: &str) -> Result<(), LogError> {
-        let mut names = BTreeSet::new();
-        self.walk(None, size + 1, self.accepted.head.size, |_, stream, checked| {
+    /// Closes in this commit the segments to which something was appended since: others may have done so when they were closed
+    /// already, and nobody does so once this is committed.
+    fn close_since(&mut self, since: &mut Since, commit: &mut Commit, time: &str) -> Result<(), LogError> {
+        let size = self.accepted.head.size;
+        self.walk(None, since.seen + 1, size, |_, stream, checked| {
             let closes = matches!(&checked, Checked::Entry(entry, _) if entry.event == control::SEGMENT_CLOSED);
             if !closes && !is_reserved_stream(stream) {
-                names.insert(stream.to_owned());
+                since.streams.insert(stream.to_owned());
             }
             // Those are to be closed in commits of their own.
-            if names.len() > CLOSED_AT_ONCE as usize { Err(LogError::Conflict) } else { Ok(true) }
+            if since.streams.len() > CLOSED_AT_ONCE as usize { Err(LogError::Conflict) } else { Ok(true) }
         })?;
-        for name in &names {
+        since.seen = size;
+        for name in &since.streams {
             self.finish_erasure(name)?;
             self.push_close(commit, time, name)?;
         }

@@ -249,6 +249,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                     self.accepted = self.next.clone();
                     self.news.tell(self.accepted.head.size);
                     self.streams.rotate();
+                    self.segments_read.clear();
                     if !self.rotating.is_empty() {
                         self.take_over();
                     }

@@ -185,7 +185,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     fn uses_around(&mut self, stream: &str, first: u64, last: u64) -> Result<Vec<Use>, LogError> {
         let from = match self.segment_around(stream, first)? {
             Some((from, _)) => from,
-            None => self.read_open_segment(stream)?.first,
+            None => self.read_open_segment(stream, None)?.open.first,
         };
         let to = match self.segment_around(stream, last)? {
             Some((_, to)) => to,

@@ -58,7 +58,7 @@ mod together;
 mod tree;
 mod write;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::engine::cosigning::Said;
@@ -88,6 +88,7 @@ pub use crate::engine::retaining::{Kept, MAX_PRUNED_STREAMS, Pruned, PrunedStrea
 pub use crate::engine::rotation::RotatedKey;
 use crate::engine::rotation::{Introduced, KnownKeys, Successor};
 pub use crate::engine::sealing::{Opened, OpenedEntry};
+use crate::engine::segment::SegmentRead;
 pub use crate::engine::segment::SignedSegment;
 use crate::engine::stream::StreamCache;
 pub(crate) use crate::engine::write::Batch;
@@ -120,6 +121,8 @@ pub struct SecureLog<S> {
     /// What the commit in the making leads to. Equal to `accepted` between calls.
     next: State,
     streams: StreamCache,
+    /// What was read of the open segments that a commit is to close, for its next attempt.
+    segments_read: HashMap<Box<str>, SegmentRead>,
     ring: KeyRing,
     /// The stream whose data keys the log's last entry erases, until that is known to be finished.
     erasing: Option<String>,

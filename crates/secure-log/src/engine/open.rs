@@ -1,5 +1,6 @@
 //! Making, opening and re-reading a log: from which head it may be continued (security.md rule 8).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::control;
@@ -91,6 +92,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             next: start.clone(),
             accepted: start,
             streams: StreamCache::default(),
+            segments_read: HashMap::new(),
             ring: KeyRing::default(),
             erasing: None,
             pruning: false,

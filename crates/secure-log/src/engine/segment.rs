@@ -28,6 +28,16 @@ pub struct SignedSegment {
     pub signatures: Vec<SignatureRow>,
 }
 
+/// What was read and proven of an open segment, from its first entry on.
+#[derive(Debug, Default)]
+pub(super) struct SegmentRead {
+    pub(super) open: Written,
+    /// The segment before it, and its checkpoint hash.
+    closing: Option<(u64, Hash)>,
+    /// Hash of the last entry that was read.
+    end: Option<Hash>,
+}
+
 impl<S: SecureLogStore> SecureLog<S> {
     /// Closes the stream's open segment and, where the stream's rules say so, signs it in the same commit.
     pub fn close_segment(&mut self, stream: &str) -> Result<(SignedSegment, CommitInfo), LogError> {
@@ -49,8 +59,11 @@ impl<S: SecureLogStore> SecureLog<S> {
     ) -> Result<Option<SignedSegment>, LogError> {
         let log = self;
         if matches!(log.existing_tip(stream)?.open, OpenSegment::Unread) {
-            let open = log.read_open_segment(stream)?;
-            log.existing_tip(stream)?.open = OpenSegment::Written(open);
+            let read = log.segments_read.remove(stream);
+            let read = log.read_open_segment(stream, read)?;
+            log.existing_tip(stream)?.open = OpenSegment::Written(read.open.clone());
+            // Or who closes a long segment into which others write would begin from its first entry each time, and never be done.
+            log.segments_read.insert(stream.into(), read);
         }
         let sign = log.existing_tip(stream)?.row.rules.sign;
         log.check_signing(stream, sign)?;
@@ -229,22 +242,32 @@ impl<S: SecureLogStore> SecureLog<S> {
             }
         }
         // No segment is missing at the end: what follows the last one holds no close.
-        self.read_open_segment(stream)?;
+        self.read_open_segment(stream, None)?;
         Ok(signed)
     }
 
     /// Reads and proves the entries since the last close. They are one chain from the close, or from the stream's rules, to
-    /// the last entry, which was proven under the head: whoever slips one in breaks it.
-    pub(super) fn read_open_segment(&mut self, stream: &str) -> Result<Written, LogError> {
+    /// the last entry, which was proven under the head: whoever slips one in breaks it. What was read before is not read again: the
+    /// same chain leads from its last entry on.
+    pub(super) fn read_open_segment(
+        &mut self,
+        stream: &str,
+        read: Option<SegmentRead>,
+    ) -> Result<SegmentRead, LogError> {
         let tip = self.existing_tip(stream)?;
         let (end, last, policy) = (tip.prev, tip.last, tip.policy);
-        let Some(last) = last else { return Ok(Written::default()) };
+        let Some(last) = last else { return Ok(SegmentRead::default()) };
         let closed = self.store.stream(stream)?.and_then(|state| state.segment);
         let closed = closed.map(|id| self.store.segment(id)?.ok_or(LogError::SegmentNotFound(id))).transpose()?;
-        let from = closed.as_ref().map_or(1, |row| row.last.saturating_add(1));
         let closing = closed.as_ref().map(|row| (row.id, row.checkpoint().hash()));
-        let mut open = Written::after(closing.map_or(Hash::ZERO, |(_, checkpoint)| checkpoint));
-        let mut prev = None;
+        let read = read.filter(|read| read.closing == closing && read.open.last <= last);
+        let SegmentRead { mut open, end: mut prev, .. } = read.unwrap_or_else(|| SegmentRead {
+            open: Written::after(closing.map_or(Hash::ZERO, |(_, checkpoint)| checkpoint)),
+            closing,
+            end: None,
+        });
+        let before = closed.as_ref().map_or(0, |row| row.last).max(open.last);
+        let from = before.saturating_add(1);
         self.walk(Some(stream), from, last, |seqno, _, checked| {
             let broken = |reason| LogError::ChainBroken { seqno, reason };
             let Checked::Entry(entry, hash) = checked else {
@@ -264,7 +287,7 @@ impl<S: SecureLogStore> SecureLog<S> {
             Ok(true)
         })?;
         if prev == Some(end) && open.last == last {
-            Ok(open)
+            Ok(SegmentRead { open, closing, end: prev })
         } else {
             Err(LogError::ChainBroken {
                 seqno: last,

@@ -118,8 +118,8 @@ pub(super) enum OpenSegment {
     Unread,
 }
 
-/// An open segment that this engine wrote from its first entry on.
-#[derive(Debug, Default)]
+/// An open segment that this engine wrote or read from its first entry on.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Written {
     pub(super) tree: CompactTree,
     /// Interior hashes to be stored when it is closed.
