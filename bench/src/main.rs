@@ -29,7 +29,7 @@ use signing::Signing;
 use table::{Mode, Table};
 
 const USAGE: &str = "usage: secure-log-bench [--quick | --full] [--json FILE] [--only CASE]..
-           [--composed PROGRAM --stacks FOLDER --guests FOLDER] [--peers PROGRAM]
+           [--stacks FOLDER --guests FOLDER] [--composed PROGRAM] [--peers PROGRAM]
            [--http PROGRAM] [--pkcs11-module MODULE.so] [--part PROGRAM]..
        secure-log-bench verify FILE KEY
        secure-log-bench export FILE";
@@ -126,7 +126,7 @@ fn run() -> Result<(), Failure> {
     }
     if let Some(program) = &asked.http {
         parts.push((Mode::Native, Box::new(Process::start(&mut Command::new(program))?)));
-        if asked.composed.is_some() {
+        if asked.stacks.is_dir() {
             let mut components = Command::new(program);
             components.arg("components").arg(&asked.stacks).arg(&asked.guests);
             parts.push((Mode::Composed, Box::new(Process::start(&mut components)?)));

@@ -48,7 +48,9 @@ impl Host {
             ("postgres", stacks.join("secure-log-http-postgres.wasm")),
         ] {
             let to = folder.path().join(store);
-            let status = Command::new("wasmtime").arg("compile").arg(&component).arg("-o").arg(&to).status()?;
+            let mut command = Command::new("wasmtime");
+            let status = command.arg("compile").arg(&component).arg("-o").arg(&to).status();
+            let status = status.map_err(|error| format!("wasmtime does not start: {error}"))?;
             if !status.success() {
                 return Err(format!("wasmtime does not compile {}", component.display()).into());
             }
@@ -106,7 +108,9 @@ impl Host {
 /// A component that has this folder, the network and what the environment says.
 fn guest(component: &Path, folder: &Path) -> Command {
     let mut command = Command::new("wasmtime");
-    command.args(["serve", "--allow-precompiled", "-S", "cli,inherit-network,tcp", "--addr", "127.0.0.1:0", "--dir"]);
+    command.args(["serve", "--allow-precompiled", "-S", "cli,inherit-network,tcp", "--addr", "127.0.0.1:0"]);
+    // By default there is room for 55 requests at once.
+    command.args(["-O", "pooling-total-core-instances=2000", "--dir"]);
     command.arg(format!("{}::/bench", folder.display()));
     for name in ["HTTP_STORE", "TOKENS", "ORIGIN", "KEYSTORE_SEED"] {
         command.args(["--env", &format!("SECURE_LOG_{name}")]);
