@@ -108,7 +108,7 @@ fn end_of_answer(buffer: &[u8]) -> io::Result<Option<usize>> {
     let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let head = str::from_utf8(&buffer[..end]).map_err(io::Error::other)?;
     if !head.starts_with("HTTP/1.1 201") {
-        return Err(io::Error::other(format!("the server answered {head}")));
+        return Err(io::Error::other(format!("the server answered {}", String::from_utf8_lossy(buffer))));
     }
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let length: usize = length.and_then(|length| length.parse().ok()).ok_or_else(|| io::Error::other("no length"))?;

@@ -2,22 +2,15 @@
 
 mod over_engine;
 
-use std::ffi::CString;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use over_engine::{Engine, open};
+use over_engine::{Engine, open_on};
 use secure_log::import::{ImportError, ImportOptions, import_jsonl};
 use secure_log::index::{self, IndexRow};
 use secure_log::jsonl::export;
 use secure_log::record::Record;
 use secure_log::store::{Commit, EntryRange, SecureLogStore, StoreError};
 use secure_log::verify::Trust;
-use secure_log_disk::Patience;
 use secure_log_file::write_archive;
 use secure_log_sqlite::SqliteStore;
-use secure_log_sqlite_engine::Vfs;
 use secure_log_testkit::archiving::at_every_operation;
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
 use secure_log_testkit::interrupted::Interrupted;
@@ -27,14 +20,7 @@ const ROWS: u64 = 40;
 const DROPPED: usize = 30;
 
 fn store(disk: &CrashDisk) -> Result<SqliteStore<Engine>, StoreError> {
-    named(disk, "log.db")
-}
-
-fn named(disk: &CrashDisk, file: &str) -> Result<SqliteStore<Engine>, StoreError> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let patience = Patience { wait: Duration::from_millis(500), stale_after: Duration::from_millis(50) };
-    let name = CString::new(format!("store-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap();
-    open(&Rc::new(Vfs::register(&name, disk.clone(), patience)), file)
+    open_on(disk, "log.db")
 }
 
 /// All rows that were to go have gone, or none, and everything else is there.
@@ -103,7 +89,7 @@ fn a_crash_at_every_operation_of_wrapping_anew_leaves_all_keys_or_none() {
 
 #[test]
 fn a_crash_at_every_operation_of_archiving_leaves_a_whole_archive_or_none_and_one_log_that_continues() {
-    at_every_operation(named, |disk, path, log| write_archive(disk, path, log).map_err(|error| error.to_string()));
+    at_every_operation(open_on, |disk, path, log| write_archive(disk, path, log).map_err(|error| error.to_string()));
 }
 
 /// What the entries of a store say of their rows, and the rows that it has. Both in the order of rows.

@@ -3,14 +3,11 @@
 
 mod over_engine;
 
-use std::ffi::CString;
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use over_engine::{Engine, open};
+use over_engine::{Engine, open, open_on};
 use rusqlite::Connection;
 use secure_log::error::LogError;
 use secure_log::store::StoreError;
@@ -24,10 +21,7 @@ use secure_log_testkit::pruning::{
 };
 
 fn store(disk: &CrashDisk) -> Result<SqliteStore<Engine>, StoreError> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let patience = Patience { wait: Duration::from_millis(500), stale_after: Duration::from_millis(50) };
-    let name = CString::new(format!("pruned-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap();
-    open(&Rc::new(Vfs::register(&name, disk.clone(), patience)), "log.db")
+    open_on(disk, "log.db")
 }
 
 /// The bytes of a database's files, its write-ahead log included.

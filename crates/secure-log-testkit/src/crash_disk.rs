@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use secure_log_disk::{Disk, DiskFile, Mode, TryLock};
 
@@ -113,6 +113,11 @@ impl CrashDisk {
     /// The names of all files.
     pub fn names(&self) -> Vec<PathBuf> {
         self.state().names.keys().cloned().collect()
+    }
+
+    /// The same disk, for who does not keep it.
+    pub fn weak(&self) -> WeakDisk {
+        WeakDisk(Arc::downgrade(&self.0))
     }
 
     /// The disk as it may be found after a crash now. Seed 0 keeps nothing that was not synced, seed 1 everything, and
@@ -231,6 +236,48 @@ fn write(content: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
         content.resize(end, 0);
     }
     content[start..end].copy_from_slice(bytes);
+}
+
+/// A disk for who keeps it for the rest of the program: it is there as long as somebody else has it.
+#[derive(Clone, Debug)]
+pub struct WeakDisk(Weak<Mutex<State>>);
+
+impl WeakDisk {
+    fn there(&self) -> io::Result<CrashDisk> {
+        self.0.upgrade().map(CrashDisk).ok_or_else(|| io::Error::other("nobody has this disk any more"))
+    }
+}
+
+impl Disk for WeakDisk {
+    type File = CrashFile;
+
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<CrashFile> {
+        self.there()?.open(path, mode)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.there()?.create_folder(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.there()?.rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.there()?.link(from, to)
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        Disk::names(&self.there()?, folder)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.there()?.remove(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.there()?.sync_folder(path)
+    }
 }
 
 impl Disk for CrashDisk {

@@ -1,17 +1,33 @@
 //! The store over the engine that components have, without the wire between them.
 
+#![allow(dead_code, reason = "each test program uses a part")]
+
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use secure_log::store::StoreError;
+use secure_log_disk::Patience;
 use secure_log_sqlite::SqliteStore;
 use secure_log_sqlite::database::{Database, SqlError, Value};
 use secure_log_sqlite_engine as engine;
+use secure_log_testkit::crash_disk::CrashDisk;
 
 /// A store in the database of this path.
 pub(crate) fn open(vfs: &Rc<engine::Vfs>, path: &str) -> Result<SqliteStore<Engine>, StoreError> {
-    let (vfs, path) = (Rc::clone(vfs), path.into());
-    SqliteStore::over(Engine { vfs, path, statements: HashMap::new(), connection: None })
+    SqliteStore::over(Engine::new(vfs, path))
+}
+
+/// A store in a file of a disk that can crash. What SQLite was told of stays for the rest of the program, and tests have thousands of
+/// disks: so it has a disk no longer than the store does.
+pub(crate) fn open_on(disk: &CrashDisk, path: &str) -> Result<SqliteStore<Engine>, StoreError> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let patience = Patience { wait: Duration::from_millis(500), stale_after: Duration::from_millis(50) };
+    let name = CString::new(format!("disk-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap();
+    let vfs = Rc::new(engine::Vfs::register(&name, disk.weak(), patience));
+    SqliteStore::over(Engine { disk: Some(disk.clone()), ..Engine::new(&vfs, path) })
 }
 
 /// What the component store-sqlite makes of the component sqlite, without the wire between them.
@@ -20,9 +36,15 @@ pub(crate) struct Engine {
     path: String,
     statements: HashMap<&'static str, engine::Statement>,
     connection: Option<engine::Connection>,
+    /// Goes after all that has files on it.
+    disk: Option<CrashDisk>,
 }
 
 impl Engine {
+    fn new(vfs: &Rc<engine::Vfs>, path: &str) -> Engine {
+        Engine { vfs: Rc::clone(vfs), path: path.into(), statements: HashMap::new(), connection: None, disk: None }
+    }
+
     fn connection(&self) -> &engine::Connection {
         self.connection.as_ref().expect("the store connects first")
     }
