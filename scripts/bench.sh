@@ -27,7 +27,7 @@ for argument in "$@"; do
 done
 
 built=$target/$wasm_target/release
-for part in dist/secure-log-{core,memory,file,sqlite,remote,rpc-server}.wasm \
+for part in dist/secure-log-{core,memory,file,sqlite,remote,rpc-server,http-sqlite,http-postgres}.wasm \
     "$built"/{secure_log_store_file,secure_log_keystore_software,secure_log_keystore_pkcs11,keystore-on-token-composed}.wasm; do
     [ -f "$part" ] || { scripts/build-components.sh; break; }
 done
