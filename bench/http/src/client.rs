@@ -87,9 +87,24 @@ fn request(target: &str, secret: &str, body: &str) -> String {
     request
 }
 
-/// Posts, and reads the answer to its end.
+/// Posts until it is done: who is told to come again does so when it is told to.
 async fn post(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> io::Result<()> {
-    stream.write_all(request).await?;
+    loop {
+        stream.write_all(request).await?;
+        read_answer(stream, buffer).await?;
+        if buffer.starts_with(b"HTTP/1.1 201") {
+            return Ok(());
+        }
+        let may_come_again = buffer.windows(16).any(|window| window == b"\r\nretry-after: 1");
+        if !(may_come_again && buffer.starts_with(b"HTTP/1.1 503")) {
+            return Err(io::Error::other(format!("the server answered {}", String::from_utf8_lossy(buffer))));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Reads an answer to its end.
+async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
     let mut missing = None;
     while missing.is_none_or(|end| buffer.len() < end) {
@@ -107,9 +122,6 @@ async fn post(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> i
 fn end_of_answer(buffer: &[u8]) -> io::Result<Option<usize>> {
     let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let head = str::from_utf8(&buffer[..end]).map_err(io::Error::other)?;
-    if !head.starts_with("HTTP/1.1 201") {
-        return Err(io::Error::other(format!("the server answered {}", String::from_utf8_lossy(buffer))));
-    }
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let length: usize = length.and_then(|length| length.parse().ok()).ok_or_else(|| io::Error::other("no length"))?;
     Ok(Some(end + 4 + length))
