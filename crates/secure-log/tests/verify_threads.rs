@@ -26,7 +26,12 @@ fn threads_and_pieces_change_no_report() {
     let mut verdicts = [0; 3];
     for number in 0..count {
         let dice = &mut Dice::new(seed + number);
-        let log = if number == 0 { whole.clone() } else { change_bytes(whole.clone(), dice) };
+        let log = match number {
+            0 => whole.clone(),
+            // Which byte is changed is chance, and what is changed seldom is a last commit that is torn.
+            1 => whole[..whole.len() - 10].to_vec(),
+            _ => change_bytes(whole.clone(), dice),
+        };
         let alone = on(1, &log, &trust);
         for threads in [2, 4] {
             assert_eq!(on(threads, &log, &trust), alone, "SECURE_LOG_SEED={} on {threads} threads", seed + number);
