@@ -9,7 +9,6 @@ mod nothing;
 mod server;
 
 use std::env;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,8 +27,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let served = match arguments[..] {
-        [] => secure_log_bench_shared::serve(Http { host: Host::native() }),
-        ["components", stacks, guests] => Host::wasmtime(PathBuf::from(stacks), PathBuf::from(guests))
+        [] => secure_log_bench_shared::serve(Http { host: Host::Native }),
+        ["components", stacks, guests] => Host::wasmtime(stacks.as_ref(), guests.as_ref())
             .and_then(|host| secure_log_bench_shared::serve(Http { host })),
         ["serve"] => Config::read(env::vars())
             .map_err(Failure::from)

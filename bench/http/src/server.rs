@@ -34,12 +34,8 @@ pub(crate) struct Server {
 }
 
 impl Host {
-    pub(crate) fn native() -> Host {
-        Host::Native
-    }
-
     /// Compiles the components.
-    pub(crate) fn wasmtime(stacks: PathBuf, guests: PathBuf) -> Result<Host, Failure> {
+    pub(crate) fn wasmtime(stacks: &Path, guests: &Path) -> Result<Host, Failure> {
         let folder = new_folder()?;
         let mut compiled = HashMap::new();
         for (store, component) in [
