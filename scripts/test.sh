@@ -40,6 +40,7 @@ main() {
     [ -z "${SECURE_LOG_SOAK:-}" ] || step "components: cargo-component builds them" check_cargo_component
     step "store components: the suite of every store" scripts/test-stores.sh
     step "anchor components: the suite of every anchor" scripts/test-anchors.sh
+    step "harness: its own tests" test_harness
     step "harness: file stack" harness_file_stack
     step "harness: memory stack" harness dist/secure-log-memory.wasm :memory:
     step "harness: SQLite stack" harness_sqlite_stack
@@ -178,6 +179,8 @@ harness() {
     stack=$(realpath "$1")
     (cd verify && cargo run --release --locked --quiet --features pkcs11 -- "$stack" "$2")
 }
+
+test_harness() { (cd verify && cargo test --release --locked --quiet --features pkcs11 --lib); }
 
 # With keys that were made outside, so that the reference reader can be told whom to trust.
 harness_file_stack() {
