@@ -26,7 +26,7 @@ use crate::store::{Commit, SecureLogStore, StoreError};
 use crate::verify::{LogVerifier, MissingCode, Verdict};
 
 /// So many streams have their open segments closed in one commit.
-const CLOSED_AT_ONCE: u32 = 256;
+pub(super) const CLOSED_AT_ONCE: u32 = 256;
 
 /// An archive in the making, page after page. It is one when [`Archiving::finish`] says so.
 #[derive(Debug)]

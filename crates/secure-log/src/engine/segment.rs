@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::control;
+use crate::engine::archiving::CLOSED_AT_ONCE;
 use crate::engine::commit::{Say, Signing};
 use crate::engine::proof::{Checked, SegmentProof, segment_path};
 use crate::engine::stream::{OpenSegment, Written};
@@ -63,6 +64,10 @@ impl<S: SecureLogStore> SecureLog<S> {
             let read = log.read_open_segment(stream, read)?;
             log.existing_tip(stream)?.open = OpenSegment::Written(read.open.clone());
             // Or who closes a long segment into which others write would begin from its first entry each time, and never be done.
+            // Those of one commit are kept, and not those of all that failed for another reason.
+            if log.segments_read.len() >= CLOSED_AT_ONCE as usize {
+                log.segments_read.clear();
+            }
             log.segments_read.insert(stream.into(), read);
         }
         let sign = log.existing_tip(stream)?.row.rules.sign;
