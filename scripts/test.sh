@@ -359,8 +359,8 @@ show_end() {
     local output
     output=$(output_of "$1")
     printf 'FAILED: %s; of the %d lines in %s those that say so, and the last:\n' "$1" "$(wc -l <"$output")" "$output"
-    # Where nothing says so, grep fails.
-    { grep -m "$repeated_lines" -E 'FAILED|panicked|^error' "$output" || true; tail -n "$repeated_lines" "$output"; } | sed 's/^/    /'
+    # Where nothing says so, grep fails. A program that was killed says nothing, and cargo says by which signal.
+    { grep -m "$repeated_lines" -E 'FAILED|panicked|^error|signal: ' "$output" || true; tail -n "$repeated_lines" "$output"; } | sed 's/^/    /'
 }
 
 main

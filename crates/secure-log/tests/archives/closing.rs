@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use secure_log::archive::ChainVerdict;
 use secure_log::engine::{Every, LogOptions};
@@ -48,6 +49,8 @@ fn whoever_appends_meanwhile_is_in_the_archive_or_was_told() {
                                 Err(error) => panic!("{error}"),
                             }
                             begun.store(true, Ordering::Relaxed);
+                            // Who never pauses keeps every other writer out (decision 0002), and the log grows until the memory ends.
+                            thread::sleep(Duration::from_micros(300));
                         }
                     })
                 })
