@@ -44,6 +44,8 @@ pub(crate) struct Connection {
     statements: HashMap<&'static str, Statement>,
     warning: Warning,
     answer: Duration,
+    /// A transaction is open that has the log's lock, for a commit to come: see [`Tables::take_turn`](crate::tables::Tables::take_turn).
+    pub(crate) has_turn: bool,
     // `None` only while it is dropped.
     runtime: Option<Runtime>,
 }
@@ -68,7 +70,8 @@ impl Connection {
         match runtime.block_on(connect(settings, tls, &warning)) {
             Ok(client) => {
                 let answer = settings.answer;
-                Ok(Connection { client, statements: HashMap::new(), warning, answer, runtime: Some(runtime) })
+                let statements = HashMap::new();
+                Ok(Connection { client, statements, warning, answer, has_turn: false, runtime: Some(runtime) })
             }
             Err(error) => {
                 runtime.shutdown_background();

@@ -161,8 +161,8 @@ impl Drop for Taken {
     fn drop(&mut self) {
         let mut shelf = self.pool.shelf();
         match self.connection.take() {
-            // A panic may have left a transaction open.
-            Some(connection) if !std::thread::panicking() => shelf.idle.push(connection),
+            // A panic may have left a transaction open, and so has whoever did not use its turn.
+            Some(connection) if !std::thread::panicking() && !connection.has_turn => shelf.idle.push(connection),
             _ => shelf.open -= 1,
         }
         drop(shelf);

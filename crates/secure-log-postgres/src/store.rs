@@ -1,6 +1,6 @@
 //! One log: its operations, and what they go through.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use secure_log::hash::Hash;
 use secure_log::index::IndexRow;
@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::failure::Failed;
 use crate::insert::Known;
 use crate::migrate;
-use crate::pool::{Pool, Postgres, pause};
+use crate::pool::{Pool, Postgres, Taken, pause};
 use crate::search::Times;
 use crate::settings::check_name;
 use crate::tables::Tables;
@@ -31,6 +31,38 @@ pub struct PostgresStore {
     log: Option<i64>,
     known: Known,
     times: Times,
+    races: Races,
+    /// A connection with the log's lock, for the next commit.
+    turn: Option<(Taken, Instant)>,
+}
+
+/// Commits that came too late, one after the other.
+#[derive(Default)]
+struct Races {
+    lost: u32,
+    last: Option<Instant>,
+}
+
+/// After so many lost races the lock is taken before the newest head is read.
+const PATIENCE: u32 = 2;
+/// Whoever has lost a race asks for the newest head within this time. Who asks later may only want to know.
+const SOON: Duration = Duration::from_millis(200);
+/// A turn that is older is given up, before the server takes it away.
+const TURN: Duration = Duration::from_millis(500);
+
+impl Races {
+    fn end(&mut self, ended: &Result<(), StoreError>) {
+        match ended {
+            Err(StoreError::Conflict { .. }) => {
+                *self = Races { lost: self.lost.saturating_add(1), last: Some(Instant::now()) };
+            }
+            _ => *self = Races::default(),
+        }
+    }
+
+    fn are_enough(&self) -> bool {
+        self.lost >= PATIENCE && self.last.is_some_and(|last| last.elapsed() < SOON)
+    }
 }
 
 /// What becomes of an operation whose connection is lost.
@@ -44,7 +76,15 @@ enum WhenLost {
 
 impl PostgresStore {
     pub(crate) fn new(postgres: Postgres, name: &str) -> PostgresStore {
-        PostgresStore { postgres, name: name.into(), log: None, known: Known::default(), times: Times::default() }
+        PostgresStore {
+            postgres,
+            name: name.into(),
+            log: None,
+            known: Known::default(),
+            times: Times::default(),
+            races: Races::default(),
+            turn: None,
+        }
     }
 
     /// See [`Postgres::logs`].
@@ -121,12 +161,24 @@ impl PostgresStore {
         pool: &std::sync::Arc<Pool>,
         work: &mut impl FnMut(&mut Self, &mut Connection) -> Result<T, Failed>,
     ) -> Result<T, Failed> {
-        let mut taken = pool.take()?;
+        let (mut taken, since) = match self.turn.take().filter(|(_, since)| since.elapsed() < TURN) {
+            Some(turn) => turn,
+            None => (pool.take()?, Instant::now()),
+        };
         let done = work(self, taken.connection());
-        if let Err(Failed::Lost(_)) = &done {
-            taken.lose();
+        match &done {
+            Err(Failed::Lost(_)) => taken.lose(),
+            Ok(_) if taken.connection().has_turn => self.turn = Some((taken, since)),
+            // An error has ended the transaction, and where it did not the connection is closed.
+            _ => {}
         }
         done
+    }
+
+    /// Has nobody else change the log until the next commit, which can lose no race then.
+    fn take_turn(&mut self) -> Result<(), StoreError> {
+        self.races = Races::default();
+        self.reading(|tables| tables.take_turn())
     }
 
     /// Another server may have taken the place of the one that it was learnt from.
@@ -190,12 +242,18 @@ impl SecureLogStore for PostgresStore {
 
     fn insert(&mut self, commit: &Commit) -> Result<(), StoreError> {
         let mut attempt = crate::insert::Attempt::new(commit)?;
-        self.patiently(WhenLost::Repeat, |store, connection| {
+        let inserted = self.patiently(WhenLost::Repeat, |store, connection| {
             made(store.tables(connection, true)?)?.insert(&mut attempt)
-        })
+        });
+        self.races.end(&inserted);
+        inserted
     }
 
+    /// Whoever has lost several races, and asks where the log stands now, is about to commit again.
     fn heads(&mut self, below: Option<u64>, limit: u32) -> Result<Vec<NumberedHead>, StoreError> {
+        if below.is_none() && self.races.are_enough() {
+            self.take_turn()?;
+        }
         self.reading(|tables| tables.newest_heads(below, limit))
     }
 

@@ -19,6 +19,9 @@ pub(crate) const BEGIN: Call<'static> = Call::Script("BEGIN ISOLATION LEVEL READ
 /// has what was committed before when this is.
 pub(crate) const LOCK: &str = "UPDATE secure_log.log SET changes = changes + 1 WHERE number = $1 AND name = $2";
 
+/// The server ends the session of whoever holds a lock and does nothing with it, after so many milliseconds.
+const IDLE: Call<'static> = Call::Script("SET LOCAL idle_in_transaction_session_timeout = 1000");
+
 /// What works on the tables of a log.
 pub(crate) struct Tables<'t> {
     pub(crate) connection: &'t mut Connection,
@@ -40,8 +43,21 @@ impl Tables<'_> {
         }
     }
 
+    /// Begins a transaction and takes the log's lock, and keeps both for whatever is done next over this connection. Until then
+    /// nobody else changes the log (decision 0146).
+    pub(crate) fn take_turn(&mut self) -> Result<(), Failed> {
+        if !self.connection.has_turn {
+            self.begin(vec![IDLE])?;
+            self.connection.has_turn = true;
+        }
+        Ok(())
+    }
+
     /// Begins a transaction and takes the log's lock, and sends what is to be read first right behind it.
     pub(crate) fn begin(&mut self, first: Vec<Call<'_>>) -> Result<Vec<Answer>, Failed> {
+        if core::mem::take(&mut self.connection.has_turn) {
+            return self.connection.send(&first).map_err(|error| self.roll_back(error));
+        }
         let log = self.log;
         let mut calls = vec![BEGIN, Call::Statement(LOCK, vec![&log, &self.name])];
         calls.extend(first);
@@ -67,6 +83,7 @@ impl Tables<'_> {
     /// Takes back what was begun, so that the connection can be used again.
     pub(crate) fn roll_back(&mut self, error: Failed) -> Failed {
         *self.known = Known::default();
+        self.connection.has_turn = false;
         if let Failed::Lost(_) = error {
             return error;
         }
@@ -78,6 +95,9 @@ impl Tables<'_> {
 
     /// What is read all of one state, within a transaction that changes nothing.
     pub(crate) fn reading<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Failed>) -> Result<T, Failed> {
+        if self.connection.has_turn {
+            return read(self);
+        }
         self.connection.script("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
         let done = read(self);
         match self.connection.script("COMMIT") {

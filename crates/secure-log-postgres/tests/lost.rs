@@ -14,7 +14,7 @@ use secure_log::error::LogError;
 use secure_log::shared::SharedLog;
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::verify::Verdict;
-use secure_log_postgres::Postgres;
+use secure_log_postgres::{Postgres, PostgresStore};
 use secure_log_testkit::postgres::server;
 use secure_log_testkit::{LogBuilder, SeededRandom, count, seed};
 
@@ -91,6 +91,56 @@ fn a_commit_that_was_lost_and_overtaken_is_a_conflict() {
     proxy.swallow(false);
     assert!(matches!(lost.join().unwrap(), Err(StoreError::Conflict { .. })));
     assert_eq!(direct.store("log").heads(None, 9).unwrap().len(), 2);
+}
+
+/// Two stores of one log, of which the second was too late twice, and what both of them commit next.
+fn who_lost_twice(postgres: &Postgres) -> (PostgresStore, PostgresStore, LogBuilder) {
+    let (mut first, mut second, mut builder) = (postgres.store("log"), postgres.store("log"), LogBuilder::new());
+    first.insert(&builder.create()).unwrap();
+    let late = builder.clone().commit().entry("a", b"late").finish();
+    first.insert(&builder.commit().entry("a", b"first").finish()).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(second.insert(&late), Err(StoreError::Conflict { .. })));
+    }
+    (first, second, builder)
+}
+
+#[test]
+fn who_lost_races_is_next_and_the_others_wait_for_its_commit() {
+    let Some(server) = server() else { return };
+    let (mut first, mut second, mut builder) =
+        who_lost_twice(&Postgres::connect(&server.config(&server.new_database())).unwrap());
+    let (theirs, mine) =
+        (builder.clone().commit().entry("a", b"theirs").finish(), builder.commit().entry("a", b"mine").finish());
+    assert_eq!(second.heads(None, 1).unwrap()[0].head.size, 1);
+    let waits = std::thread::spawn(move || first.insert(&theirs));
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!waits.is_finished(), "it commits although it is another one's turn");
+    // Reading is no end of it.
+    assert_eq!(second.stream("a").unwrap().unwrap().last, Some(1));
+    second.insert(&mine).unwrap();
+    assert!(matches!(waits.join().unwrap(), Err(StoreError::Conflict { .. })));
+    // It is at an end with the commit.
+    second.insert(&builder.commit().entry("a", b"next").finish()).unwrap();
+    assert_eq!(second.heads(None, 1).unwrap()[0].head.size, 3);
+}
+
+#[test]
+fn a_turn_that_is_not_used_keeps_nobody_waiting_for_long() {
+    let Some(server) = server() else { return };
+    let postgres = Postgres::connect(&server.config(&server.new_database())).unwrap();
+    let (mut first, mut second, mut builder) = who_lost_twice(&postgres);
+    second.heads(None, 1).unwrap();
+    let begun = Instant::now();
+    first.insert(&builder.commit().entry("a", b"waits").finish()).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    // Whose turn it was goes on without noticing, and so does who is dropped in the middle of one.
+    second.insert(&builder.commit().entry("a", b"later").finish()).unwrap();
+    let (mut first, mut dropped, mut builder) =
+        who_lost_twice(&Postgres::connect(&server.config(&server.new_database())).unwrap());
+    dropped.heads(None, 1).unwrap();
+    drop(dropped);
+    first.insert(&builder.commit().entry("a", b"at once").finish()).unwrap();
 }
 
 #[test]
