@@ -3,13 +3,14 @@
 mod world;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use secure_log::NativeSecureLog;
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
-use secure_log::limits::MAX_BATCH_BYTES;
+use secure_log::limits::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
+use secure_log::shared::{Outcome, Threads, Work};
 use secure_log::store::StoreError;
 use secure_log_testkit::{Effect, Fault, FaultStore, HostileStore, count};
 use world::*;
@@ -202,4 +203,175 @@ fn a_group_never_exceeds_what_one_batch_may_hold() {
     let sizes: Vec<u64> = world.heads().iter().map(|head| head.size).collect();
     assert!(sizes.windows(2).all(|pair| pair[1] - pair[0] <= 4), "{sizes:?}");
     world.assert_valid(6);
+}
+
+/// A thread for whatever is to be done, and how often one was asked for.
+fn new_threads() -> (Threads, Arc<AtomicU64>) {
+    let asked = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&asked);
+    let threads: Threads = Arc::new(move |work| {
+        count.fetch_add(1, Ordering::SeqCst);
+        drop(std::thread::spawn(work));
+    });
+    (threads, asked)
+}
+
+/// Threads that do nothing before they are told to.
+fn held_threads() -> (Threads, Arc<Mutex<Vec<Work>>>) {
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&held);
+    (Arc::new(move |work| keep.lock().unwrap().push(work)), held)
+}
+
+type Slow = HostileStore<Store>;
+
+fn append_then(
+    log: &NativeSecureLog<Slow>,
+    threads: &Threads,
+    payload: &[u8],
+    told: &mpsc::Sender<(Vec<u8>, Outcome)>,
+) {
+    let (told, said) = (told.clone(), payload.to_vec());
+    log.append_batch_then(&[entry("a", payload)], threads, move |outcome| told.send((said, outcome)).unwrap());
+}
+
+#[test]
+fn appends_that_nobody_waits_for_are_all_there_in_order_and_take_a_thread() {
+    let world = World::new();
+    let log = NativeSecureLog::new(world.open_on(slow(&world), |_| ()).unwrap());
+    let ((threads, asked), (told, outcomes)) = (new_threads(), mpsc::channel());
+    let entries = count(500, 20_000);
+    for n in 0..entries {
+        append_then(&log, &threads, &n.to_be_bytes(), &told);
+    }
+    for n in 1..=entries {
+        let (payload, outcome) = outcomes.recv().unwrap();
+        let (appended, info) = outcome.unwrap();
+        assert_eq!((appended[0].seqno, payload), (n, (n - 1).to_be_bytes().to_vec()), "what came first stands first");
+        assert!(info.size >= n && info.signed);
+        assert_eq!(log.lock().read_hashed(n).unwrap().1, appended[0].hash);
+    }
+    let (asked, commits) = (asked.load(Ordering::SeqCst), world.heads().len() as u64 - 1);
+    assert!(asked < 10 && commits * 4 < entries, "{asked} threads and {commits} commits for {entries} entries");
+    world.assert_valid(entries);
+}
+
+#[test]
+fn threads_that_wait_and_calls_that_do_not_share_commits_and_all_go_on() {
+    let world = World::new();
+    let log = NativeSecureLog::new(world.open_on(slow(&world), |_| ()).unwrap());
+    let ((threads, _), (told, outcomes)) = (new_threads(), mpsc::channel());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50u8).for_each(|n| assert!(log.append(&entry("b", &[n])).is_ok())));
+            let told = told.clone();
+            let (log, threads) = (&log, &threads);
+            scope.spawn(move || (0..50u8).for_each(|n| append_then(log, threads, &[n], &told)));
+        }
+    });
+    drop(told);
+    assert_eq!(outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count(), 4 * 50);
+    let commits = world.heads().len() as u64 - 1;
+    assert!(commits < 300, "{commits} commits for 400 entries");
+    world.assert_valid(400);
+}
+
+/// A pool all of whose threads wait for the log has none left that could commit for them.
+#[test]
+fn who_comes_before_the_thread_that_was_asked_for_commits() {
+    let world = World::new();
+    let log = NativeSecureLog::new(world.open_on(slow(&world), |_| ()).unwrap());
+    let ((threads, held), (told, outcomes)) = (held_threads(), mpsc::channel());
+    append_then(&log, &threads, b"1", &told);
+    append_then(&log, &threads, b"2", &told);
+    assert!(outcomes.try_recv().is_err());
+    assert_eq!(log.append(&entry("a", b"3")).unwrap().1.size, 3, "one commit holds them all");
+    assert_eq!(outcomes.try_iter().count(), 2);
+    append_then(&log, &threads, b"4", &told);
+    let works: Vec<Work> = held.lock().unwrap().drain(..).collect();
+    assert_eq!(works.len(), 2, "one for the first two, one for the last");
+    works.into_iter().for_each(|work| work());
+    assert_eq!(outcomes.recv().unwrap().1.unwrap().1.size, 4);
+    assert!(held.lock().unwrap().is_empty());
+    world.assert_valid(4);
+}
+
+/// A thread that has committed for itself leaves those who came meanwhile to another one.
+#[test]
+fn a_thread_that_waits_is_not_kept_to_commit_for_others() {
+    let world = World::new();
+    let (begun, going_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (begin, go_on, first) = (Arc::clone(&begun), Arc::clone(&going_on), AtomicBool::new(true));
+    let store = HostileStore::new(world.store.clone()).intercept_commits(move |commit, _| {
+        if commit.expected.is_some() && first.swap(false, Ordering::SeqCst) {
+            begin.wait();
+            go_on.wait();
+        }
+        None
+    });
+    let log = NativeSecureLog::new(world.open_on(store, |_| ()).unwrap());
+    let ((threads, held), (told, outcomes)) = (held_threads(), mpsc::channel());
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| log.append(&entry("a", b"1")).unwrap());
+        begun.wait();
+        append_then(&log, &threads, b"2", &told);
+        assert!(held.lock().unwrap().is_empty(), "somebody is committing");
+        going_on.wait();
+        assert_eq!(waits.join().unwrap().1.size, 1);
+    });
+    assert!(outcomes.try_recv().is_err());
+    let work = held.lock().unwrap().pop().expect("a thread was asked for");
+    work();
+    assert_eq!(outcomes.recv().unwrap().1.unwrap().1.size, 2);
+}
+
+#[test]
+fn who_waits_for_a_thread_that_never_comes_is_told_and_the_log_goes_on() {
+    let world = World::new();
+    let log = NativeSecureLog::new(world.open_on(slow(&world), |_| ()).unwrap());
+    let ((threads, held), (told, outcomes)) = (held_threads(), mpsc::channel());
+    append_then(&log, &threads, b"1", &told);
+    append_then(&log, &threads, b"2", &told);
+    held.lock().unwrap().clear();
+    for _ in 0..2 {
+        let outcome = outcomes.try_recv().unwrap().1;
+        assert!(matches!(&outcome, Err(LogError::Store(StoreError::Io { .. }))), "{outcome:?}");
+    }
+    append_then(&log, &new_threads().0, b"3", &told);
+    assert_eq!(outcomes.recv().unwrap().1.unwrap().1.size, 1);
+    log.append(&entry("a", b"4")).unwrap();
+    world.assert_valid(2);
+}
+
+#[test]
+fn of_appends_that_nobody_waits_for_each_is_told_what_became_of_it() {
+    let world = World::new();
+    let panics = Arc::new(AtomicBool::new(false));
+    let armed = Arc::clone(&panics);
+    let store = HostileStore::new(world.store.clone()).intercept_commits(move |_, _| {
+        assert!(!armed.swap(false, Ordering::SeqCst), "the store's own mistake, which this test is about");
+        None
+    });
+    let log = NativeSecureLog::new(world.open_on(store, |_| ()).unwrap());
+    let ((threads, held), (told, outcomes)) = (held_threads(), mpsc::channel());
+    let work = || held.lock().unwrap().pop().expect("a thread was asked for");
+    // Those that are refused keep nobody else from being written, also where one alone is more than a commit holds.
+    let (one, many) = (entry("a", b"x"), vec![entry("a", b""); MAX_BATCH_ENTRIES + 1]);
+    for entries in [&many[..], &[entry("secure-log", b"mine")], &[one], &[]] {
+        let told = told.clone();
+        log.append_batch_then(entries, &threads, move |outcome| told.send((Vec::new(), outcome)).unwrap());
+    }
+    work()();
+    let said: Vec<Outcome> = outcomes.try_iter().map(|(_, outcome)| outcome).collect();
+    assert!(matches!(&said[..], [Err(LogError::Invalid(_)), Err(LogError::Invalid(_)), Ok(_), Err(_)]), "{said:?}");
+    // A store that panics takes its thread with it, and another one is asked for.
+    panics.store(true, Ordering::SeqCst);
+    append_then(&log, &threads, b"panics", &told);
+    let work_that_panics = work();
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work_that_panics)).is_err());
+    assert!(matches!(outcomes.try_recv().unwrap().1, Err(LogError::Store(StoreError::Io { .. }))));
+    append_then(&log, &threads, b"after", &told);
+    work()();
+    assert_eq!(outcomes.try_recv().unwrap().1.unwrap().1.size, 2);
+    world.assert_valid(2);
 }

@@ -136,7 +136,7 @@ impl<S: SecureLogStore> Subscription<S> {
             return Ok(Looked::Found(delivery));
         }
         if let Some(size) = self.paged.take()
-            && self.log.is_awaited()
+            && self.log.inner.is_awaited()
         {
             // The lock is not fair: who takes it for page after page keeps it from those who append.
             self.listener.wait_beyond(size, GIVE_WAY);
