@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use secure_log::error::LogError;
+use secure_log::shared::Threads;
 use serde_json::json;
 
 use crate::catalogue::{Catalogue, ServedLog};
-use crate::handlers;
+use crate::handlers::{self, append};
 use crate::idempotency::Keys;
 use crate::limits::{Limits, MAX_KEY_BYTES, MAX_SMALL_BODY_BYTES, MAX_TARGET_BYTES};
 use crate::log_id::LogId;
@@ -27,7 +28,8 @@ const READY_FOR: Duration = Duration::from_secs(1);
 /// The API over the logs of a catalogue.
 ///
 /// A request goes through [`Api::admit`] before its body is read, which waits for nobody, and through [`Api::serve`] with it,
-/// which reads and writes stores: a server calls it where waiting costs nobody else. Any number of threads may call both.
+/// which reads and writes stores: a server calls it where waiting costs nobody else. Most appends need no such place
+/// ([`Api::append_then`]). Any number of threads may call all of them.
 pub struct Api {
     catalogue: Box<dyn Catalogue>,
     open: Mutex<HashMap<LogId, Arc<Slot>>>,
@@ -204,6 +206,24 @@ impl Api {
         served.unwrap_or_else(Response::from)
     }
 
+    /// Whether [`Api::append_then`] carries out a request with a body of so many bytes without waiting for a store: as long as the
+    /// body is short, has no idempotency key, and is for a log that is open.
+    pub fn appends_at_once(&self, admitted: &Admitted, bytes: usize) -> bool {
+        append::is_at_once(self, admitted, bytes)
+    }
+
+    /// Appends, and answers when the records are durable. Nothing waits until then: the commit is made by one of `threads`, which
+    /// also calls `then`.
+    pub fn append_then(
+        self: &Arc<Self>,
+        admitted: &Admitted,
+        body: &[u8],
+        threads: &Threads,
+        then: impl FnOnce(Response) + Send + 'static,
+    ) {
+        append::append_then(self, admitted, body, threads, then);
+    }
+
     /// What is answered to a request that is not carried out; a denial is recorded before.
     pub fn refuse(&self, refused: Refused) -> Response {
         let Refused { mut problem, denial } = refused;
@@ -332,6 +352,11 @@ impl Api {
             return Ok(());
         }
         self.did(LOG_FOUND, &json!({ "log": id.as_str(), "token": who }))
+    }
+
+    /// Whether the log of this name is open, and is not the service's own.
+    pub(crate) fn is_open(&self, id: &LogId) -> bool {
+        lock(&self.open).get(id).is_some_and(|slot| slot.0.try_lock().is_ok_and(|opened| opened.is_some()))
     }
 
     fn open_with(

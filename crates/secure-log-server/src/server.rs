@@ -16,6 +16,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use secure_log::shared::Threads;
 use secure_log_http::config::read_tokens;
 use secure_log_http::limits::MAX_HEADER_BYTES;
 use secure_log_http::metrics::Dropped;
@@ -23,7 +24,7 @@ use secure_log_http::{Api, Body, Head, LogId, Metrics, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -36,6 +37,8 @@ use crate::logs::Logs;
 /// Bytes of all bodies that are being read or carried out: 256 MiB. It is counted in KiB, as a semaphore counts no further than
 /// 2^29 where pointers have 32 bits.
 const BODIES_KIB: usize = 256 << 10;
+/// Appends of one log that hold no thread: as many as one commit or two take.
+const APPENDS_PER_LOG: usize = 256;
 /// Streams that are asked for more at the same time. Their threads are not those of requests.
 const LOOKS: usize = 4;
 /// So often counts are written that wait for their time.
@@ -49,11 +52,21 @@ struct Server {
     queue: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     looks: Arc<Semaphore>,
-    /// Of each log that is asked for now: a log whose requests take long leaves threads for those of others.
-    per_log: Mutex<HashMap<LogId, Weak<Semaphore>>>,
-    places_per_log: usize,
+    /// Of each log that is asked for now.
+    per_log: Mutex<HashMap<LogId, Weak<Places>>>,
+    threads_per_log: usize,
+    /// Where commits are made for appends that hold no thread.
+    threads: Threads,
     timeout: Duration,
     stop: watch::Receiver<bool>,
+}
+
+/// The requests of a log that are carried out at a time. The others wait.
+struct Places {
+    /// Those that hold a thread: a log whose requests take long leaves threads for those of others.
+    threads: Arc<Semaphore>,
+    /// Appends that hold none.
+    appends: Arc<Semaphore>,
 }
 
 /// Serves until a signal ends it.
@@ -88,7 +101,11 @@ fn serve(runtime: &Runtime, config: Config) -> Result<(), String> {
         bodies: Arc::new(Semaphore::new(BODIES_KIB)),
         looks: Arc::new(Semaphore::new(LOOKS)),
         per_log: Mutex::default(),
-        places_per_log: (threads * 3 / 4).max(1),
+        threads_per_log: (threads * 3 / 4).max(1),
+        threads: Arc::new({
+            let runtime = runtime.handle().clone();
+            move |work| drop(runtime.spawn_blocking(work))
+        }),
         timeout: wait,
         stop,
     });
@@ -291,32 +308,49 @@ impl Server {
                 return answer;
             }
         };
+        let at_once = self.api.appends_at_once(&admitted, body.len());
         let of_log = match admitted.log().map(|id| self.places_of(id)) {
             None => None,
-            Some(places) => match timeout_at(until, places.acquire_owned()).await {
-                Ok(Ok(place)) => Some(place),
-                _ => {
-                    dropped(Dropped::Busy);
-                    return Response::busy();
+            Some(places) => {
+                let free = if at_once { &places.appends } else { &places.threads };
+                match timeout_at(until, Arc::clone(free).acquire_owned()).await {
+                    Ok(Ok(place)) => Some((place, places)),
+                    _ => {
+                        dropped(Dropped::Busy);
+                        return Response::busy();
+                    }
                 }
-            },
+            }
         };
+        let held = (place, counted, memory, of_log);
+        if at_once {
+            let (answer, answered) = oneshot::channel();
+            self.api.append_then(&admitted, &body, &self.threads, move |response| {
+                drop(held);
+                // Who has gone is told nothing.
+                let _ = answer.send(response);
+            });
+            return answered.await.unwrap_or_else(|_| Response::internal("an append was given up"));
+        }
         let api = Arc::clone(&self.api);
         carried_out(move || {
-            let _held = (place, counted, memory, of_log);
+            let _held = held;
             api.serve(&admitted, &body)
         })
         .await
     }
 
     /// The places of a log, which are forgotten when nobody holds or waits for one.
-    fn places_of(&self, id: &LogId) -> Arc<Semaphore> {
+    fn places_of(&self, id: &LogId) -> Arc<Places> {
         let mut per_log = self.per_log.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(places) = per_log.get(id).and_then(Weak::upgrade) {
             return places;
         }
         per_log.retain(|_, places| places.strong_count() > 0);
-        let places = Arc::new(Semaphore::new(self.places_per_log));
+        let places = Arc::new(Places {
+            threads: Arc::new(Semaphore::new(self.threads_per_log)),
+            appends: Arc::new(Semaphore::new(APPENDS_PER_LOG)),
+        });
         per_log.insert(id.clone(), Arc::downgrade(&places));
         places
     }

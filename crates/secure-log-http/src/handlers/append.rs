@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use secure_log::entry::Severity;
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
 use secure_log::limits::{MAX_BATCH_ENTRIES, check_batch_entries};
+use secure_log::shared::Threads;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -32,36 +34,14 @@ const REPLAYED: &str = "idempotency-replayed";
 pub(super) fn append(api: &Api, request: &Admitted, body: &[u8], count: &mut u64) -> Result<Response, Problem> {
     let log = super::open(api, request)?;
     let _place = log.enter(&api.limits)?;
-    if log.is_service() {
-        return Err(Problem::new("forbidden").detail("nobody but the service appends to its own log"));
-    }
-    let media_type = request.head.media_type();
-    let records = match media_type.as_deref() {
-        Some(JSON) => from_json(body)?,
-        Some(NDJSON) => from_lines(body)?,
-        _ => return Err(super::unsupported(&[JSON, NDJSON])),
-    };
-    if records.is_empty() {
-        return Err(Problem::malformed("there is no record in it"));
-    }
-    *count = records.len() as u64;
-    // The one more is the entry of the key.
-    check_batch_entries(records.len() + 1)?;
-    let payloads = records
-        .iter()
-        .enumerate()
-        .map(|(index, record)| record.payload().map_err(|problem| problem.fact("index", index)));
-    let payloads: Vec<Cow<'_, [u8]>> = payloads.collect::<Result<_, _>>()?;
-    let entries = records.iter().zip(&payloads).enumerate();
-    let entries = entries.map(|(index, (record, payload))| {
-        record.entry(payload, request.who()).map_err(|problem| problem.fact("index", index))
-    });
-    let mut entries: Vec<NewEntry<'_>> = entries.collect::<Result<_, _>>()?;
+    let posted = Posted::read(&log, request, body, count)?;
+    let mut entries = posted.entries(request)?;
     let Some(key) = request.head.header(KEY) else {
         let (appended, commit) = log.log.append_batch(&entries)?;
         return Ok(answer(api, &log, &appended, &commit));
     };
-    let keyed = Keyed::new(request.who(), key, media_type.as_deref().unwrap_or_default(), body, entries.len() as u64);
+    let media_type = request.head.media_type().unwrap_or_default();
+    let keyed = Keyed::new(request.who(), key, &media_type, body, entries.len() as u64);
     let (payload, event) = (keyed.payload(), keyed.event());
     entries.push(NewEntry {
         stream: KEYS_STREAM,
@@ -76,6 +56,60 @@ pub(super) fn append(api: &Api, request: &Admitted, body: &[u8], count: &mut u64
     } else {
         append_known(api, &log, &keyed, &entries)
     }
+}
+
+/// A longer body takes long to read, and is read by a thread that others do not wait for.
+const READ_AT_ONCE: usize = 64 << 10;
+
+/// Whether [`append_then`] does it without waiting for a store: it takes no look at the keys, and the log is open.
+pub(crate) fn is_at_once(api: &Api, request: &Admitted, bytes: usize) -> bool {
+    let is_open = || request.log().is_some_and(|id| api.is_open(id));
+    bytes <= READ_AT_ONCE.min(request.max_body_bytes)
+        && request.is_append()
+        && request.head.header(KEY).is_none()
+        && is_open()
+}
+
+/// Has records without a key appended, and answers when they are, with no thread waiting.
+pub(crate) fn append_then(
+    api: &Arc<Api>,
+    request: &Admitted,
+    body: &[u8],
+    threads: &Threads,
+    then: impl FnOnce(Response) + Send + 'static,
+) {
+    // Until somebody has read how many there are, they count as one.
+    let mut count = 1;
+    let mut then = Some(then);
+    let mut begin = || {
+        let log = super::open(api, request)?;
+        let place = log.enter(&api.limits)?;
+        let posted = Posted::read(&log, request, body, &mut count)?;
+        let entries = posted.entries(request)?;
+        let (api, of_log, records, then) = (Arc::clone(api), Arc::clone(&log), count, then.take());
+        log.log.append_batch_then(&entries, threads, move |outcome| {
+            let answer = match outcome {
+                Ok((appended, commit)) => answer(&api, &of_log, &appended, &commit),
+                Err(error) => refused(&api, error.into(), records),
+            };
+            drop(place);
+            if let Some(then) = then {
+                then(answer);
+            }
+        });
+        Ok(())
+    };
+    if let Err(problem) = begin()
+        && let Some(then) = then
+    {
+        then(refused(api, problem, count));
+    }
+}
+
+/// Counts records that are not in the log, and answers why.
+fn refused(api: &Api, problem: Problem, records: u64) -> Response {
+    super::count_dropped(api, &problem, records);
+    problem.into()
 }
 
 /// So often an append with a key gives way to other writers, who may use the same key, before it is a conflict.
@@ -218,6 +252,46 @@ fn replayed(api: &Api, open: &OpenLog, keyed: &Keyed, seqno: u64) -> Result<Resp
     Ok(Response::of(201, JSON, text(entries.into_iter(), &commit)).with(REPLAYED, "true"))
 }
 
+/// What a body holds.
+struct Posted<'b> {
+    records: Vec<Record<'b>>,
+    payloads: Vec<Cow<'b, [u8]>>,
+}
+
+impl<'b> Posted<'b> {
+    /// Says how many records there are as soon as they are read.
+    fn read(log: &OpenLog, request: &Admitted, body: &'b [u8], count: &mut u64) -> Result<Posted<'b>, Problem> {
+        if log.is_service() {
+            return Err(Problem::new("forbidden").detail("nobody but the service appends to its own log"));
+        }
+        let mut records = match request.head.media_type().as_deref() {
+            Some(JSON) => from_json(body)?,
+            Some(NDJSON) => from_lines(body)?,
+            _ => return Err(super::unsupported(&[JSON, NDJSON])),
+        };
+        if records.is_empty() {
+            return Err(Problem::malformed("there is no record in it"));
+        }
+        *count = records.len() as u64;
+        // The one more is the entry of the key.
+        check_batch_entries(records.len() + 1)?;
+        let payloads = records
+            .iter_mut()
+            .enumerate()
+            .map(|(index, record)| record.take_payload().map_err(|problem| problem.fact("index", index)));
+        let payloads = payloads.collect::<Result<_, _>>()?;
+        Ok(Posted { records, payloads })
+    }
+
+    fn entries<'e>(&'e self, request: &'e Admitted) -> Result<Vec<NewEntry<'e>>, Problem> {
+        let records = self.records.iter().zip(&self.payloads).enumerate();
+        let entries = records.map(|(index, (record, payload))| {
+            record.entry(payload, request.who()).map_err(|problem| problem.fact("index", index))
+        });
+        entries.collect()
+    }
+}
+
 /// A record as it is posted, in the names that an entry has when it is read. What is not known is refused.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -259,10 +333,12 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<Cow<'a, 
     from.deserialize_str(Text).map(Some)
 }
 
-impl Record<'_> {
-    fn payload(&self) -> Result<Cow<'_, [u8]>, Problem> {
-        match (&self.text, &self.b64) {
-            (Some(text), None) => Ok(Cow::Borrowed(text.as_bytes())),
+impl<'b> Record<'b> {
+    /// Taken out of it, as it is no part of what is said of it.
+    fn take_payload(&mut self) -> Result<Cow<'b, [u8]>, Problem> {
+        match (self.text.take(), &self.b64) {
+            (Some(Cow::Borrowed(text)), None) => Ok(Cow::Borrowed(text.as_bytes())),
+            (Some(Cow::Owned(text)), None) => Ok(Cow::Owned(text.into_bytes())),
             (None, Some(b64)) => {
                 let decoded = BASE64.decode(&**b64);
                 Ok(Cow::Owned(

@@ -1,6 +1,6 @@
 //! What each route does.
 
-mod append;
+pub(crate) mod append;
 mod export;
 mod logs;
 mod read;
@@ -29,11 +29,7 @@ pub(crate) fn serve(api: &Api, request: &Admitted, body: &[u8]) -> Result<Respon
         Operation::Append => {
             // Until somebody has read how many there are, they count as one.
             let mut records = 1;
-            append::append(api, request, body, &mut records).inspect_err(|problem| {
-                if let Some(why) = dropped(problem) {
-                    api.metrics.dropped(why, records);
-                }
-            })
+            append::append(api, request, body, &mut records).inspect_err(|problem| count_dropped(api, problem, records))
         }
         // A tail holds no place among the requests that are carried out, as it mostly waits.
         Operation::Tail => tail::tail(api, request, open(api, request)?),
@@ -81,6 +77,13 @@ fn posted<'b, T: serde::Deserialize<'b>>(request: &Admitted, body: &'b [u8]) -> 
 fn unsupported(types: &[&str]) -> Problem {
     let problem = Problem::new("unsupported-media-type").detail(format!("what is read here: {}", types.join(", ")));
     problem.header("accept", types.join(", "))
+}
+
+/// Counts records that are not in the log.
+fn count_dropped(api: &Api, problem: &Problem, records: u64) {
+    if let Some(why) = dropped(problem) {
+        api.metrics.dropped(why, records);
+    }
 }
 
 /// Why the records of an append are not in the log. Of one that found nothing to append to, or that was appended before, there are

@@ -1,3 +1,4 @@
+use secure_log_http::Head;
 use secure_log_http::idempotency::KEYS_STREAM;
 use serde_json::json;
 
@@ -63,6 +64,8 @@ fn what_is_no_record_is_refused_and_nothing_of_its_batch_is_written() {
     ] {
         let (status, answer) = world.post("/v1/logs/app/records", body);
         assert_eq!((status, case(&answer)), (400, expected), "{body}: {answer}");
+        let head = world.head("all", "POST", "/v1/logs/app/records").with("content-type", "application/json");
+        assert_eq!(world.call_and_wait(head, body), (status, answer), "{body}: whoever waits for it");
         if body.starts_with('{') {
             assert_eq!(world.post("/v1/logs/app/records", &format!("[{good},{body}]")).0, 400, "{body}");
         }
@@ -85,6 +88,24 @@ fn what_is_no_record_is_refused_and_nothing_of_its_batch_is_written() {
     assert_eq!(world.call(world.head("all", "POST", "/v1/logs/app/records"), good).0, 415);
     let bytes = world.head("all", "POST", "/v1/logs/app/records").with("content-type", "application/json");
     assert_eq!(world.api.handle(bytes, b"{\"stream\":\"\xff\",\"event\":\"e\"}").status, 400);
+}
+
+#[test]
+fn an_append_that_a_thread_has_to_wait_for_is_none_that_is_done_at_once() {
+    let world = World::new();
+    let at_once = |head: Head, bytes| world.api.appends_at_once(&world.api.admit(head).unwrap(), bytes);
+    let head = |method, target| world.head("all", method, target);
+    let append = || head("POST", "/v1/logs/app/records");
+    assert!(at_once(append(), 100));
+    // A long body, one whose key is to be looked for, another operation, and logs that are not open or nobody's to append to.
+    assert!(!at_once(append(), 100_000));
+    assert!(!at_once(append().with("idempotency-key", "k"), 100));
+    assert!(!at_once(head("GET", "/v1/logs/app/records"), 0));
+    assert!(!at_once(head("POST", "/v1/logs/absent/records"), 100));
+    assert!(!at_once(head("POST", "/v1/logs/service/records"), 100));
+    let world = world.again();
+    let append = world.head("all", "POST", "/v1/logs/app/records");
+    assert!(!world.api.appends_at_once(&world.api.admit(append).unwrap(), 100), "the log is not open yet");
 }
 
 #[test]

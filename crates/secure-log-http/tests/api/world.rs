@@ -1,10 +1,11 @@
 //! A service over files in a folder, that can be ended and started again.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use secure_log::engine::{Absent, LogOptions, Providers};
 use secure_log::error::LogError;
+use secure_log::shared::Threads;
 use secure_log_file::FileStore;
 use secure_log_http::metrics::TimedKeystore;
 use secure_log_http::token::{Logs, NewToken, Scope, Tokens};
@@ -52,7 +53,7 @@ impl Catalogue for Files {
 
 pub(crate) struct World {
     folder: Arc<tempfile::TempDir>,
-    pub(crate) api: Api,
+    pub(crate) api: Arc<Api>,
     pub(crate) secrets: Vec<(String, String)>,
     lines: String,
     limits: Limits,
@@ -101,9 +102,23 @@ impl World {
         }
     }
 
+    /// As the native server carries a request out: an append is waited for by nobody, where that can be.
     pub(crate) fn call(&self, head: Head, body: &str) -> (u16, Value) {
-        let (status, text) = text(self.api.handle(head, body.as_bytes()));
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        read(match self.api.admit(head) {
+            Ok(admitted) if self.api.appends_at_once(&admitted, body.len()) => {
+                let threads: Threads = Arc::new(|work| work());
+                let (answer, answered) = mpsc::channel();
+                self.api.append_then(&admitted, body.as_bytes(), &threads, move |said| answer.send(said).unwrap());
+                answered.recv().unwrap()
+            }
+            Ok(admitted) => self.api.serve(&admitted, body.as_bytes()),
+            Err(refused) => self.api.refuse(refused),
+        })
+    }
+
+    /// By a thread that waits for the store.
+    pub(crate) fn call_and_wait(&self, head: Head, body: &str) -> (u16, Value) {
+        read(self.api.handle(head, body.as_bytes()))
     }
 
     pub(crate) fn post(&self, target: &str, body: &str) -> (u16, Value) {
@@ -129,10 +144,15 @@ impl World {
     }
 }
 
-fn begin(folder: &tempfile::TempDir, lines: &str, limits: Limits, keyless: bool) -> Api {
+fn read(response: Response) -> (u16, Value) {
+    let (status, text) = text(response);
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+fn begin(folder: &tempfile::TempDir, lines: &str, limits: Limits, keyless: bool) -> Arc<Api> {
     let metrics = Arc::new(Metrics::default());
     let files = Files { folder: folder.path().into(), metrics: metrics.clone(), keyless };
-    Api::new(files, Tokens::parse(lines).unwrap(), KEY, limits, metrics).unwrap()
+    Arc::new(Api::new(files, Tokens::parse(lines).unwrap(), KEY, limits, metrics).unwrap())
 }
 
 /// The status, and all of the body.
