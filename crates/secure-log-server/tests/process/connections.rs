@@ -1,7 +1,9 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::support::{Folder, counts};
+use secure_log_testkit::{SeededRandom, count, seed};
+
+use crate::support::Folder;
 
 const RECORD: &str = r#"{"stream":"a","event":"e","text":"x"}"#;
 
@@ -22,7 +24,7 @@ fn headers_and_bodies_that_come_slowly_are_not_waited_for_and_others_are_served(
     let server = folder.start();
     assert_eq!(server.call("POST", "/v1/logs", r#"{"id":"app"}"#).0, 201);
     let begun = Instant::now();
-    let mut slow: Vec<_> = (0..counts(50, 1000)).map(|_| server.connect()).collect();
+    let mut slow: Vec<_> = (0..count(50, 1000)).map(|_| server.connect()).collect();
     for client in &mut slow {
         client.stream.get_mut().write_all(b"GET /healthz HTTP/1.1\r\nhost:").unwrap();
     }
@@ -116,12 +118,7 @@ fn what_is_too_long_or_no_request_is_refused() {
 fn random_bytes_end_no_server() {
     let folder = patient_for_a_second();
     let server = folder.start();
-    let mut seed = std::env::var("SECURE_LOG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0xb17e_u64);
-    println!("SECURE_LOG_SEED={seed}");
-    let mut random = || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize
-    };
+    let mut random = SeededRandom::new(seed());
     let parts: [&[u8]; 10] = [
         b"GET ",
         b"/v1/logs ",
@@ -134,10 +131,10 @@ fn random_bytes_end_no_server() {
         b"host: x\r\n",
         b"expect: 100-continue\r\n",
     ];
-    for _ in 0..counts(200, 10_000) {
+    for _ in 0..count(200, 10_000) {
         let mut client = server.connect();
-        for _ in 0..random() % 12 {
-            let _ = client.stream.get_mut().write_all(parts[random() % parts.len()]);
+        for _ in 0..random.below(12) {
+            let _ = client.stream.get_mut().write_all(parts[random.below(10) as usize]);
         }
     }
     assert_eq!(server.call("GET", "/healthz", "").0, 200);
@@ -153,10 +150,10 @@ fn more_requests_than_may_wait_are_told_to_come_again() {
     let mut clients: Vec<_> = (0..8).map(|_| server.connect()).collect();
     clients.iter_mut().for_each(|client| client.send("POST", "/v1/logs/app/records", "", many.as_bytes()).unwrap());
     let answers: Vec<_> = clients.iter_mut().map(|client| client.receive("POST").unwrap()).collect();
-    let count = |status| answers.iter().filter(|answer| answer.status == status).count();
-    assert_eq!((count(201) + count(503), count(503) > 0, count(201) >= 2), (8, true, true));
+    let answered = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((answered(201) + answered(503), answered(503) > 0, answered(201) >= 2), (8, true, true));
     assert!(
         answers.iter().filter(|answer| answer.status == 503).all(|answer| answer.header("retry-after") == Some("1"))
     );
-    assert_eq!(server.call("GET", "/v1/logs/app", "").1["size"], count(201) * 20_000);
+    assert_eq!(server.call("GET", "/v1/logs/app", "").1["size"], answered(201) * 20_000);
 }

@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::{Folder, Server, counts};
+use secure_log_testkit::count;
+
+use crate::support::{Folder, Server};
 
 const WRITERS: usize = 8;
 
@@ -20,7 +22,7 @@ fn nothing_acknowledged_is_lost_and_nothing_with_a_key_is_there_twice() {
         let acknowledged: Mutex<HashMap<String, u64>> = Mutex::default();
         let mut unanswered: Vec<Option<String>> = vec![None; WRITERS];
         let mut next = 0;
-        let rounds = counts(4, 100);
+        let rounds = count(4, 100) as usize;
         for round in 0..rounds {
             let server = folder.start();
             let stop = AtomicBool::new(false);

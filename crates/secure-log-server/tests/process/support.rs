@@ -11,11 +11,6 @@ use serde_json::Value;
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_secure-log-server");
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many: a few, or all of them in a soak.
-pub(crate) fn counts(few: usize, all: usize) -> usize {
-    if std::env::var_os("SECURE_LOG_SOAK").is_some() { all } else { few }
-}
-
 pub(crate) struct Folder {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) secret: String,

@@ -1,6 +1,8 @@
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, Folder, counts};
+use secure_log_testkit::count;
+
+use crate::support::{Client, Folder};
 
 const RECORD: &str = r#"{"stream":"door","event":"opened","text":"x"}"#;
 
@@ -19,7 +21,7 @@ fn many_tails_see_what_is_appended_and_take_no_thread_each() {
     let folder = Folder::new("file").set("SECURE_LOG_HTTP_THREADS", "8");
     let server = folder.start();
     assert_eq!(server.call("POST", "/v1/logs", r#"{"id":"app"}"#).0, 201);
-    let many = counts(100, 1000);
+    let many = count(100, 1000) as usize;
     let mut tails: Vec<Client> = (0..many)
         .map(|_| {
             let mut client = server.connect();
