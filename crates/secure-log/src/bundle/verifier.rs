@@ -155,8 +155,8 @@ impl BundleVerifier {
                 let scope = if claim.stream().is_some() { Scope::Stream } else { Scope::Range };
                 let verifier = Verifier::of_part(self.trust.clone(), scope);
                 let alone = Alone::new(&self.trust);
-                let (hint, head, stage, apart, gone) = (None, None, Stage::Log, None, None);
-                self.reading = Some(Reading { verifier, alone, claim, hint, head, stage, apart, gone });
+                let (hint, head, stage, apart, gone, shown) = (None, None, Stage::Log, None, None, None);
+                self.reading = Some(Reading { verifier, alone, claim, hint, head, stage, apart, gone, shown });
                 Ok(None)
             }
             BundleLine::OtherVersion(version) => {
@@ -179,6 +179,8 @@ struct Reading {
     apart: Option<Apart>,
     /// The entry of a stream that is gone and was read just now: nothing but a proof shows where it stood.
     gone: Option<u64>,
+    /// The entry of a stream whose own proof was read last.
+    shown: Option<u64>,
 }
 
 /// What comes next.
@@ -323,17 +325,27 @@ impl Reading {
                 .comparing(if begun { last } else { first }, seqno));
         }
         if self.is_of_stream() && matches!(line, Line::Pruned(_)) {
+            // That it is no later one is found below.
+            let is_unshown = |before| before < seqno && self.shown != Some(before);
+            if self.verifier.last_entry().is_some_and(|(before, _)| is_unshown(before)) {
+                return Err(malformed(number, "nothing shows the entry before it: what is gone names none"));
+            }
             self.gone = Some(seqno);
         }
         Ok(())
     }
 
-    /// Takes the proof of an entry: one that stands apart, one that is gone, or the last of a stream.
+    /// Takes the proof of an entry: one that stands apart, one that is gone or stands before one that is, or the last of a stream.
     fn take_inclusion(&mut self, seqno: u64, hashes: &[Hash], root: Root, number: u64) -> Result<(), Finding> {
         let (_, last) = self.claim.range();
+        let is_before = self.verifier.last_entry().is_some_and(|(read, _)| read == seqno)
+            && self.is_of_stream()
+            && seqno < last
+            && self.shown != Some(seqno);
         let expected = match (&self.apart, self.gone) {
             (Some(apart), _) => apart.stream.is_some().then_some(apart.seqno),
             (None, Some(gone)) => Some(gone),
+            (None, None) if is_before => Some(seqno),
             (None, None) => self.is_of_stream().then_some(last),
         };
         let Some((read, hash)) = self.verifier.last_entry().filter(|_| Some(seqno) == expected) else {
@@ -348,8 +360,11 @@ impl Reading {
             .map_err(|error| mismatch(number, &error.to_string()))?;
         match (self.apart.take().and_then(|apart| apart.stream), self.gone.take()) {
             (Some(stream), _) => self.verifier.end_apart(&stream, Place::Seqno(seqno)),
-            (None, Some(_)) => Ok(()),
-            (None, None) => self.end_claim(),
+            (None, gone) if gone.is_some() || is_before => {
+                self.shown = Some(seqno);
+                Ok(())
+            }
+            (None, _) => self.end_claim(),
         }
     }
 

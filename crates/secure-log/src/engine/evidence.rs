@@ -50,6 +50,8 @@ pub struct Evidence {
     keys: Vec<DataKeyRow>,
     /// The last entry that is gone.
     gone: Option<u64>,
+    /// The entry of a stream that was written last, where it is not gone: nothing but the next one's `prev` shows it so far.
+    unshown: Option<u64>,
     /// Reads along, up to the end of the bundle.
     check: Option<BundleVerifier>,
     /// Why the last proof was not given out.
@@ -113,6 +115,7 @@ impl<S: SecureLogStore> SecureLog<S> {
                 streams: HashMap::new(),
                 keys,
                 gone: None,
+                unshown: None,
                 check: Some(check),
                 refused: None,
             })
@@ -265,6 +268,7 @@ struct Page {
     streams: HashMap<String, Named>,
     next: Option<Step>,
     gone: Option<u64>,
+    unshown: Option<u64>,
     limit: u32,
 }
 
@@ -283,7 +287,7 @@ impl Evidence {
         let page = log.reading(|log| self.page(log))?;
         let Some(mut check) = self.check.take() else { return Ok(None) };
         self.streams.extend(page.streams);
-        (self.gone, self.limit) = (page.gone.or(self.gone), page.limit);
+        (self.gone, self.unshown, self.limit) = (page.gone.or(self.gone), page.unshown, page.limit);
         let goes_on = check.push(&page.lines);
         match page.next {
             Some(next) if goes_on => {
@@ -316,7 +320,8 @@ impl Evidence {
 
     fn page<S: SecureLogStore>(&self, log: &mut SecureLog<S>) -> Result<Page, LogError> {
         let (first, last) = self.claim.range();
-        let mut page = Page { lines: Vec::new(), streams: HashMap::new(), next: None, gone: None, limit: self.limit };
+        let (lines, streams) = (Vec::new(), HashMap::new());
+        let mut page = Page { lines, streams, next: None, gone: None, unshown: self.unshown, limit: self.limit };
         match self.next {
             Step::Begin => {
                 page.say(&BundleLine::Claim(self.claim.clone()))?;
@@ -397,10 +402,14 @@ impl Evidence {
         let Some(entry) = row.entry()? else {
             page.gone = Some(row.seqno);
             page.streams.insert(row.stream.clone(), stream);
+            // What is gone does not say any more where it stood, nor what stood before it.
+            if let Some(before) = page.unshown.take().filter(|_| self.claim.stream().is_some()) {
+                self.write_proof(log, before, page)?;
+            }
             page.write(&row.record())?;
-            // What is gone does not say any more where it stood, and in a stream its neighbours do not either.
             return if self.claim.stream().is_some() { self.write_proof(log, row.seqno, page) } else { Ok(()) };
         };
+        page.unshown = Some(row.seqno);
         if !stream.met && entry.prev != stream.policy.0 {
             page.name_key(log, &stream.row, row, &entry)?;
         }
