@@ -114,7 +114,7 @@ fn who_lost_races_is_next_and_the_others_wait_for_its_commit() {
         (builder.clone().commit().entry("a", b"theirs").finish(), builder.commit().entry("a", b"mine").finish());
     assert_eq!(second.heads(None, 1).unwrap()[0].head.size, 1);
     let waits = std::thread::spawn(move || first.insert(&theirs));
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(100));
     assert!(!waits.is_finished(), "it commits although it is another one's turn");
     // Reading is no end of it.
     assert_eq!(second.stream("a").unwrap().unwrap().last, Some(1));
