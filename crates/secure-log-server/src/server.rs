@@ -52,7 +52,7 @@ struct Server {
     queue: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     looks: Arc<Semaphore>,
-    /// Of each log that is asked for now.
+    /// Those of each log for which a request is there.
     per_log: Mutex<HashMap<LogId, Weak<Places>>>,
     threads_per_log: usize,
     /// Where commits are made for appends that hold no thread.

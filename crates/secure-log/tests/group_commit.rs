@@ -328,6 +328,24 @@ fn a_thread_that_waits_is_not_kept_to_commit_for_others() {
     assert_eq!(outcomes.recv().unwrap().1.unwrap().1.size, 2);
 }
 
+/// Whoever is told behind it is told that nobody knows, and waits no more.
+#[test]
+fn a_call_that_panics_leaves_nobody_waiting() {
+    let world = World::new();
+    let log = NativeSecureLog::new(world.open_on(slow(&world), |_| ()).unwrap());
+    let ((threads, held), (told, outcomes)) = (held_threads(), mpsc::channel());
+    log.append_batch_then(&[entry("a", b"1")], &threads, |_| {
+        panic!("the caller's own mistake, which this test is about")
+    });
+    append_then(&log, &threads, b"2", &told);
+    let work = held.lock().unwrap().pop().expect("a thread was asked for");
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err());
+    let outcome = outcomes.try_recv().expect("it was told").1;
+    assert!(matches!(&outcome, Err(LogError::Store(StoreError::Io { .. }))), "{outcome:?}");
+    assert_eq!(log.append(&entry("a", b"3")).unwrap().1.size, 3, "both are there, and the log goes on");
+    world.assert_valid(3);
+}
+
 #[test]
 fn who_waits_for_a_thread_that_never_comes_is_told_and_the_log_goes_on() {
     let world = World::new();

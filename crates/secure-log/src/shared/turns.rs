@@ -189,13 +189,13 @@ impl<S: SecureLogStore> Drop for Lead<S> {
 /// One thread's turn to commit. However it ends, those in its group are told, and somebody commits for those who wait.
 struct Turn<'i, S: SecureLogStore> {
     inner: &'i Inner<S>,
-    group: Vec<Request>,
+    group: VecDeque<Request>,
     is_over: bool,
 }
 
 impl<'i, S: SecureLogStore> Turn<'i, S> {
     fn new(inner: &'i Inner<S>) -> Turn<'i, S> {
-        Turn { inner, group: Vec::new(), is_over: false }
+        Turn { inner, group: VecDeque::new(), is_over: false }
     }
 
     /// Commits what this thread brings and what others wait for, and answers what became of the former.
@@ -221,8 +221,11 @@ impl<'i, S: SecureLogStore> Turn<'i, S> {
         drop(views);
         // Those of the others are behind the one of this thread, if it has one.
         let others = outcomes.split_off(outcomes.len() - self.group.len());
-        for (request, outcome) in self.group.drain(..).zip(others) {
-            request.tell(outcome);
+        // One after the other, so that whoever is behind a call that panics is still in the group.
+        for outcome in others {
+            if let Some(request) = self.group.pop_front() {
+                request.tell(outcome);
+            }
         }
         outcomes.pop()
     }
@@ -257,7 +260,7 @@ impl<'i, S: SecureLogStore> Turn<'i, S> {
         }) {
             entries += request.entries.len();
             bytes += request.bytes;
-            self.group.push(request);
+            self.group.push_back(request);
         }
         queue.crowded = self.group.len() + usize::from(own.is_some()) > 1;
     }
@@ -291,7 +294,7 @@ impl<'i, S: SecureLogStore> Turn<'i, S> {
 
 impl<S: SecureLogStore> Drop for Turn<'_, S> {
     fn drop(&mut self) {
-        // Only a store or a key that panicked leaves anyone here.
+        // Only a store, a key or a call that panicked leaves anyone here.
         for request in self.group.drain(..) {
             request.fail("the thread that was committing for this one panicked");
         }
