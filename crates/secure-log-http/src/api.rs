@@ -62,6 +62,9 @@ pub(crate) struct OpenLog {
     running: Arc<Gauge>,
 }
 
+/// A log that is open, and stays so while this is held.
+pub struct ReadyLog(Arc<OpenLog>);
+
 /// A request that may be carried out once its body is there.
 #[derive(Debug)]
 pub struct Admitted {
@@ -206,22 +209,23 @@ impl Api {
         served.unwrap_or_else(Response::from)
     }
 
-    /// Whether [`Api::append_then`] carries out a request with a body of so many bytes without waiting for a store: as long as the
-    /// body is short, has no idempotency key, and is for a log that is open.
-    pub fn appends_at_once(&self, admitted: &Admitted, bytes: usize) -> bool {
-        append::is_at_once(self, admitted, bytes)
+    /// What [`Api::append_then`] appends to, where it need not wait for a store: as long as the body, of so many bytes, is short, has
+    /// no idempotency key, and is for a log that is open.
+    pub fn ready_log(&self, admitted: &Admitted, bytes: usize) -> Option<ReadyLog> {
+        append::is_at_once(admitted, bytes).then(|| self.opened(admitted.log()?)).flatten().map(ReadyLog)
     }
 
     /// Appends, and answers when the records are durable. Nothing waits until then: the commit is made by one of `threads`, which
     /// also calls `then`.
     pub fn append_then(
         self: &Arc<Self>,
+        ReadyLog(log): ReadyLog,
         admitted: &Admitted,
         body: &[u8],
         threads: &Threads,
         then: impl FnOnce(Response) + Send + 'static,
     ) {
-        append::append_then(self, admitted, body, threads, then);
+        append::append_then(self, log, admitted, body, threads, then);
     }
 
     /// What is answered to a request that is not carried out; a denial is recorded before.
@@ -354,9 +358,11 @@ impl Api {
         self.did(LOG_FOUND, &json!({ "log": id.as_str(), "token": who }))
     }
 
-    /// Whether the log of this name is open, and is not the service's own.
-    pub(crate) fn is_open(&self, id: &LogId) -> bool {
-        lock(&self.open).get(id).is_some_and(|slot| slot.0.try_lock().is_ok_and(|opened| opened.is_some()))
+    /// The log of this name, if it is open and is not the service's own. Whoever holds a lock on the way may wait for a store, and is
+    /// not waited for.
+    fn opened(&self, id: &LogId) -> Option<Arc<OpenLog>> {
+        let slot = Arc::clone(self.open.try_lock().ok()?.get(id)?);
+        slot.0.try_lock().ok()?.clone()
     }
 
     fn open_with(

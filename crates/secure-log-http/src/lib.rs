@@ -80,7 +80,7 @@ pub mod route;
 pub mod service_log;
 pub mod token;
 
-pub use api::{Admitted, Api, Refused};
+pub use api::{Admitted, Api, ReadyLog, Refused};
 pub use catalogue::{Catalogue, ServedLog, ServedStore};
 pub use limits::Limits;
 pub use log_id::{BadLogId, LogId, MAX_LOG_ID_CHARS};

@@ -308,11 +308,11 @@ impl Server {
                 return answer;
             }
         };
-        let at_once = self.api.appends_at_once(&admitted, body.len());
+        let ready = self.api.ready_log(&admitted, body.len());
         let of_log = match admitted.log().map(|id| self.places_of(id)) {
             None => None,
             Some(places) => {
-                let free = if at_once { &places.appends } else { &places.threads };
+                let free = if ready.is_some() { &places.appends } else { &places.threads };
                 match timeout_at(until, Arc::clone(free).acquire_owned()).await {
                     Ok(Ok(place)) => Some((place, places)),
                     _ => {
@@ -323,9 +323,9 @@ impl Server {
             }
         };
         let held = (place, counted, memory, of_log);
-        if at_once {
+        if let Some(log) = ready {
             let (answer, answered) = oneshot::channel();
-            self.api.append_then(&admitted, &body, &self.threads, move |response| {
+            self.api.append_then(log, &admitted, &body, &self.threads, move |response| {
                 drop(held);
                 // Who has gone is told nothing.
                 let _ = answer.send(response);

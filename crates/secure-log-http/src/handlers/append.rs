@@ -61,18 +61,15 @@ pub(super) fn append(api: &Api, request: &Admitted, body: &[u8], count: &mut u64
 /// A longer body takes long to read, and is read by a thread that others do not wait for.
 const READ_AT_ONCE: usize = 64 << 10;
 
-/// Whether [`append_then`] does it without waiting for a store: it takes no look at the keys, and the log is open.
-pub(crate) fn is_at_once(api: &Api, request: &Admitted, bytes: usize) -> bool {
-    let is_open = || request.log().is_some_and(|id| api.is_open(id));
-    bytes <= READ_AT_ONCE.min(request.max_body_bytes)
-        && request.is_append()
-        && request.head.header(KEY).is_none()
-        && is_open()
+/// Whether [`append_then`] does it: it takes no look at the keys.
+pub(crate) fn is_at_once(request: &Admitted, bytes: usize) -> bool {
+    bytes <= READ_AT_ONCE.min(request.max_body_bytes) && request.is_append() && request.head.header(KEY).is_none()
 }
 
 /// Has records without a key appended, and answers when they are, with no thread waiting.
 pub(crate) fn append_then(
     api: &Arc<Api>,
+    log: Arc<OpenLog>,
     request: &Admitted,
     body: &[u8],
     threads: &Threads,
@@ -82,7 +79,6 @@ pub(crate) fn append_then(
     let mut count = 1;
     let mut then = Some(then);
     let mut begin = || {
-        let log = super::open(api, request)?;
         let place = log.enter(&api.limits)?;
         let posted = Posted::read(&log, request, body, &mut count)?;
         let entries = posted.entries(request)?;

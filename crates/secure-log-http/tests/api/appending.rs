@@ -93,7 +93,7 @@ fn what_is_no_record_is_refused_and_nothing_of_its_batch_is_written() {
 #[test]
 fn an_append_that_a_thread_has_to_wait_for_is_none_that_is_done_at_once() {
     let world = World::new();
-    let at_once = |head: Head, bytes| world.api.appends_at_once(&world.api.admit(head).unwrap(), bytes);
+    let at_once = |head: Head, bytes| world.api.ready_log(&world.api.admit(head).unwrap(), bytes).is_some();
     let head = |method, target| world.head("all", method, target);
     let append = || head("POST", "/v1/logs/app/records");
     assert!(at_once(append(), 100));
@@ -105,7 +105,7 @@ fn an_append_that_a_thread_has_to_wait_for_is_none_that_is_done_at_once() {
     assert!(!at_once(head("POST", "/v1/logs/service/records"), 100));
     let world = world.again();
     let append = world.head("all", "POST", "/v1/logs/app/records");
-    assert!(!world.api.appends_at_once(&world.api.admit(append).unwrap(), 100), "the log is not open yet");
+    assert!(world.api.ready_log(&world.api.admit(append).unwrap(), 100).is_none(), "the log is not open yet");
 }
 
 #[test]

@@ -105,13 +105,16 @@ impl World {
     /// As the native server carries a request out: an append is waited for by nobody, where that can be.
     pub(crate) fn call(&self, head: Head, body: &str) -> (u16, Value) {
         read(match self.api.admit(head) {
-            Ok(admitted) if self.api.appends_at_once(&admitted, body.len()) => {
-                let threads: Threads = Arc::new(|work| work());
-                let (answer, answered) = mpsc::channel();
-                self.api.append_then(&admitted, body.as_bytes(), &threads, move |said| answer.send(said).unwrap());
-                answered.recv().unwrap()
-            }
-            Ok(admitted) => self.api.serve(&admitted, body.as_bytes()),
+            Ok(admitted) => match self.api.ready_log(&admitted, body.len()) {
+                Some(log) => {
+                    let threads: Threads = Arc::new(|work| work());
+                    let (answer, answered) = mpsc::channel();
+                    let then = move |said| answer.send(said).unwrap();
+                    self.api.append_then(log, &admitted, body.as_bytes(), &threads, then);
+                    answered.recv().unwrap()
+                }
+                None => self.api.serve(&admitted, body.as_bytes()),
+            },
             Err(refused) => self.api.refuse(refused),
         })
     }
