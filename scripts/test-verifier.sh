@@ -11,7 +11,7 @@ main() {
         fail "dist/python is missing; run scripts/build-components.sh"
     local hosts="$tools/python/bin/python3 $root/tests/verifier/host.py $root/dist/python"
     npm_package && hosts+=$'\n'"node $root/tests/verifier/host.mjs $root/dist/npm"
-    SECURE_LOG_VERIFIER_HOSTS=$hosts cargo test "${tested[@]}" --test verify_hosts -- --nocapture
+    SECURE_LOG_VERIFIER_HOSTS=$hosts cargo test "${tested[@]}" --test all verify_hosts:: -- --nocapture
     in_rust
     [ -d dist/npm/component ] || { say "NOT RUN: Node, of which there is no $node_oldest or newer"; exit 77; }
 }

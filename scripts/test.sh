@@ -28,6 +28,7 @@ main() {
     step "golden files: the reference reader makes them anew" check_golden_files
     step "golden files: those of the first reference reader are as they were" check_first_golden_files
     step "attack table: the tests that docs/attacks.md names are there" check_attack_table
+    step "tests: every file is part of a program" check_test_files
     step "clippy" check_clippy
     step "tests" cargo test "${tested[@]}" --no-fail-fast
     step "audit profile: its examples run" check_audit_examples
@@ -118,6 +119,20 @@ check_attack_table() {
         git grep --quiet --fixed-strings -e "$name" -- crates tests verify scripts ||
             [ -n "$(git ls-files -- "*/$name.sh")" ] || { say "nothing is called '$name'"; missing=1; }
     done < <(grep '^| ' docs/attacks.md | grep -o '`[^`]*`' | tr -d '`' | sort -u)
+    [ -z "$missing" ]
+}
+
+# The compiler says nothing about a file of tests that no program has.
+check_test_files() {
+    local program folder file name missing=
+    while read -r program; do
+        folder=$(dirname "$program")
+        for file in "$folder"/*.rs "$folder"/*/mod.rs; do
+            [ -f "$file" ] && [ "$file" != "$program" ] || continue
+            name=$(basename "${file%/mod.rs}" .rs)
+            grep -q "^\(pub(crate) \)\?mod $name;$" "$program" || { say "$program does not have $file"; missing=1; }
+        done
+    done < <(git ls-files "crates/*/tests/*main.rs" "crates/*/tests/*/mod.rs")
     [ -z "$missing" ]
 }
 

@@ -1,13 +1,11 @@
 //! The file store answers what the strict store in memory answers, however often it is reopened and whatever becomes of
 //! its index.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use common::{Choices, LogBuilder, assert_same, random_commit, records};
+use crate::common::{self, Choices, LogBuilder, assert_same, random_commit, records};
 use secure_log::hash::Hash;
 use secure_log::memory::MemoryStore;
 use secure_log::store::{SecureLogStore, StoreError};

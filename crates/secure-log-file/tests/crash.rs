@@ -1,10 +1,8 @@
 //! Crashes and faults at every operation, on a disk that keeps only what was synced and a part of the rest.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Choices, LogBuilder, assert_same, records, signature};
+use crate::common::{self, Choices, LogBuilder, assert_same, records, signature};
 use secure_log::hash::Hash;
 use secure_log::memory::MemoryStore;
 use secure_log::record::{Record, Subject};

@@ -1,13 +1,11 @@
 //! What a later version wrote (docs/format.md s.7, "What is not known"): it is passed over, told of, and not written behind.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use common::{LogBuilder, records, signature};
+use crate::common::{LogBuilder, records, signature};
 use secure_log::SecureLog;
 use secure_log::engine::{LogOptions, NewEntry, Unattested};
 use secure_log::entry::{Severity, StreamRules};

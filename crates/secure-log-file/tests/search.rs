@@ -1,11 +1,9 @@
 //! Searches answer from the facts in the index what reading every entry answers, however long the log and whatever state the index is
 //! in.
 
-mod common;
-
 use std::path::Path;
 
-use common::{Choices, search_all};
+use crate::common::{self, Choices, search_all};
 use secure_log::SecureLog;
 use secure_log::engine::{LogOptions, NewEntry, Providers};
 use secure_log::entry::{Entry, EntryRef, Severity};

@@ -1,10 +1,8 @@
 //! Torn commits and damage (docs/format.md s.7): what is set aside, and what is never touched.
 
-mod common;
-
 use std::path::Path;
 
-use common::{LogBuilder, records};
+use crate::common::{self, LogBuilder, records};
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log_file::FileStore;
 

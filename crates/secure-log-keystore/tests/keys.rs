@@ -1,10 +1,8 @@
 //! Keys are opened, derived, used and refused as docs/keys.md says.
 
-mod common;
-
 use std::fs;
 
-use common::{PASSPHRASE, TestFolder, check_signer, data, openssl_public_key, seeded};
+use crate::common::{PASSPHRASE, TestFolder, check_signer, data, openssl_public_key, seeded};
 use secure_log::providers::{CheckpointSigner as _, KeyError, Keystore as _, MacKey as _};
 use secure_log::sign::Algorithm;
 use secure_log_keystore::{Config, SoftwareKeystore, Source};

@@ -1,12 +1,10 @@
 //! Keys are made, imported, listed and shown, and never overwritten.
 
-mod common;
-
 use std::process::Command;
 use std::sync::Barrier;
 use std::{fs, thread};
 
-use common::{PASSPHRASE, TestFolder, check_signer, data, seeded};
+use crate::common::{PASSPHRASE, TestFolder, check_signer, data, openssl_public_key, seeded};
 use secure_log::providers::Keystore as _;
 use secure_log::sign::Algorithm;
 use secure_log_keystore::{Config, KeyKind, ManageError, SoftwareKeystore, Source};
@@ -94,7 +92,7 @@ fn keys_of_openssl_are_imported_and_shown_with_their_verifier_keys() {
         let pem = fs::read(data(&format!("openssl-{name}.p8"))).unwrap();
         keystore.import(label, &pem, Some(PASSPHRASE.into())).unwrap();
         let shown = keystore.show(label, "example.org/log").unwrap();
-        assert_eq!(shown.public_key, common::openssl_public_key(&format!("openssl-{name}.pub"), algorithm));
+        assert_eq!(shown.public_key, openssl_public_key(&format!("openssl-{name}.pub"), algorithm));
         assert_eq!(shown.verifier_key.unwrap(), verifier_key);
         check_signer(keystore.signer(label).unwrap().as_ref());
     }

@@ -1,8 +1,7 @@
 //! A primary with a synchronous standby: what was acknowledged survives the primary, and writers go on by themselves.
 #![cfg(debug_assertions)]
 
-#[path = "support/writing.rs"]
-mod writing;
+mod support;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +12,7 @@ use secure_log_postgres::Postgres;
 use secure_log_testkit::count;
 use secure_log_testkit::postgres::Server;
 
-use writing::{Told, entry, open};
+use support::writing::{Told, entry, open};
 
 /// How soon after a promotion every writer has to have appended something.
 const GOES_ON: Duration = Duration::from_secs(10);

@@ -1,11 +1,7 @@
 //! What gets lost between a store and its server: connections, answers, commits, and transactions that are in each other's way.
 #![cfg(debug_assertions)]
 
-#[path = "support/proxy.rs"]
-mod proxy;
 mod support;
-#[path = "support/writing.rs"]
-mod writing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,8 +14,8 @@ use secure_log_postgres::{Postgres, PostgresStore};
 use secure_log_testkit::postgres::server;
 use secure_log_testkit::{LogBuilder, SeededRandom, count, seed};
 
-use proxy::Proxy;
-use writing::{Told, entry, open};
+use support::proxy::Proxy;
+use support::writing::{Told, entry, open};
 
 /// A database, and a way to it that loses things. The other string leads there directly.
 fn through_proxy(parameters: &str) -> Option<(Proxy, Postgres, Postgres)> {

@@ -1,12 +1,10 @@
 //! A log over a wire is archived and continued as in every other store.
 
-mod support;
-
 use secure_log::memory::MemoryStore;
 use secure_log_testkit::SharedStore;
 use secure_log_testkit::archiving::a_log_is_archived_and_continued;
 
-use support::{Here, open};
+use crate::support::{Here, open};
 
 #[test]
 fn a_log_over_a_wire_is_archived_and_continued() {

@@ -1,7 +1,5 @@
 //! How many calls the engine makes: each is a round trip, and under many writers a turn of the store's lock.
 
-mod support;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -15,7 +13,7 @@ use secure_log_rpc::{RemoteStore, Transport, TransportError};
 use secure_log_testkit::attacks::{options, providers};
 use secure_log_testkit::{SeededRandom, SharedStore, count, seed};
 
-use support::{Here, Shared, open};
+use crate::support::{Here, Shared, open};
 
 /// Writes down the methods that are called.
 struct Noted(Here<Shared>, Rc<RefCell<Vec<String>>>);

@@ -1,11 +1,9 @@
 //! A store behind the wire passes the suite of every store.
 
-mod support;
-
 use secure_log::memory::MemoryStore;
 use secure_log_testkit::{SharedStore, store_conformance};
 
-use support::{Here, open};
+use crate::support::{Here, open};
 
 store_conformance!(|| {
     let place = SharedStore::new(MemoryStore::new());

@@ -1,7 +1,5 @@
 //! The examples of docs/rpc.md are what a client sends and a server answers. `SECURE_LOG_UPDATE=1` writes them anew.
 
-mod support;
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +15,7 @@ use secure_log::time::Timestamp;
 use secure_log_rpc::{Method, Transport, TransportError};
 use secure_log_testkit::LogBuilder;
 
-use support::{Here, open};
+use crate::support::{Here, open};
 
 /// The last call of each method, as it is posted, and its answer.
 type Calls = Rc<RefCell<BTreeMap<String, (String, String)>>>;

@@ -1,7 +1,5 @@
 //! A server that answers what no server should: typed errors, nothing endless, and an engine that signs nothing unproven.
 
-mod support;
-
 use secure_log::SecureLog;
 use secure_log::index::IndexKey;
 use secure_log::memory::MemoryStore;
@@ -17,7 +15,7 @@ use secure_log_testkit::{
     store_from,
 };
 
-use support::{Here, at_once, open};
+use crate::support::{Here, at_once, open};
 
 /// Answers the greeting, and then whatever it is told to.
 struct Says<F>(F);

@@ -1,7 +1,5 @@
 //! A commit whose answer is lost is there once, or it is said that nobody knows.
 
-mod support;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +16,7 @@ use secure_log_testkit::{
     Effect, Fault, FaultStore, LogBuilder, ManualClock, OwnedRecord, SeededRandom, SharedStore, count, records_of, seed,
 };
 
-use support::{Here, Shared, at_once, open};
+use crate::support::{Here, Shared, at_once, open};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

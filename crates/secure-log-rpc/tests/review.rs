@@ -1,12 +1,10 @@
 //! Reviews of a log behind a wire.
 
-mod support;
-
 use secure_log::memory::MemoryStore;
 use secure_log_testkit::SharedStore;
 use secure_log_testkit::reviewing::reviews_count_what_is_there;
 
-use support::{Here, open};
+use crate::support::{Here, open};
 
 #[test]
 fn reviews_count_what_a_server_has() {

@@ -1,7 +1,5 @@
 //! Sealed payloads over a wire: the whole life of data keys, and a connection that is cut at any call.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +12,7 @@ use secure_log_testkit::SharedStore;
 use secure_log_testkit::interrupted::{Interrupted, wrapping_keys};
 use secure_log_testkit::sealing::seal_wrap_and_erase;
 
-use support::{Here, Shared, at_once, open};
+use crate::support::{Here, Shared, at_once, open};
 
 /// What is done over the wire is done to the server's rows: they hold no key any more that was erased or wrapped anew.
 #[test]

@@ -1,10 +1,7 @@
 //! `https` from a native program: who may be talked to, and that nothing is said to anybody else.
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,9 +12,9 @@ use secure_log::memory::MemoryStore;
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log_rpc::endpoint::{Endpoint, Request};
 use secure_log_rpc::{HttpTransport, RemoteStore, Transport, TransportError};
-use secure_log_testkit::{LogBuilder, SharedStore};
+use secure_log_testkit::{LogBuilder, SharedStore, alone};
 
-use support::{Shared, at_once};
+use crate::support::{Shared, at_once};
 
 const TOKEN: &str = "token-of-the-test";
 const HERE: &str = "localhost";
@@ -182,8 +179,7 @@ fn without_an_authority_those_of_the_system_are_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("authorities.pem");
     std::fs::write(&file, &authority.pem).unwrap();
-    let trusting = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "without_an_authority_those_of_the_system_are_trusted", "--nocapture"])
+    let trusting = alone("tls::without_an_authority_those_of_the_system_are_trusted")
         .envs([(URL, server.url.as_str().as_ref()), ("SSL_CERT_FILE", file.as_os_str())])
         .env_remove("SSL_CERT_DIR")
         .output()

@@ -1,7 +1,5 @@
 //! Writers with keys of their own append to one log through one server.
 
-mod support;
-
 use secure_log::SecureLog;
 use secure_log::engine::{LogOptions, NewEntry, Providers};
 use secure_log::entry::Severity;
@@ -15,7 +13,7 @@ use secure_log_rpc::RemoteStore;
 use secure_log_testkit::attacks::{ORIGIN, providers};
 use secure_log_testkit::{SharedStore, TestKeystore};
 
-use support::{Here, Shared, open};
+use crate::support::{Here, Shared, open};
 
 const WRITERS: [&str; 2] = ["writer-a", "writer-b"];
 

@@ -1,7 +1,5 @@
 //! The attack table of docs/security.md over a log in a database: edits of its records, and edits of its tables.
 
-mod support;
-
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -23,7 +21,7 @@ use secure_log_testkit::attacks::{
 };
 use secure_log_testkit::{AnyStore, OwnedRecord, store_from};
 
-use support::lay;
+use crate::support::lay;
 
 /// Opens the store of a log, which is there or not.
 type Open = dyn Fn() -> SqliteStore<Native> + Send;

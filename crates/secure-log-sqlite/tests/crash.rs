@@ -1,8 +1,6 @@
 //! What takes something out of the tables, killed at any operation of the disk.
 
-mod over_engine;
-
-use over_engine::{Engine, open_on};
+use crate::over_engine::{Engine, open_on};
 use secure_log::import::{ImportError, ImportOptions, import_jsonl};
 use secure_log::index::{self, IndexRow};
 use secure_log::jsonl::export;

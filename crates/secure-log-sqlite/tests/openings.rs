@@ -1,15 +1,13 @@
 //! How often the store takes the lock file of a database, as a component has it: each time costs calls of the host, and keeps
 //! others waiting.
 
-mod over_engine;
-
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use over_engine::{Engine, open};
+use crate::over_engine::{Engine, open};
 use secure_log::store::SecureLogStore;
 use secure_log_disk::{Disk, Mode, OsDisk, Patience};
 use secure_log_sqlite::SqliteStore;

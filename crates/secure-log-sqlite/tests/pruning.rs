@@ -1,13 +1,11 @@
 //! Pruning over a log in a database: what is left of it in its files, how much smaller they are, databases that were made before
 //! free pages were given back, readers, and crashes and full disks below the engine that components have.
 
-mod over_engine;
-
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use over_engine::{Engine, open, open_on};
+use crate::over_engine::{Engine, open, open_on};
 use rusqlite::Connection;
 use secure_log::error::LogError;
 use secure_log::store::StoreError;

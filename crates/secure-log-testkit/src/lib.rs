@@ -67,4 +67,4 @@ pub use keystore::TestKeystore;
 pub use layer::{AnyStore, Method, SharedStore};
 pub use naive::NaiveStore;
 pub use record::{OwnedRecord, attested, flip_stored_bit, from_jsonl, records_of, store_from, to_jsonl};
-pub use surroundings::{ManualClock, SeededRandom, count, seed};
+pub use surroundings::{ManualClock, SeededRandom, alone, count, seed};

@@ -1,6 +1,7 @@
-//! Time, randomness and counts that a test controls.
+//! Time, randomness, counts and processes that a test controls.
 
 use std::hash::{BuildHasher, RandomState};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -25,6 +26,17 @@ pub fn seed() -> u64 {
 pub fn count(reduced: u64, full: u64) -> u64 {
     let soak = std::env::var("SECURE_LOG_SOAK").is_ok_and(|value| !value.is_empty() && value != "0");
     if soak { full } else { reduced }
+}
+
+/// This program once more, for the one test of this path: what concerns a whole process is tried in one of its own. Whoever runs
+/// it makes sure that it did something, since a program that knows no such test succeeds.
+///
+/// # Panics
+/// When the system does not say which program this is.
+pub fn alone(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("the system says which program this is"));
+    command.args(["--include-ignored", "--exact", test, "--nocapture"]);
+    command
 }
 
 /// A clock that stands still until it is moved. Clones show the same time.

@@ -1,9 +1,9 @@
 //! The suite of every token over SoftHSM2, loaded as a module: what the soft token is held against.
 
 use std::path::Path;
-use std::process::Command;
 
 use secure_log_pkcs11::{Cryptoki as _, Module, Pin, Session as _, UserType};
+use secure_log_testkit::alone;
 use secure_log_testkit::conformance::tokens::{self, Habits, SO_PIN, Token, USER_PIN};
 
 /// Where Debian and others put it.
@@ -31,11 +31,7 @@ fn softhsm_does_the_same() {
     let config = folder.path().join("softhsm2.conf");
     let text = format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", tokens.display());
     std::fs::write(&config, text).unwrap();
-    let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "the_suite_over_softhsm", "--nocapture"])
-        .env("SOFTHSM2_CONF", &config)
-        .output()
-        .unwrap();
+    let ran = alone("softhsm::the_suite_over_softhsm").env("SOFTHSM2_CONF", &config).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     println!("{said}{}", String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success() && said.contains("1 passed"));

@@ -1,7 +1,6 @@
 //! What a witness answers: the statuses of C2SP tlog-witness, one by one.
 
-mod support;
-
+use crate::support::*;
 use secure_log::hash::Hash;
 use secure_log::note::{Note, VerifierKey, text as head_text};
 use secure_log::providers::Keystore as _;
@@ -11,7 +10,6 @@ use secure_log_testkit::crash_disk::{CrashDisk, Fault};
 use secure_log_witness::{
     AddCheckpoint, ConfigError, Endpoint, MAX_REQUEST_BYTES, Request, Response, Route, WitnessConfig,
 };
-use support::*;
 
 type Witness = Endpoint<CrashDisk>;
 

@@ -1,11 +1,10 @@
 //! The client and what witnesses answer to it: ours as the suite of every anchor wants it, and others whatever they like.
 
-mod support;
-
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::support::*;
 use secure_log::note::{Note, NoteError};
 use secure_log::providers::Keystore as _;
 use secure_log::providers::{Anchor as _, AnchorError, Publication, WitnessOutcome};
@@ -14,7 +13,6 @@ use secure_log_testkit::crash_disk::CrashDisk;
 use secure_log_witness::{
     AddCheckpoint, AnsweredPost, Endpoint, MAX_ANSWER_BYTES, Post, RemoteWitness, Unwitnessed, Witnesses, cosign,
 };
-use support::*;
 
 fn remote(name: &str) -> RemoteWitness {
     RemoteWitness { name: name.into(), key: witness_key(name), url: format!("http://{name}/") }

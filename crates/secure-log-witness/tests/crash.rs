@@ -1,18 +1,16 @@
 //! A witness that is interrupted at every operation on its files, and one whose requests are judged side by side: it never
 //! cosigns two heads of one size, nor a smaller one after a larger one.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use crate::support::*;
 use secure_log_disk::{Disk, Mode, OsDisk};
 use secure_log_testkit::crash_disk::{CrashDisk, Fault};
 use secure_log_testkit::{count, seed};
 use secure_log_witness::AddCheckpoint;
-use support::*;
 
 /// What was cosigned: the text of the head of each size.
 #[derive(Clone, Default)]

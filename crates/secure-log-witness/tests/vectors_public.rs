@@ -1,9 +1,7 @@
 //! The request that C2SP prints as an example. It is read where `SECURE_LOG_PUBLIC_VECTORS` says it is.
 
-mod support;
-
+use crate::support::*;
 use secure_log_witness::{AddCheckpoint, Head};
-use support::*;
 
 #[test]
 fn the_request_of_the_specification() {

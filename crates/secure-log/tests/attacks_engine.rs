@@ -1,7 +1,6 @@
 //! The attack table of docs/security.md where it needs a running engine: rows 21 and 23.
 
-mod world;
-
+use crate::world::*;
 use secure_log::SecureLog;
 use secure_log::engine::{Every, LogOptions};
 use secure_log::entry::{LOG_STREAM, SigningRule};
@@ -13,7 +12,6 @@ use secure_log_testkit::attacks::IDENTITY;
 use secure_log_testkit::{
     Effect, Fault, FaultStore, HostileStore, OwnedRecord, SeededRandom, SharedStore, count, seed,
 };
-use world::*;
 
 // ---- row 21: two writers
 

@@ -1,8 +1,7 @@
 //! Row 27 of the attack table of docs/security.md: what nobody attested is never signed. What runs composed, too, are
 //! the testkit's scenarios.
 
-mod world;
-
+use crate::world::*;
 use secure_log::control;
 use secure_log::engine::Unattested;
 use secure_log::entry::{LOG_STREAM, SigningRule};
@@ -14,7 +13,6 @@ use secure_log::verify::{FindingCode, Verdict};
 use secure_log_testkit::attacks::{Native, scenarios};
 use secure_log_testkit::forge::append_unattested;
 use secure_log_testkit::{AnyStore, HostileStore, OwnedRecord, SharedStore, store_from};
-use world::*;
 
 /// A store with rows after the last signed head that its owner put there.
 fn forged_tail() -> (World, Vec<OwnedRecord>) {

@@ -1,16 +1,14 @@
 //! The golden evidence bundles (vectors/secure-log/bundles): one fault each, most of them rows of the attack table, and what
 //! is right of each kind. This library and the independent reader tools/secure_log_ref.py say the same of every one.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use crate::support::*;
 use secure_log::bundle::{BundleReport, BundleVerifier, verify_bundle};
 use secure_log::jsonl::{BundleLine, parse_bundle_line, write_bundle_line, write_record};
 use secure_log::verify::{Trust, Verdict};
 use serde_json::Value;
-use support::*;
 
 /// Name, row of the attack table, what has to come out, and the bundle.
 fn bundles() -> Vec<(String, Option<u64>, String, Vec<u8>)> {

@@ -3,21 +3,19 @@
 //!
 //! 400 of them by default, 2,000 where SECURE_LOG_SOAK is set. SECURE_LOG_SEED repeats a run.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use crate::support::damage::change_bytes;
+use crate::support::dice::Dice;
+use crate::support::reference::{Reads, Reference, agreed};
+use crate::support::{golden, golden_trust, json, outcome, text};
 use secure_log::bundle::{Claim, verify_bundle};
 use secure_log::hash::Hash;
 use secure_log::jsonl::{BundleLine, Line, parse_bundle_line, write_record};
 use secure_log::record::{EntryRow, Record};
 use secure_log::verify::Verdict;
 use secure_log_testkit::{count, seed};
-use support::damage::change_bytes;
-use support::dice::Dice;
-use support::reference::{Reads, Reference, agreed};
-use support::{golden, golden_trust, json, outcome, text};
 
 #[test]
 fn every_golden_bundle_has_one_verdict() {

@@ -1,11 +1,11 @@
 //! Evidence bundles that the engine writes of the golden logs and of the sample log: the independent reader
 //! tools/secure_log_ref.py says of each what this library says.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::reference::{Reads, Reference, agreed};
+use crate::support::*;
 use secure_log::SecureLog;
 use secure_log::bundle::{BundleReport, verify_bundle};
 use secure_log::engine::{Absent, EvidenceError, EvidenceOf, LogOptions, Providers};
@@ -18,13 +18,11 @@ use secure_log_file::FileStore;
 use secure_log_testkit::attacks::{IDENTITY, MAC_LABEL, ORIGIN, log_key, sample_log, trust};
 use secure_log_testkit::{ManualClock, SeededRandom, TestKeystore};
 use serde_json::json;
-use support::reference::{Reads, Reference, agreed};
-use support::*;
 
 #[test]
 fn bundles_of_the_golden_logs_have_one_verdict() {
     let Some(mut reference) = Reference::start(&golden("log.json"), Reads::Bundles) else { return };
-    let expected = support::json(&golden("logs/expected.json"));
+    let expected = json(&golden("logs/expected.json"));
     let mut made = 0;
     for (name, _) in expected.as_object().unwrap().iter().filter(|(_, expected)| *expected == "valid") {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bundled.jsonl");
@@ -47,7 +45,7 @@ fn bundles_of_the_sample_log_have_one_verdict() {
     let keys = json!({
         "origin": ORIGIN,
         "vkey": log_key(ORIGIN).to_string(),
-        "witness": support::json(&golden("log.json"))["witness"],
+        "witness": json(&golden("log.json"))["witness"],
         "signer": log_key(IDENTITY).to_string(),
         "hmac_key": const_hex::encode(TestKeystore::mac_secret(MAC_LABEL)),
     });

@@ -4,10 +4,14 @@
 //! 1,000 of them by default, 2,000 where SECURE_LOG_SOAK is set. SECURE_LOG_SEED repeats a run; SECURE_LOG_PYTHON names the
 //! interpreter, which needs the packages blake3 and cryptography.
 
-mod support;
-
 use std::fs;
 
+use crate::support::damage::change_bytes;
+use crate::support::dice::Dice;
+use crate::support::keys::Key;
+use crate::support::reference::{Reads, Reference, agreed};
+use crate::support::rotations::random_rotations;
+use crate::support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, text};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secure_log::jsonl::{Line, parse_line, write_record};
@@ -17,12 +21,6 @@ use secure_log::verify::verify_jsonl;
 use secure_log::verify::{Signer, Trust};
 use secure_log_testkit::{count, seed};
 use serde_json::{Value, json};
-use support::damage::change_bytes;
-use support::dice::Dice;
-use support::keys::Key;
-use support::reference::{Reads, Reference, agreed};
-use support::rotations::random_rotations;
-use support::{forge, golden, golden_trust, golden_trust_without_signers, json as read_json, text};
 
 /// What is changed: together they have every kind of record and of control entry.
 const LOGS: [&str; 17] = [

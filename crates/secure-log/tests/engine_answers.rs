@@ -1,9 +1,8 @@
 //! What witnesses answer becomes rows: each cosignature, and of all else what is news.
 
-mod world;
-
 use std::sync::{Arc, Mutex};
 
+use crate::world::{Log, Store, World, append, entry};
 use secure_log::SecureLog;
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
@@ -12,7 +11,6 @@ use secure_log::record::WitnessResult;
 use secure_log::store::SecureLogStore;
 use secure_log::verify::Verdict;
 use secure_log_testkit::{Effect, Fault, FaultStore, MemoryAnchor};
-use world::{Log, Store, World, append, entry};
 
 use WitnessResult::{Conflict, Cosigned, Refused, Unreachable};
 

@@ -1,12 +1,10 @@
 //! Collecting witness rows: what goes, what stays, and what becomes of it when it fails.
 
-mod world;
-
+use crate::world::{World, append};
 use secure_log::engine::{Collected, MAX_COLLECTED};
 use secure_log::record::{Record, WitnessResult, WitnessRow};
 use secure_log::store::{Commit, Expected, SecureLogStore};
 use secure_log_testkit::{Effect, Fault, FaultStore, OwnedRecord};
-use world::{World, append};
 
 /// So many rows are kept as the newest ones.
 const NEWEST: u64 = 256;

@@ -1,7 +1,6 @@
 //! Cosignatures: verified, stored, counted for the quorum of the policy, and verified again.
 
-mod world;
-
+use crate::world::{Log, World, append, entry};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -18,7 +17,6 @@ use secure_log::store::SecureLogStore;
 use secure_log::verify::{Report, Trust, Verdict, verify_jsonl};
 use secure_log_testkit::attacks::{IDENTITY, ORIGIN, reference_verdict, to_jsonl, trust};
 use secure_log_testkit::{MemoryAnchor, OwnedRecord};
-use world::{Log, World, append, entry};
 
 const TIME: u64 = 1_790_000_000;
 
@@ -288,7 +286,7 @@ fn a_quorum_that_lacks_the_first_head_still_makes_a_log() {
 fn a_receipt_of_a_segment_is_checked_against_what_was_handed_over() {
     let world = World::new();
     let mut log = world.open().unwrap();
-    log.create_stream("a \"b\"", &world::signed(secure_log::entry::SigningRule::Segments)).unwrap();
+    log.create_stream("a \"b\"", &crate::world::signed(secure_log::entry::SigningRule::Segments)).unwrap();
     for n in 0..3 {
         append(&mut log, "a \"b\"", &[n]);
     }

@@ -1,7 +1,6 @@
 //! The index: reading by it, and what a verification finds in it.
 
-mod world;
-
+use crate::world::*;
 use secure_log::SecureLog;
 use secure_log::engine::NewEntry;
 use secure_log::entry::{SigningRule, StreamRules, Tier};
@@ -12,7 +11,6 @@ use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::verify::{Finding, FindingCode, Place, Verdict};
 use secure_log_testkit::HostileStore;
 use secure_log_testkit::attacks::with_index;
-use world::*;
 
 const AUDIT: &str = "secure-log.audit.v1+json";
 

@@ -1,14 +1,12 @@
 //! Row 30 of the attack table of docs/security.md: what producers may not say, and how much.
 
-mod world;
-
+use crate::world::*;
 use secure_log::control;
 use secure_log::engine::NewEntry;
 use secure_log::entry::{Severity, StreamRules};
 use secure_log::error::LogError;
 use secure_log::hash::Suite;
 use secure_log::limits::{Invalid, MAX_BATCH_BYTES, MAX_PAYLOAD_BYTES, Problem};
-use world::*;
 
 #[test]
 fn row_30_what_is_the_engines_own_is_refused_and_nothing_is_written() {

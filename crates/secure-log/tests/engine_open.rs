@@ -1,7 +1,6 @@
 //! From which log, with which keys and against which anchor the engine goes on.
 
-mod world;
-
+use crate::world::*;
 use secure_log::control;
 use secure_log::engine::{Absent, AnchorEvery, Every, LogOptions, Unattested};
 use secure_log::entry::{LOG_STREAM, SigningRule};
@@ -15,7 +14,6 @@ use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::verify::Verdict;
 use secure_log_testkit::attacks::{IDENTITY, ORIGIN, keystore, log_key};
 use secure_log_testkit::{MemoryAnchor, Outage, OwnedRecord, SharedStore, TestKeystore};
-use world::*;
 
 // ---- names and surroundings
 

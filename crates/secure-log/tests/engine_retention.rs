@@ -1,13 +1,11 @@
 //! Which entries a policy lets go, taking them out on record, and what is found where a store has its own way.
 
-#[path = "support/mod.rs"]
-mod support;
-mod world;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::reference::{Reads, Reference, agreed};
+use crate::world::{Log, World, append, entry, events, hashed, signed};
 use secure_log::engine::{Every, Kept, MAX_PRUNED_STREAMS, NewEntry, PrunedStream, StreamPlan};
 use secure_log::entry::SigningRule;
 use secure_log::error::LogError;
@@ -21,8 +19,6 @@ use secure_log_testkit::{
     Effect, Fault, FaultStore, HostileStore, OwnedRecord, SeededRandom, TestKeystore, count, seed,
 };
 use serde_json::json;
-use support::reference::{Reads, Reference, agreed};
-use world::{Log, World, append, entry, events, hashed, signed};
 
 const DAY: i64 = 86_400;
 
@@ -76,7 +72,7 @@ fn assert_both_valid(world: &World, pruned: u64) {
         "origin": ORIGIN,
         "vkey": log_key(ORIGIN).to_string(),
         "signer": log_key(IDENTITY).to_string(),
-        "witness": support::json(&support::golden("log.json"))["witness"],
+        "witness": crate::support::json(&crate::support::golden("log.json"))["witness"],
         "hmac_key": const_hex::encode(TestKeystore::mac_secret(MAC_LABEL)),
     });
     if let Some(mut reference) = Reference::with_keys(&keys, Reads::Logs) {

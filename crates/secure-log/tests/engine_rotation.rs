@@ -1,8 +1,7 @@
 //! Going on with another key: what a rotation writes, who opens the log then, and what a store or a thief can make of it
 //! (format.md s.10).
 
-mod world;
-
+use crate::world::*;
 use secure_log::SecureLog;
 use secure_log::control;
 use secure_log::engine::{Every, LogOptions, Providers, Unattested};
@@ -21,7 +20,6 @@ use secure_log_testkit::forge::{Reach, append_unattested, rechain};
 use secure_log_testkit::{
     Effect, Fault, FaultStore, HostileStore, MemoryAnchor, Outage, OwnedRecord, TestKeystore, to_jsonl,
 };
-use world::*;
 
 const SECOND: &str = "second";
 const THIRD: &str = "third";

@@ -1,7 +1,6 @@
 //! Entries that are signed one by one.
 
-mod world;
-
+use crate::world::*;
 use secure_log::entry::{SigningRule, entry_message};
 use secure_log::error::LogError;
 use secure_log::providers::Keystore as _;
@@ -9,7 +8,6 @@ use secure_log::record::Subject;
 use secure_log::sign::Algorithm;
 use secure_log::verify::{FindingCode, Verdict};
 use secure_log_testkit::OwnedRecord;
-use world::*;
 
 /// A log whose stream `plain` requires no signatures and has two, of three entries, and whose stream `vault` requires them.
 fn signed_on_request() -> World {

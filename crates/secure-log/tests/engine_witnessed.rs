@@ -1,7 +1,6 @@
 //! Opening and writing under an anchor that shows no head and answers only to one that is published, as a witness does.
 
-mod world;
-
+use crate::world::{Log, World, append, entry};
 use secure_log::SecureLog;
 use secure_log::engine::{Every, LogOptions, Unattested};
 use secure_log::error::LogError;
@@ -11,7 +10,6 @@ use secure_log::providers::{Anchor, AnchorError, AnchorView, Publication};
 use secure_log::record::{Record, WitnessResult, WitnessRow};
 use secure_log::store::{Commit, Expected, SecureLogStore};
 use secure_log_testkit::{MemoryAnchor, Outage, OwnedRecord, TestKeystore};
-use world::{Log, World, append, entry};
 
 /// A log under a silent anchor.
 fn witnessed() -> World {

@@ -1,11 +1,10 @@
 //! Evidence bundles that the engine makes: each is valid to whoever has the keys, however it is cut into pieces, and a store
 //! that lies makes the log give out none (docs/evidence.md).
 
-mod world;
-
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::world::*;
 use secure_log::bundle::{BundleReport, BundleVerifier, Claim, MAX_HINT_BYTES, verify_bundle};
 use secure_log::engine::{EvidenceError, EvidenceOf, NewEntry};
 use secure_log::entry::SigningRule;
@@ -15,7 +14,6 @@ use secure_log::store::SecureLogStore;
 use secure_log::verify::{FindingCode, Trust, Verdict};
 use secure_log_testkit::attacks::{hmac_key, trust};
 use secure_log_testkit::{HostileStore, OwnedRecord};
-use world::*;
 
 fn bundle<S: SecureLogStore>(
     log: &mut secure_log::SecureLog<S>,

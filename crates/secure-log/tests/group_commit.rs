@@ -1,11 +1,10 @@
 //! A log that threads share.
 
-mod world;
-
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
+use crate::world::*;
 use secure_log::NativeSecureLog;
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
@@ -13,7 +12,6 @@ use secure_log::limits::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES};
 use secure_log::shared::{Outcome, Threads, Work};
 use secure_log::store::StoreError;
 use secure_log_testkit::{Effect, Fault, FaultStore, HostileStore, count};
-use world::*;
 
 /// A world whose store takes a while to make a commit durable, as a disk does.
 fn slow(world: &World) -> HostileStore<Store> {

@@ -1,10 +1,9 @@
 //! Proofs that leave the log: what the engine gives out, what it costs, and what a stranger accepts (docs/proofs.md).
 
-mod world;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::world::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secure_log::engine::{Every, NewEntry};
@@ -25,7 +24,6 @@ use secure_log::tree::{
 use secure_log::verify::Trust;
 use secure_log_testkit::attacks::{ORIGIN, hmac_key, log_key, sample_log};
 use secure_log_testkit::{FaultStore, HostileStore, SeededRandom, TestKeystore, count, seed};
-use world::*;
 
 /// What a stranger has: the log's key.
 fn key_of_the_log() -> Trust {

@@ -1,11 +1,10 @@
 //! Queries: cursors, what a store that lies can do, and pages that a client checks who has the log's key alone.
 
-mod world;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::world::*;
 use secure_log::SecureLog;
 use secure_log::engine::NewEntry;
 use secure_log::entry::{Entry, EntryRef, SEALED_MARK, Severity, StreamRules};
@@ -18,7 +17,6 @@ use secure_log::query::{Cursor, Filter, Query};
 use secure_log::store::{SecureLogStore, StoreError};
 use secure_log_testkit::attacks::trust;
 use secure_log_testkit::{HostileStore, OwnedRecord};
-use world::*;
 
 fn of_stream(name: &str) -> Filter {
     Filter { streams: vec![name.parse().unwrap()], ..Filter::default() }

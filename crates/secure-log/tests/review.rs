@@ -1,7 +1,6 @@
 //! Reviews: what they count, whatever the log says, and what they say of a log that was altered.
 
-mod world;
-
+use crate::world::*;
 use secure_log::SecureLogStore as _;
 use secure_log::engine::{Erase, NewEntry};
 use secure_log::entry::{Severity, SigningRule, StreamRules, Tier};
@@ -14,7 +13,6 @@ use secure_log_testkit::attacks::{edits, is_harmless, marked_logs, sample_record
 use secure_log_testkit::reviewing::reviews_count_what_is_there;
 use secure_log_testkit::{OwnedRecord, SharedStore};
 use serde_json::Value;
-use world::*;
 
 #[test]
 fn reviews_count_what_is_in_memory() {

@@ -1,13 +1,12 @@
 //! A key that takes 5 ms a signature, as one on a token of hardware, and heads that are signed every 100 ms for that
 //! (format.md s.6, rule 8 of docs/security.md).
 
-mod world;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::world::*;
 use secure_log::engine::{Every, LogOptions, Providers};
 use secure_log::entry::LOG_STREAM;
 use secure_log::error::LogError;
@@ -17,7 +16,6 @@ use secure_log::time::Timestamp;
 use secure_log::verify::Verdict;
 use secure_log::{NativeSecureLog, SecureLog, control};
 use secure_log_testkit::{TestKeystore, count};
-use world::*;
 
 const SIGNATURE: Duration = Duration::from_millis(5);
 const EVERY_MS: u64 = 100;

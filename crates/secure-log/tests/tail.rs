@@ -1,11 +1,10 @@
 //! Following a log: what is given out, in which order, and when.
 
-mod world;
-
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use crate::world::*;
 use secure_log::NativeSecureLog;
 use secure_log::SecureLog;
 use secure_log::engine::NewEntry;
@@ -16,7 +15,6 @@ use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::tail::{DEFAULT_MAX_BEHIND, Delivery, Lag, Start, Tail, TailOptions, TopicFilter};
 use secure_log_testkit::following::{follows_every_writer, seqnos};
 use secure_log_testkit::{Effect, Fault, FaultStore, HostileStore, OwnedRecord, SeededRandom, count, seed};
-use world::*;
 
 fn topics(filters: &[&str]) -> TailOptions {
     let topics = filters.iter().map(|filter| filter.parse().unwrap()).collect();

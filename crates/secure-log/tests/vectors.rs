@@ -1,10 +1,10 @@
 //! The golden files of this project (vectors/secure-log): encodings, hashes, trees, and whole logs with their verdicts.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::keks::Kek;
+use crate::support::*;
 use secure_log::SecureLog;
 use secure_log::engine::{Absent, LogOptions, Providers};
 use secure_log::entry::{CheckpointRef, EntryRef, checkpoint_message, entry_message};
@@ -20,8 +20,6 @@ use secure_log::verify::{LogVerifier, Report, Trust, Verdict, Verifier, verify_j
 use secure_log_file::FileStore;
 use secure_log_testkit::{ManualClock, SeededRandom, TestKeystore};
 use serde_json::Value;
-use support::keks::Kek;
-use support::*;
 use zeroize::Zeroizing;
 
 #[test]

@@ -1,7 +1,6 @@
 //! Other people's Merkle and note vectors. They are read where `SECURE_LOG_PUBLIC_VECTORS` says they are.
 
-mod support;
-
+use crate::support::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secure_log::hash::Hash;
@@ -9,7 +8,6 @@ use secure_log::note::{Note, NoteError, VerifierKey, check_signatures, text as h
 use secure_log::tree::{CompactTree, verify_consistency, verify_inclusion};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::*;
 
 #[test]
 fn inclusion_proofs_of_others() {

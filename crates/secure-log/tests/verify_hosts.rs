@@ -7,13 +7,15 @@
 //! size, root]`. Where the options have `chain`, each file in turn stands behind its length in what it is given, and is called `file 1`
 //! and so on; the line is that of [`chain_line`]. 100 changed logs by default, 2,000 where SECURE_LOG_SOAK is set.
 
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::support::damage::change_bytes;
+use crate::support::dice::Dice;
+use crate::support::keks::Kek;
+use crate::support::{files_under, forge, golden, golden_trust, hex, json as read_json, not_run, text};
 use secure_log::archive::{ChainReport, ChainVerdict, ChainVerifier};
 use secure_log::bundle::FileVerifier;
 use secure_log::memory::MemoryStore;
@@ -23,10 +25,6 @@ use secure_log::verify::{Report, Trust, Verdict};
 use secure_log_testkit::archiving::{self, FIRST};
 use secure_log_testkit::{count, seed};
 use serde_json::{Value, json};
-use support::damage::change_bytes;
-use support::dice::Dice;
-use support::keks::Kek;
-use support::{files_under, forge, golden, golden_trust, hex, json as read_json, not_run, text};
 
 const TIME: u64 = 1_795_910_400;
 const TIME_TEXT: &str = "2026-11-29T00:00:00.000000000Z";

@@ -1,11 +1,11 @@
 //! The report on a log depends on nothing but the log and the policy: not on the number of threads, and not on the pieces in
 //! which its bytes come.
 
-mod support;
-mod world;
-
 use std::num::NonZeroUsize;
 
+use crate::support::damage::change_bytes;
+use crate::support::dice::Dice;
+use crate::world::World;
 use secure_log::SecureLog;
 use secure_log::engine::NewEntry;
 use secure_log::entry::Severity;
@@ -14,9 +14,6 @@ use secure_log::memory::MemoryStore;
 use secure_log::sign::Algorithm;
 use secure_log::verify::{LogVerifier, Progress, Report, Trust, Verdict, verify_jsonl_on};
 use secure_log_testkit::{count, seed};
-use support::damage::change_bytes;
-use support::dice::Dice;
-use world::World;
 
 #[test]
 fn threads_and_pieces_change_no_report() {

@@ -1,11 +1,10 @@
 //! What a log says of its own store does not depend on the number of threads: neither the report on all of it, nor that on the
 //! signatures of one stream.
 
-mod support;
-mod world;
-
 use std::num::NonZeroUsize;
 
+use crate::support::dice::Dice;
+use crate::world::{Log, World, append, entry, signed};
 use secure_log::entry::SigningRule;
 use secure_log::error::LogError;
 use secure_log::hash::Hash;
@@ -13,8 +12,6 @@ use secure_log::sign::Algorithm;
 use secure_log::store::SecureLogStore;
 use secure_log::verify::{Report, Verdict};
 use secure_log_testkit::{OwnedRecord, count, seed};
-use support::dice::Dice;
-use world::{Log, World, append, entry, signed};
 
 /// The key that the log goes on with.
 const SECOND: &str = "checkpoint-second";

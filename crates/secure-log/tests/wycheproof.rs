@@ -1,14 +1,12 @@
 //! The vectors of Project Wycheproof. They are read where `SECURE_LOG_PUBLIC_VECTORS` says they are.
 
-mod support;
-
+use crate::support::*;
 use hmac::{KeyInit, Mac};
 use secure_log::hash::HmacKey;
 use secure_log::note::VerifierKey;
 use secure_log::sign::{Algorithm, SignatureError, verify};
 use serde_json::Value;
 use sha2::Sha256;
-use support::*;
 
 #[test]
 fn ed25519() {

@@ -1,5 +1,4 @@
 //! What the tests share: random commits, and a comparison of two stores by everything that they answer.
-#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary uses its own part of what is here")]
 
 use std::sync::OnceLock;
 
@@ -11,22 +10,22 @@ use secure_log::record::{DataKeyRow, Record, SignatureRow, Subject, WitnessResul
 use secure_log::store::{Commit, EntryRange, IndexRange, NodeId, NumberedWitness, Search, SecureLogStore, TreeId};
 use secure_log::time::Timestamp;
 
-pub use secure_log_testkit::{LogBuilder, count};
+pub(crate) use secure_log_testkit::{LogBuilder, count};
 
 /// The seed of this run, printed once.
-pub fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();
     // Test numbers are added to it.
     *SEED.get_or_init(|| secure_log_testkit::seed() >> 1)
 }
 
-pub const TIME: &str = "2026-11-20T04:07:11.000000000Z";
+pub(crate) const TIME: &str = "2026-11-20T04:07:11.000000000Z";
 
 /// The choices of a test.
-pub struct Choices(pub u64);
+pub(crate) struct Choices(pub(crate) u64);
 
 impl Choices {
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         // The generator splitmix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -37,11 +36,11 @@ impl Choices {
 }
 
 /// Who acts in random commits.
-pub const ACTORS: [(&str, &str); 5] =
+pub(crate) const ACTORS: [(&str, &str); 5] =
     [("user", "alice"), ("user", "bob"), ("agent", "agent-7"), ("service", "s"), ("system", "x")];
 
 /// A commit of everything that a commit may hold. `open` counts the entries of each stream since its last close.
-pub fn random_commit(log: &mut LogBuilder, choices: &mut Choices, open: &mut [u64], closed: &mut u64) -> Commit {
+pub(crate) fn random_commit(log: &mut LogBuilder, choices: &mut Choices, open: &mut [u64], closed: &mut u64) -> Commit {
     let mut size = log.size();
     let mut commit = log.commit();
     for _ in 0..1 + choices.below(6) {
@@ -101,7 +100,7 @@ pub fn random_commit(log: &mut LogBuilder, choices: &mut Choices, open: &mut [u6
     commit.finish()
 }
 
-pub fn signature(of: Subject, n: u64) -> SignatureRow {
+pub(crate) fn signature(of: Subject, n: u64) -> SignatureRow {
     SignatureRow {
         of,
         identity: format!("signer-{n}"),
@@ -111,11 +110,11 @@ pub fn signature(of: Subject, n: u64) -> SignatureRow {
     }
 }
 
-pub fn witness(size: u64) -> WitnessRow {
+pub(crate) fn witness(size: u64) -> WitnessRow {
     WitnessRow { size, name: "witness".into(), at: TIME.into(), result: WitnessResult::Cosigned, detail: String::new() }
 }
 
-pub fn data_key(id: Hash, stream: &str, first: u64) -> DataKeyRow {
+pub(crate) fn data_key(id: Hash, stream: &str, first: u64) -> DataKeyRow {
     DataKeyRow {
         id,
         stream: stream.into(),
@@ -128,7 +127,7 @@ pub fn data_key(id: Hash, stream: &str, first: u64) -> DataKeyRow {
 }
 
 /// Every record, as text.
-pub fn records(store: &mut dyn SecureLogStore) -> Vec<String> {
+pub(crate) fn records(store: &mut dyn SecureLogStore) -> Vec<String> {
     let mut all = Vec::new();
     let mut cursor = 0;
     while let Some(next) = store.scan(cursor, 10_000, &mut |record| all.push(format!("{record:?}"))).unwrap() {
@@ -137,14 +136,14 @@ pub fn records(store: &mut dyn SecureLogStore) -> Vec<String> {
     all
 }
 
-pub fn entries(store: &mut dyn SecureLogStore, range: EntryRange<'_>) -> Vec<String> {
+pub(crate) fn entries(store: &mut dyn SecureLogStore, range: EntryRange<'_>) -> Vec<String> {
     let mut rows = Vec::new();
     store.entries(range, &mut |record| rows.push(format!("{record:?}"))).unwrap();
     rows
 }
 
 /// A filter of some of the things that random commits have in common.
-pub fn random_filter(choices: &mut Choices, size: u64) -> Filter {
+pub(crate) fn random_filter(choices: &mut Choices, size: u64) -> Filter {
     let pattern = |choices: &mut Choices, texts: &[&str]| {
         texts[choices.below(texts.len() as u64) as usize].parse().expect("a pattern")
     };
@@ -177,7 +176,7 @@ pub fn random_filter(choices: &mut Choices, size: u64) -> Filter {
 }
 
 /// All seqnos that a store finds, asked for in pages that end for one reason or another.
-pub fn search_all(
+pub(crate) fn search_all(
     store: &mut dyn SecureLogStore,
     filter: &Filter,
     newest_first: bool,
@@ -216,7 +215,7 @@ pub fn search_all(
 }
 
 /// Asks both stores everything, and expects the same answers.
-pub fn assert_same(a: &mut dyn SecureLogStore, b: &mut dyn SecureLogStore, choices: &mut Choices) {
+pub(crate) fn assert_same(a: &mut dyn SecureLogStore, b: &mut dyn SecureLogStore, choices: &mut Choices) {
     assert_eq!(a.log(), b.log());
     let size = a.heads(None, 1).unwrap().first().map_or(0, |numbered| numbered.head.size);
     let heads = a.heads(None, 10_000).unwrap();

@@ -1,5 +1,4 @@
 //! What the tests share: folders of their own, keystores, and verification by the signature crates.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,7 +1,9 @@
 //! Logs in databases of a server that the tests of a program share.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod proxy;
 pub(crate) mod tables;
+pub(crate) mod writing;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

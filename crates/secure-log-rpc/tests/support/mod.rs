@@ -1,7 +1,5 @@
 //! Transports for tests.
 
-#![allow(dead_code, reason = "each test uses some of it")]
-
 use std::time::Duration;
 
 use secure_log::memory::MemoryStore;

@@ -1,7 +1,5 @@
 //! The store over the engine that components have, without the wire between them.
 
-#![allow(dead_code, reason = "each test program uses a part")]
-
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::rc::Rc;
@@ -27,7 +25,7 @@ pub(crate) fn open_on(disk: &CrashDisk, path: &str) -> Result<SqliteStore<Engine
     let patience = Patience { wait: Duration::from_millis(500), stale_after: Duration::from_millis(50) };
     let name = CString::new(format!("disk-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap();
     let vfs = Rc::new(engine::Vfs::register(&name, disk.weak(), patience));
-    SqliteStore::over(Engine { disk: Some(disk.clone()), ..Engine::new(&vfs, path) })
+    SqliteStore::over(Engine { _disk: Some(disk.clone()), ..Engine::new(&vfs, path) })
 }
 
 /// What the component store-sqlite makes of the component sqlite, without the wire between them.
@@ -37,12 +35,12 @@ pub(crate) struct Engine {
     statements: HashMap<&'static str, engine::Statement>,
     connection: Option<engine::Connection>,
     /// Goes after all that has files on it.
-    disk: Option<CrashDisk>,
+    _disk: Option<CrashDisk>,
 }
 
 impl Engine {
     fn new(vfs: &Rc<engine::Vfs>, path: &str) -> Engine {
-        Engine { vfs: Rc::clone(vfs), path: path.into(), statements: HashMap::new(), connection: None, disk: None }
+        Engine { vfs: Rc::clone(vfs), path: path.into(), statements: HashMap::new(), connection: None, _disk: None }
     }
 
     fn connection(&self) -> &engine::Connection {

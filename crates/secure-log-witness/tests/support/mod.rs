@@ -1,5 +1,4 @@
 //! Logs that sign their heads, and witnesses in this process.
-#![allow(dead_code, reason = "each test uses a part of this")]
 
 use std::path::Path;
 

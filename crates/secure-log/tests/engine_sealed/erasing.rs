@@ -158,7 +158,7 @@ fn a_fault_at_every_step_of_erasing_leaves_it_done_or_not_begun_or_finished_by_t
                     break;
                 }
                 faults.restart();
-                let on_record = world::events(&world).iter().any(|(_, event)| event == "secure-log.erased");
+                let on_record = crate::world::events(&world).iter().any(|(_, event)| event == "secure-log.erased");
                 let there = keys(&world, "a").len() == 1;
                 let at = format!("{effect:?} at {step}: {done:?}");
                 assert!(on_record || there, "{at}: the key went before it was on record");

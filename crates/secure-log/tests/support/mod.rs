@@ -1,5 +1,4 @@
 //! What the tests that read vectors share.
-#![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod damage;
 pub(crate) mod dice;

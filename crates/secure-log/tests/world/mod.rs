@@ -1,5 +1,4 @@
 //! What the tests of the engine share: a store that a test can look into, and the surroundings of a log.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of what is here")]
 
 use secure_log::SecureLog;
 use secure_log::engine::{Appended, LogOptions, NewEntry, Providers};
@@ -16,35 +15,35 @@ use secure_log_testkit::{
     ManualClock, MemoryAnchor, OwnedRecord, SeededRandom, SharedStore, TestKeystore, records_of, store_from,
 };
 
-pub type Store = SharedStore<MemoryStore>;
-pub type Log = SecureLog<Store>;
+pub(crate) type Store = SharedStore<MemoryStore>;
+pub(crate) type Log = SecureLog<Store>;
 
 /// A store, and what a log over it is opened with. Clones are the same world.
 #[derive(Clone)]
-pub struct World {
-    pub store: Store,
-    pub keys: TestKeystore,
-    pub anchor: Option<MemoryAnchor>,
-    pub clock: ManualClock,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) keys: TestKeystore,
+    pub(crate) anchor: Option<MemoryAnchor>,
+    pub(crate) clock: ManualClock,
 }
 
 impl World {
     /// A world with the keys of the sample log and no anchor.
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         World { store: SharedStore::new(MemoryStore::new()), keys: keystore(), anchor: None, clock: ManualClock::new() }
     }
 
     /// The same with an anchor.
-    pub fn anchored() -> World {
+    pub(crate) fn anchored() -> World {
         World { anchor: Some(MemoryAnchor::new()), ..World::new() }
     }
 
     /// The same without keys.
-    pub fn keyless() -> World {
+    pub(crate) fn keyless() -> World {
         World { keys: TestKeystore::new(), ..World::new() }
     }
 
-    pub fn providers(&self) -> Providers {
+    pub(crate) fn providers(&self) -> Providers {
         Providers {
             keystore: Box::new(self.keys.clone()),
             anchor: match &self.anchor {
@@ -57,7 +56,7 @@ impl World {
     }
 
     /// How a log is opened here.
-    pub fn options(&self) -> LogOptions {
+    pub(crate) fn options(&self) -> LogOptions {
         let all = options();
         LogOptions {
             mac_label: all.mac_label.filter(|label| !matches!(self.keys.mac(label), Err(KeyError::NotFound(_)))),
@@ -65,15 +64,15 @@ impl World {
         }
     }
 
-    pub fn open(&self) -> Result<Log, LogError> {
+    pub(crate) fn open(&self) -> Result<Log, LogError> {
         self.open_with(|_| ())
     }
 
-    pub fn open_with(&self, edit: impl FnOnce(&mut LogOptions)) -> Result<Log, LogError> {
+    pub(crate) fn open_with(&self, edit: impl FnOnce(&mut LogOptions)) -> Result<Log, LogError> {
         self.open_on(self.store.clone(), edit)
     }
 
-    pub fn open_on<S: SecureLogStore>(
+    pub(crate) fn open_on<S: SecureLogStore>(
         &self,
         store: S,
         edit: impl FnOnce(&mut LogOptions),
@@ -83,35 +82,35 @@ impl World {
         SecureLog::open(store, self.providers(), options)
     }
 
-    pub fn records(&self) -> Vec<OwnedRecord> {
+    pub(crate) fn records(&self) -> Vec<OwnedRecord> {
         self.store.with(|store| records_of(store).unwrap())
     }
 
     /// Puts other records in the store, behind everybody's back.
-    pub fn put(&self, records: &[OwnedRecord]) {
+    pub(crate) fn put(&self, records: &[OwnedRecord]) {
         self.store.with(|store| *store = store_from(records));
     }
 
     /// Edits what is in the store.
-    pub fn edit(&self, edit: impl FnOnce(&mut Vec<OwnedRecord>)) {
+    pub(crate) fn edit(&self, edit: impl FnOnce(&mut Vec<OwnedRecord>)) {
         let mut records = self.records();
         edit(&mut records);
         self.put(&records);
     }
 
     /// What a verifier with the sample's keys says of the store.
-    pub fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         verify_jsonl(&to_jsonl(&self.records())[..], &trust(), |_| {}).unwrap()
     }
 
     /// Expects that the store holds a valid log of this size.
     #[track_caller]
-    pub fn assert_valid(&self, size: u64) {
+    pub(crate) fn assert_valid(&self, size: u64) {
         let report = self.report();
         assert_eq!((&report.verdict, report.complete_to), (&Verdict::Valid, size), "{report:?}");
     }
 
-    pub fn heads(&self) -> Vec<HeadRow> {
+    pub(crate) fn heads(&self) -> Vec<HeadRow> {
         let head = |record| match record {
             OwnedRecord::Head(head) => Some(head),
             _ => None,
@@ -121,25 +120,25 @@ impl World {
 }
 
 /// A producer's entry.
-pub fn entry<'a>(stream: &'a str, payload: &'a [u8]) -> NewEntry<'a> {
+pub(crate) fn entry<'a>(stream: &'a str, payload: &'a [u8]) -> NewEntry<'a> {
     NewEntry { stream, event: "test.event", severity: Severity::Info, producer: "test", encoding: "text", payload }
 }
 
 /// Appends one entry.
 #[track_caller]
-pub fn append<S: SecureLogStore>(log: &mut SecureLog<S>, stream: &str, payload: &[u8]) -> Appended {
+pub(crate) fn append<S: SecureLogStore>(log: &mut SecureLog<S>, stream: &str, payload: &[u8]) -> Appended {
     log.append(&entry(stream, payload)).unwrap().0
 }
 
-pub fn signed(sign: SigningRule) -> StreamRules {
+pub(crate) fn signed(sign: SigningRule) -> StreamRules {
     StreamRules { sign, ..StreamRules::default() }
 }
 
-pub fn hashed(suite: Suite) -> StreamRules {
+pub(crate) fn hashed(suite: Suite) -> StreamRules {
     StreamRules { suite, ..StreamRules::default() }
 }
 
 /// The entries that the store holds, by stream and event.
-pub fn events(world: &World) -> Vec<(String, String)> {
+pub(crate) fn events(world: &World) -> Vec<(String, String)> {
     world.records().iter().filter_map(OwnedRecord::entry).map(|entry| (entry.stream, entry.event)).collect()
 }

@@ -2,13 +2,12 @@
 
 mod erasing;
 mod opening;
-#[path = "../world/mod.rs"]
-mod world;
 mod wrapping;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::world::{Log, World, append, entry};
 use secure_log::SecureLog;
 use secure_log::engine::{Appended, Erase, EvidenceOf, NewEntry, Opened, Providers, Resealed};
 use secure_log::entry::{Entry, EntryRef, StreamRules, Tier};
@@ -24,7 +23,6 @@ use secure_log::verify::{FindingCode, MissingCode, Report, Verdict, verify_jsonl
 use secure_log_testkit::attacks::{to_jsonl, trust};
 use secure_log_testkit::forge::{Reach, rechain};
 use secure_log_testkit::{Effect, Fault, FaultStore, OwnedRecord, SeededRandom, TestKeystore, count};
-use world::{Log, World, append, entry};
 
 const SECRET: &[u8] = b"the secret that nobody may see in clear";
 

@@ -6,11 +6,8 @@ mod forms;
 mod importing;
 mod lying;
 mod ocsf;
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../world/mod.rs"]
-mod world;
 
+use crate::world::*;
 use secure_log::SecureLog;
 use secure_log::engine::{Erase, NewEntry};
 use secure_log::entry::{Severity, SigningRule, StreamRules, Tier};
@@ -18,7 +15,6 @@ use secure_log::error::LogError;
 use secure_log::export::{ExportFailure, ExportOptions, Exported, Format};
 use secure_log::hash::Suite;
 use secure_log::store::SecureLogStore;
-use world::*;
 
 /// Everything that makes a field hard to write.
 const HOSTILE: [&[u8]; 12] = [
