@@ -22,5 +22,5 @@ fn every_writer_is_followed() {
 #[test]
 fn another_process_is_followed() {
     let folder = tempfile::tempdir().unwrap();
-    follows_another_process("another_process_is_followed", &folder.path().join("audit.jsonl"), open);
+    follows_another_process("tail::another_process_is_followed", &folder.path().join("audit.jsonl"), open);
 }

@@ -2,7 +2,6 @@
 //! has one.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,10 +14,12 @@ use secure_log::store::{SecureLogStore, StoreError};
 use secure_log::tail::{Delivery, Start, TailOptions};
 
 use crate::attacks::{options, providers};
-use crate::surroundings::count;
+use crate::surroundings::{alone, count};
 
 /// How much another process appends.
 const OF_ANOTHER_PROCESS: u64 = 20;
+/// Longer than it takes to begin on any machine.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// The seqnos of what was given out.
 ///
@@ -115,7 +116,7 @@ pub fn entry(stream: &str) -> NewEntry<'_> {
     }
 }
 
-/// Another process appends to the log in a store, and what it says that it appended is followed here. `test` is the name of
+/// Another process appends to the log in a store, and what it says that it appended is followed here. `test` is the path of
 /// the test that calls this, which the other process runs, too.
 ///
 /// # Panics
@@ -134,14 +135,9 @@ pub fn follows_another_process<S: SecureLogStore>(test: &str, place: &Path, open
     log.append(&entry("own")).unwrap();
     let mut subscription = log.subscribe(TailOptions::default()).unwrap();
     let other = std::thread::scope(|scope| {
-        let other = scope.spawn(|| {
-            Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", test, "--nocapture"])
-                .env(PLACE, place)
-                .output()
-                .unwrap()
-        });
-        let given: Vec<Delivery> = (0..OF_ANOTHER_PROCESS).map(|_| patiently(|| subscription.wait())).collect();
+        let other = scope.spawn(|| alone(test).env(PLACE, place).output().unwrap());
+        let mut next = || patiently(|| subscription.wait_for(A_MINUTE)).expect("the other process appends");
+        let given: Vec<Delivery> = (0..OF_ANOTHER_PROCESS).map(|_| next()).collect();
         assert_eq!(seqnos(&given), (2..2 + OF_ANOTHER_PROCESS).collect::<Vec<_>>());
         other.join().unwrap()
     });
