@@ -3,7 +3,7 @@
 use secure_log::hash::Hash;
 use secure_log::jsonl::Line;
 use secure_log::record::{HeadRow, LogRow, Record, SegmentRow, SignatureRow, StreamRow, Subject};
-use secure_log::store::{EntryRange, NumberedHead, StoreError, StreamState, TreeId};
+use secure_log::store::{EntryRange, NumberedHead, SecureLogStore as _, StoreError, StreamState, TreeId};
 
 use crate::corrupt;
 use crate::disk::{Disk, DiskFile};
@@ -17,6 +17,10 @@ use crate::tail;
 const NEAR: u64 = 8 << 10;
 /// How many entries are looked up before their lines are read.
 const PAGE: u64 = 256;
+/// How many bits of a cursor are the place in the file: no file is longer. The others say how often it was written anew, in a number
+/// that JSON can carry.
+const PLACE_BITS: u32 = 48;
+const GENERATIONS: u64 = 32;
 
 impl<D: Disk> FileStore<D> {
     /// Lines as they stand, from a place in the file on.
@@ -26,30 +30,45 @@ impl<D: Disk> FileStore<D> {
         max_bytes: usize,
         out: &mut Vec<u8>,
     ) -> Result<Option<u64>, StoreError> {
-        self.settle()?;
-        if cursor >= self.end() {
-            self.refresh()?;
-        }
-        let end = self.end();
-        let Some(log) = self.log.as_mut().filter(|_| cursor < end) else { return Ok(None) };
-        let enough = cursor.saturating_add(max_bytes.max(1) as u64);
+        let Some(at) = self.place(cursor)? else { return Ok(None) };
+        let (end, enough) = (self.end(), at.saturating_add(max_bytes.max(1) as u64));
+        let Some(log) = self.log.as_mut() else { return Ok(None) };
         if enough >= end {
-            tail::append_range(&log.file, cursor..end, out)?;
-            return Ok(Some(end));
+            tail::append_range(&log.file, at..end, out)?;
+            return Ok(Some(self.cursor(end)));
         }
         let start = out.len();
-        tail::append_range(&log.file, cursor..enough, out)?;
+        tail::append_range(&log.file, at..enough, out)?;
         let length = match memchr::memrchr(b'\n', &out[start..]) {
             Some(last) => last + 1,
             // One line that is longer than what was asked for.
             None => {
                 out.truncate(start);
-                out.extend_from_slice(log.raw_line(cursor, end)?);
+                out.extend_from_slice(log.raw_line(at, end)?);
                 out.len() - start
             }
         };
         out.truncate(start + length);
-        Ok(Some(cursor + length as u64))
+        Ok(Some(self.cursor(at + length as u64)))
+    }
+
+    /// The cursor of a place in the file. It says of which file: in one that was written anew, lines stand elsewhere.
+    pub(crate) fn cursor(&self, at: u64) -> u64 {
+        at | ((self.generation % GENERATIONS) << PLACE_BITS)
+    }
+
+    /// The place that a cursor stands for; `None` at the end of the log.
+    pub(crate) fn place(&mut self, cursor: u64) -> Result<Option<u64>, StoreError> {
+        let at = cursor & ((1 << PLACE_BITS) - 1);
+        self.settle()?;
+        if at >= self.end() {
+            self.refresh()?;
+        }
+        if at > 0 && cursor != self.cursor(at) {
+            let heads = self.heads(None, 1)?;
+            return Err(StoreError::Conflict { heads: heads.into_iter().map(|newest| newest.head).collect() });
+        }
+        Ok((at < self.end()).then_some(at))
     }
 
     /// Asks the index, or answers `nothing` when there is no log.

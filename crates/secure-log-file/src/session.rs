@@ -50,6 +50,8 @@ pub struct FileStore<D: Disk = OsDisk> {
     pub(crate) options: Options,
     /// `None` while there is no file.
     pub(crate) log: Option<Reader<D::File>>,
+    /// How many times it was found to be another file.
+    pub(crate) generation: u64,
     /// `None` when it has to be found anew: after a write failed, memory is not believed.
     pub(crate) tail: Option<Tail>,
     pub(crate) torn: Option<Torn>,
@@ -95,6 +97,7 @@ impl<D: Disk> FileStore<D> {
             path: path.as_ref().into(),
             options,
             log: None,
+            generation: 0,
             tail: None,
             torn: None,
             log_row: None,
@@ -149,6 +152,7 @@ impl<D: Disk> FileStore<D> {
         };
         if !same {
             self.forget();
+            self.generation += u64::from(self.log.is_some());
         }
         let unchanged = known.filter(|tail| same && tail.end() + tail.torn == len);
         self.synced &= unchanged.is_some();

@@ -128,13 +128,9 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
         max_bytes: usize,
         visit: &mut dyn FnMut(Record<'_>),
     ) -> Result<Option<u64>, StoreError> {
-        self.settle()?;
-        if cursor >= self.end() {
-            self.refresh()?;
-        }
-        let end = self.end();
-        let Some(log) = self.log.as_mut().filter(|_| cursor < end) else { return Ok(None) };
-        let enough = cursor.saturating_add(max_bytes.max(1) as u64);
+        let Some(cursor) = self.place(cursor)? else { return Ok(None) };
+        let (end, enough) = (self.end(), cursor.saturating_add(max_bytes.max(1) as u64));
+        let Some(log) = self.log.as_mut() else { return Ok(None) };
         let mut at = cursor;
         while at < end && at < enough {
             let visited = log.line(at, end, PAGE).and_then(|(span, line)| {
@@ -148,7 +144,7 @@ impl<D: Disk> SecureLogStore for FileStore<D> {
                 Err(e) => return Err(self.note(e)),
             };
         }
-        Ok(Some(at))
+        Ok(Some(self.cursor(at)))
     }
 
     fn scan_lines(&mut self, cursor: u64, max_bytes: usize, out: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {

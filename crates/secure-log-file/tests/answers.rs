@@ -272,6 +272,37 @@ fn a_writer_whose_lock_was_taken_over_stops() {
 }
 
 #[test]
+fn who_reads_on_in_a_log_that_was_written_anew_is_told_and_it_is_not_taken_for_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let mut log = LogBuilder::new();
+    let mut store = open(&path);
+    store.insert(&log.create()).unwrap();
+    for payload in [[b'1'; 900], [b'2'; 900], [b'3'; 900]] {
+        store.insert(&log.commit().entry("a", &payload).finish()).unwrap();
+    }
+    let after_one = store.scan(0, 1, &mut |_| {}).unwrap().unwrap();
+    let first = store.scan(after_one, 1200, &mut |_| {}).unwrap().unwrap();
+    assert_eq!(store.prune(&[("a", 2)]).unwrap(), 2);
+    let newest = store.heads(None, 1).unwrap().remove(0).head;
+    for cursor in [after_one, first] {
+        let told = StoreError::Conflict { heads: vec![newest.clone()] };
+        assert_eq!(store.scan(cursor, usize::MAX, &mut |_| panic!("nothing is there")), Err(told.clone()));
+        assert_eq!(store.scan_lines(cursor, usize::MAX, &mut Vec::new()), Err(told));
+    }
+    store.insert(&log.commit().entry("a", b"4").finish()).unwrap();
+    // Whoever begins anew reads on, and another prune is told again.
+    let anew = store.scan(0, 1200, &mut |_| {}).unwrap().unwrap();
+    assert!(anew < 1 << 53, "a number that JSON can carry");
+    let mut other = open(&path);
+    assert!(matches!(other.scan(anew, usize::MAX, &mut |_| ()), Err(StoreError::Conflict { .. })), "of another handle");
+    assert!(store.scan(anew, usize::MAX, &mut |_| ()).unwrap().is_some());
+    drop(store);
+    assert_eq!(other.prune(&[("a", 3)]).unwrap(), 1);
+    assert_eq!(records(&mut other).iter().filter(|record| record.starts_with("Pruned")).count(), 3);
+}
+
+#[test]
 fn a_reader_sees_what_others_write_and_a_rewritten_log() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.jsonl");

@@ -227,7 +227,8 @@ pub trait SecureLogStore {
 
     /// Reads all records in commit order, those of unknown kinds too, from `cursor` (0 is the beginning), about
     /// `max_bytes` of them, and answers the cursor to go on from, or `None` at the end. What was committed after the end
-    /// was answered is not missed: the last cursor stays good.
+    /// was answered is not missed: the last cursor stays good. Where records stand elsewhere since, as the log was written
+    /// anew, a store that cannot tell where to read on answers [`StoreError::Conflict`]: begin again.
     fn scan(
         &mut self,
         cursor: u64,
