@@ -7,6 +7,7 @@ mod common;
 mod conformance;
 mod crash;
 mod later;
+mod meanwhile;
 mod paging;
 mod pruning;
 mod query;

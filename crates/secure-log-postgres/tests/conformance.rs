@@ -53,6 +53,7 @@ mod engine {
     use secure_log_testkit::archiving::a_log_is_archived_and_continued;
     use secure_log_testkit::following::{follows_another_process, follows_every_writer};
     use secure_log_testkit::interrupted::wrapping_keys;
+    use secure_log_testkit::meanwhile::verifications_are_right_whatever_is_done_meanwhile;
     use secure_log_testkit::paging::pages_have_each_entry_once_while_others_append;
     use secure_log_testkit::postgres::server;
     use secure_log_testkit::reviewing::reviews_count_what_is_there;
@@ -64,6 +65,12 @@ mod engine {
     fn pages_have_each_entry_once() {
         let Some(postgres) = database() else { return };
         pages_have_each_entry_once_while_others_append(fresh(&postgres)());
+    }
+
+    #[test]
+    fn verifications_are_right_whatever_is_done_to_a_database_meanwhile() {
+        let Some(postgres) = database() else { return };
+        verifications_are_right_whatever_is_done_meanwhile(fresh(&postgres)());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod component;
 mod conformance;
 mod crash;
 mod damage;
+mod meanwhile;
 mod openings;
 mod over_engine;
 mod paging;

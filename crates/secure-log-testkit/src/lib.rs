@@ -42,6 +42,8 @@ pub mod interrupted;
 #[cfg(debug_assertions)]
 mod keystore;
 mod layer;
+#[cfg(debug_assertions)]
+pub mod meanwhile;
 mod naive;
 #[cfg(debug_assertions)]
 pub mod paging;

@@ -2,6 +2,7 @@
 
 mod subscription;
 mod turns;
+mod verifying;
 
 use std::sync::{Arc, MutexGuard};
 

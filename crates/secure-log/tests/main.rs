@@ -32,6 +32,7 @@ mod tail;
 mod vectors;
 mod vectors_public;
 mod verify_hosts;
+mod verify_shared;
 mod verify_threads;
 mod verify_threads_store;
 mod world;

@@ -11,7 +11,7 @@ use crate::index::{self, IndexKey, IndexRow};
 use crate::providers::{Random, RandomError};
 use crate::record::Record;
 use crate::store::{EntryRange, IndexRange, SecureLogStore, StoreError};
-use crate::verify::{Finding, FindingCode, Place, Report, Verdict};
+use crate::verify::{Finding, FindingCode, Place};
 
 /// Rows of the index that are read at once.
 const ROWS: u32 = 4096;
@@ -69,39 +69,32 @@ impl<S: SecureLogStore> SecureLog<S> {
         Ok(self.store.reindex()?)
     }
 
-    /// The report of a log whose entries say `expected`, with what is wrong with the index.
-    pub(super) fn with_index(&mut self, mut report: Report, expected: &IndexSums) -> Result<Report, LogError> {
-        if matches!(report.verdict, Verdict::Invalid(_)) {
-            return Ok(report);
-        }
-        let found = match self.check_index(expected) {
-            // What cannot be read as a row is a finding, and no failure of the check.
-            Err(LogError::Store(StoreError::Corrupt { at, detail })) => {
-                Some(Finding::new(FindingCode::IndexMismatch, Place::Index, format!("{at}: {detail}")))
+    /// Compares all of the index with what the entries say, and answers what is wrong with it.
+    pub(super) fn check_index(&mut self, expected: IndexSums) -> Result<Option<Finding>, LogError> {
+        let mut check = IndexCheck::new(expected);
+        let compared = loop {
+            match self.read_index_rows(&check) {
+                Ok(rows) if rows.is_empty() => break self.compare_index(&check),
+                Ok(rows) => check.count(&rows),
+                Err(error) => break Err(error),
             }
-            other => other?,
         };
-        if let Some(finding) = found {
-            report.verdict = Verdict::Invalid(finding);
-        }
-        Ok(report)
+        unreadable_is_wrong(compared)
     }
 
-    fn check_index(&mut self, expected: &IndexSums) -> Result<Option<Finding>, LogError> {
-        let mut found = expected.emptied();
-        let mut farthest = None;
-        each_row(&mut self.store, |row| {
-            if row.seqno > expected.size {
-                farthest = farthest.max(Some(*row));
-            } else {
-                found.add(row);
-            }
-        })?;
+    /// The next rows of the index that a comparison has to count; none at the end.
+    pub(crate) fn read_index_rows(&mut self, check: &IndexCheck) -> Result<Vec<IndexRow>, LogError> {
+        rows_after(&mut self.store, check.after)
+    }
+
+    /// What is wrong with an index of which all rows were counted.
+    pub(crate) fn compare_index(&mut self, check: &IndexCheck) -> Result<Option<Finding>, LogError> {
+        let IndexCheck { expected, found, farthest, .. } = check;
         // What another writer has added since the entries were read is the next verification's.
         if let Some(row) = farthest {
             let size = self.store.heads(None, 1)?.first().map_or(0, |newest| newest.head.size);
             if row.seqno > size {
-                return Ok(Some(added(&row)));
+                return Ok(Some(added(row)));
             }
         }
         let differing = (0..PARTS).filter(|part| found.parts[*part] != expected.parts[*part]);
@@ -155,14 +148,27 @@ impl<S: SecureLogStore> SecureLog<S> {
 fn each_row<S: SecureLogStore>(store: &mut S, mut visit: impl FnMut(&IndexRow)) -> Result<(), LogError> {
     let mut after = None;
     loop {
-        let rows = store.index_rows(after, ROWS)?;
+        let rows = rows_after(store, after)?;
         let Some(last) = rows.last() else { return Ok(()) };
-        // Or there would be no end.
-        if after.is_some_and(|after| rows[0] <= after) || !rows.is_sorted_by(|a, b| a < b) {
-            return Err(out_of_order());
-        }
         after = Some(*last);
         rows.iter().for_each(&mut visit);
+    }
+}
+
+fn rows_after<S: SecureLogStore>(store: &mut S, after: Option<IndexRow>) -> Result<Vec<IndexRow>, LogError> {
+    let rows = store.index_rows(after, ROWS)?;
+    // Or there would be no end.
+    let goes_on = rows.first().is_none_or(|first| after.is_none_or(|after| *first > after));
+    if goes_on && rows.is_sorted_by(|a, b| a < b) { Ok(rows) } else { Err(out_of_order()) }
+}
+
+/// What cannot be read as a row is a finding, and no failure of the check.
+pub(crate) fn unreadable_is_wrong(compared: Result<Option<Finding>, LogError>) -> Result<Option<Finding>, LogError> {
+    match compared {
+        Err(LogError::Store(StoreError::Corrupt { at, detail })) => {
+            Ok(Some(Finding::new(FindingCode::IndexMismatch, Place::Index, format!("{at}: {detail}"))))
+        }
+        other => other,
     }
 }
 
@@ -184,9 +190,37 @@ fn finding(row: &IndexRow, detail: &str) -> Finding {
     Finding::new(FindingCode::IndexMismatch, Place::Seqno(row.seqno), detail)
 }
 
+/// A comparison of the index with what the entries say, in the making.
+pub(crate) struct IndexCheck {
+    expected: IndexSums,
+    found: IndexSums,
+    /// The last row that was counted.
+    after: Option<IndexRow>,
+    /// The row of the latest entry that was appended after those that were read.
+    farthest: Option<IndexRow>,
+}
+
+impl IndexCheck {
+    pub(crate) fn new(expected: IndexSums) -> IndexCheck {
+        IndexCheck { found: expected.emptied(), expected, after: None, farthest: None }
+    }
+
+    /// Takes the next rows in.
+    pub(crate) fn count(&mut self, rows: &[IndexRow]) {
+        for row in rows {
+            if row.seqno > self.expected.size {
+                self.farthest = self.farthest.max(Some(*row));
+            } else {
+                self.found.add(row);
+            }
+        }
+        self.after = rows.last().copied().or(self.after);
+    }
+}
+
 /// Sums over all rows that there should be, or that there are. Both are the same only if the rows are: each counts as a hash under
 /// a secret that nobody knows before the comparison, so that no others can be chosen that have the same sum.
-pub(super) struct IndexSums {
+pub(crate) struct IndexSums {
     secret: [u8; 16],
     /// The sum of rows with the same seqno but for its last bits.
     parts: Vec<u128>,
@@ -201,6 +235,11 @@ impl IndexSums {
         let mut secret = [0; 16];
         random.fill(&mut secret)?;
         Ok(IndexSums { secret, parts: vec![0; PARTS], bits: 0, size: 0 })
+    }
+
+    /// The last entry that was seen.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 
     /// The same parts, of no rows.

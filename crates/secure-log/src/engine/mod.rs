@@ -39,7 +39,7 @@ mod erasing;
 mod evidence;
 mod exporting;
 mod following;
-mod index;
+pub(crate) mod index;
 mod open;
 mod options;
 mod proof;
@@ -56,6 +56,7 @@ mod stream;
 mod tailing;
 mod together;
 mod tree;
+pub(crate) mod verifying;
 mod write;
 
 use std::collections::{HashMap, VecDeque};

@@ -1,35 +1,19 @@
 //! Reading and verifying.
 
-use core::num::NonZeroUsize;
-use std::collections::HashSet;
-
 use crate::control;
 use crate::engine::SecureLog;
-use crate::engine::index::IndexSums;
 use crate::engine::proof::Checked;
 use crate::entry::Entry;
 use crate::error::LogError;
 use crate::hash::{Hash, Suite};
 use crate::providers::KeyError;
-use crate::record::{Record, StreamRow};
-use crate::review::Tally;
-use crate::store::{SecureLogStore, StoreError};
-use crate::threads;
+use crate::record::StreamRow;
+use crate::store::SecureLogStore;
 use crate::tree::{CompactTree, leaf_hash};
-use crate::verify::{Finding, FindingCode, HeldRecords, Place, Report, Signer, Trust, Verdict, Verifier};
+use crate::verify::{Finding, FindingCode, Place, Signer, Trust};
 
 /// Entries that one page holds at most.
 pub const MAX_PAGE: u32 = 1000;
-
-/// Why no further record is verified.
-pub(super) enum End {
-    /// Something is wrong.
-    Finding(Finding),
-    /// There is more than is kept track of.
-    Limit(String),
-    /// There is none.
-    Reached,
-}
 
 /// A stream, and its number: the cursor of pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,156 +216,6 @@ impl<S: SecureLogStore> SecureLog<S> {
             }
         }
         Ok(())
-    }
-
-    /// Verifies the whole log in bounded memory: every entry re-hashed, every segment and head recomputed, every signature
-    /// checked by the keystore's keys and the policy's, and the index compared with what the entries say.
-    pub fn verify_log(&mut self) -> Result<Report, LogError> {
-        self.verify_log_with(threads::available(), false, &mut None)
-    }
-
-    /// The same on so many threads at the most, where [`SecureLog::verify_log`] takes as many as there are cores. The report
-    /// does not depend on it.
-    pub fn verify_log_on(&mut self, threads: NonZeroUsize) -> Result<Report, LogError> {
-        self.verify_log_with(threads, false, &mut None)
-    }
-
-    /// The same, and opens every sealed payload with the keystore's keys. A wrapping key that the keystore does not have leaves
-    /// the verification incomplete.
-    pub fn verify_log_opening(&mut self) -> Result<Report, LogError> {
-        self.verify_log_with(threads::available(), true, &mut None)
-    }
-
-    /// `tally` counts what passes, if there is one, and is given back with what it has counted.
-    pub(super) fn verify_log_with(
-        &mut self,
-        threads: NonZeroUsize,
-        opening: bool,
-        tally: &mut Option<Tally>,
-    ) -> Result<Report, LogError> {
-        self.catch_up()?;
-        let mut trust = self.verifying_trust()?;
-        if opening {
-            trust.open_payloads();
-        }
-        let mut index = IndexSums::new(&mut *self.providers.random)?;
-        let mut verifier = Verifier::new(trust);
-        if let Some(tally) = tally.take() {
-            verifier.count_with(tally);
-        }
-        let end = self.verify_stored_by(threads, &mut verifier, opening, |record| index.record(record))?;
-        *tally = verifier.take_tally();
-        let report = self.report(verifier, end);
-        let report = self.not_behind(report);
-        self.with_index(report, &index)
-    }
-
-    /// Verifies the records that the store holds, whatever this log knows of them.
-    pub(super) fn verify_stored(&mut self) -> Result<Report, LogError> {
-        let mut verifier = Verifier::new(self.verifying_trust()?);
-        let end = self.verify_stored_by(threads::available(), &mut verifier, false, |_| ())?;
-        Ok(self.report(verifier, end))
-    }
-
-    fn report(&self, verifier: Verifier, end: End) -> Report {
-        match end {
-            End::Finding(finding) => verifier.invalid(finding),
-            End::Limit(why) => verifier.stop(&why),
-            End::Reached => verifier.finish(self.torn_bytes),
-        }
-    }
-
-    /// Shows `seen` every record that is verified.
-    fn verify_stored_by(
-        &mut self,
-        threads: NonZeroUsize,
-        verifier: &mut Verifier,
-        opening: bool,
-        mut seen: impl FnMut(&Record<'_>),
-    ) -> Result<End, LogError> {
-        const CHUNK_BYTES: usize = 1 << 20;
-        let mut held = HeldRecords::new(threads);
-        let (mut asked, mut keks) = (HashSet::new(), HashSet::new());
-        let mut cursor = Some(0);
-        while let Some(at) = cursor {
-            let mut found: Result<Option<Finding>, LogError> = Ok(None);
-            let keystore = &*self.providers.keystore;
-            let scanned = self.store.scan(at, CHUNK_BYTES, &mut |record| {
-                if !matches!(found, Ok(None)) {
-                    return;
-                }
-                if let Record::Signature(row) = record
-                    && !asked.contains(&row.identity)
-                {
-                    asked.insert(row.identity.clone());
-                    match own_signer(keystore, &row.identity) {
-                        Ok(Some(signer)) => held.trust_signer(verifier, signer),
-                        Ok(None) => {}
-                        Err(error) => {
-                            found = Err(error);
-                            return;
-                        }
-                    }
-                }
-                if let Record::DataKey(row) = record
-                    && opening
-                    && keks.insert(row.kek.clone())
-                {
-                    match keystore.wrapping_key(&row.kek) {
-                        Ok(kek) => held.trust_wrapping_key(verifier, &row.kek, kek),
-                        // The report says which key it would have needed.
-                        Err(KeyError::NotFound(_) | KeyError::UnsupportedAlgorithm(_)) => {}
-                        Err(error) => {
-                            found = Err(error.into());
-                            return;
-                        }
-                    }
-                }
-                seen(&record);
-                found = Ok(held.record(verifier, record).err());
-            });
-            // What was handed out before anything failed is judged before that.
-            let (found, failed) = match found {
-                Ok(found) => (found, None),
-                Err(error) => (None, Some(error)),
-            };
-            if let Some(finding) = found.or_else(|| held.judge(verifier).err()) {
-                return Ok(End::Finding(finding));
-            }
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            match scanned {
-                Ok(next) => cursor = next,
-                Err(StoreError::Corrupt { at, detail }) => {
-                    // What cannot be read as a record is a finding, and no failure of the check.
-                    let finding =
-                        Finding::new(FindingCode::Malformed, Place::Line(held.line()), format!("{at}: {detail}"));
-                    return Ok(End::Finding(finding));
-                }
-                Err(error) => return Err(error.into()),
-            }
-            if let Some(why) = verifier.exhausted() {
-                return Ok(End::Limit(why));
-            }
-        }
-        Ok(End::Reached)
-    }
-
-    /// What was signed or accepted here must be in what was verified.
-    fn not_behind(&self, mut report: Report) -> Report {
-        let known = &self.accepted.head;
-        if report.verdict != Verdict::Valid && report.verdict != Verdict::Incomplete {
-            return report;
-        }
-        let detail = format!("this log was acknowledged up to {}, and {} entries are there", known.size, report.size);
-        if report.size < known.size {
-            report.verdict = Verdict::Invalid(Finding::new(FindingCode::Truncated, Place::Head(known.size), detail));
-        } else if report.size == known.size && report.root != known.root {
-            let detail = "not the root that was acknowledged";
-            report.verdict = Verdict::Invalid(Finding::new(FindingCode::HeadMismatch, Place::Head(known.size), detail));
-        }
-        report
     }
 
     /// The policy, and the keys that this log has.

@@ -32,8 +32,7 @@ impl<S: SecureLogStore> SecureLog<S> {
     }
 
     fn review_with(&mut self, stream: Option<&str>, threads: NonZeroUsize, opening: bool) -> Result<Review, LogError> {
-        let mut tally = Some(Tally::new(stream));
-        let report = self.verify_log_with(threads, opening, &mut tally)?;
+        let (report, tally) = self.verify_log_with(threads, opening, || Some(Tally::new(stream)))?;
         let tally = tally.expect("a verification gives back what it counts with");
         let review = tally.finish(report);
         if let Some(name) = stream

@@ -16,9 +16,11 @@ use crate::verify::verifier::Verifier;
 /// A thread takes some tens of microseconds to begin, as long as so many records.
 const WORTH_A_THREAD: usize = 64;
 
-/// Takes what a verifier is told, and tells it later. On one thread it tells it at once.
+/// Takes what a verifier is told, and tells it later. On one thread it tells it at once, unless it holds whatever comes.
 pub(crate) struct HeldRecords {
     threads: NonZeroUsize,
+    /// Whether anything is held.
+    holds: bool,
     /// Line of the next record.
     line: u64,
     /// The records, but those that are in `between`.
@@ -36,7 +38,13 @@ enum Between {
 
 impl HeldRecords {
     pub(crate) fn new(threads: NonZeroUsize) -> HeldRecords {
-        HeldRecords { threads, line: 1, records: Commit::default(), between: Vec::new() }
+        let holds = threads > NonZeroUsize::MIN;
+        HeldRecords { threads, holds, line: 1, records: Commit::default(), between: Vec::new() }
+    }
+
+    /// Holds everything, so that nothing is judged while the store is read.
+    pub(crate) fn until_judged(threads: NonZeroUsize) -> HeldRecords {
+        HeldRecords { holds: true, ..HeldRecords::new(threads) }
     }
 
     /// The line of the next record that is judged.
@@ -46,7 +54,7 @@ impl HeldRecords {
 
     /// See [`Verifier::record`].
     pub(crate) fn record(&mut self, verifier: &mut Verifier, record: Record<'_>) -> Result<(), Finding> {
-        if !self.holds() {
+        if !self.holds {
             return judge(verifier, &mut self.line, record, ReadRecord::of(&record));
         }
         match record {
@@ -61,7 +69,7 @@ impl HeldRecords {
 
     /// See [`Verifier::trust_signer`].
     pub(crate) fn trust_signer(&mut self, verifier: &mut Verifier, signer: Signer) {
-        if self.holds() {
+        if self.holds {
             self.hold(Between::Signer(signer));
         } else {
             verifier.trust_signer(signer);
@@ -75,7 +83,7 @@ impl HeldRecords {
         label: &str,
         key: Box<dyn WrappingKey + Send>,
     ) {
-        if self.holds() {
+        if self.holds {
             self.hold(Between::WrappingKey(label.into(), key));
         } else {
             verifier.trust_wrapping_key(label, key);
@@ -96,10 +104,6 @@ impl HeldRecords {
             judge(verifier, &mut self.line, *record, read)?;
         }
         between.try_for_each(|(_, between)| self.judge_between(verifier, between))
-    }
-
-    fn holds(&self) -> bool {
-        self.threads > NonZeroUsize::MIN
     }
 
     fn hold(&mut self, between: Between) {
