@@ -189,8 +189,11 @@ impl<S: SecureLogStore> SecureLog<S> {
     /// What all the records come to, and what the index should hold, where there is a use in comparing it. What was signed or
     /// accepted here until now must be in what was read to the end.
     pub(crate) fn conclude(&self, verification: Verification, end: End) -> (Report, Option<IndexSums>) {
-        let report = self.report(verification.verifier, end);
-        let report = self.not_behind(report);
+        let to_the_end = matches!(end, End::Reached);
+        let mut report = self.report(verification.verifier, end);
+        if to_the_end {
+            report = self.not_behind(report);
+        }
         let index = verification.index.filter(|_| !matches!(report.verdict, Verdict::Invalid(_)));
         (report, index)
     }
@@ -262,5 +265,56 @@ impl Verification {
             }
             None => Ok(Some(End::Reached)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{LogOptions, NewEntry, Providers};
+    use crate::entry::Severity;
+    use crate::memory::MemoryStore;
+    use crate::providers::{Clock, NoAnchor, NoKeys, Random, RandomError};
+    use crate::time::Timestamp;
+    use crate::verify::MissingCode;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix(0, 0).expect("it is a time")
+        }
+    }
+
+    impl Random for Still {
+        fn fill(&mut self, out: &mut [u8]) -> Result<(), RandomError> {
+            out.fill(1);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_of_more_streams_than_are_kept_track_of_is_not_called_truncated() {
+        let providers = Providers {
+            keystore: Box::new(NoKeys),
+            anchor: Box::new(NoAnchor),
+            clock: Box::new(Still),
+            random: Box::new(Still),
+        };
+        let mut log = SecureLog::open(MemoryStore::new(), providers, LogOptions::default()).expect("a log is made");
+        // Each is a page, so that the last ones are not read.
+        let payload = vec![b'x'; PAGE_BYTES];
+        for stream in ["a", "b", "c", "d", "e"] {
+            let (event, producer, encoding) = ("e", "p", "text");
+            let entry = NewEntry { stream, event, severity: Severity::Info, producer, encoding, payload: &payload };
+            log.append(&entry).expect("it is appended");
+        }
+        let mut verification = log.begin_verification(HeldRecords::new(NonZeroUsize::MIN), false).expect("it begins");
+        verification.verifier.keep_track_of(2, 100);
+        let end = log.read_to_the_end(&mut verification).expect("the store can be read");
+        let (report, _) = log.conclude(verification, end);
+        assert_eq!(report.verdict, Verdict::Incomplete, "{report:?}");
+        assert!(report.size < log.size(), "{report:?}");
+        assert!(report.missing.iter().any(|missing| missing.code == MissingCode::Limit), "{report:?}");
     }
 }
