@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard};
 
 use crate::engine::{Appended, Batch, CommitInfo, LogOptions, NewEntry, Providers, SecureLog};
 use crate::error::LogError;
-use crate::shared::turns::{Inner, lock};
+use crate::shared::turns::Inner;
 use crate::store::SecureLogStore;
 
 pub use crate::shared::subscription::{Deliveries, Subscription};
@@ -46,7 +46,7 @@ impl<S: SecureLogStore> SharedLog<S> {
 
     /// The log itself, for everything but appending. Other threads wait while this is held.
     pub fn lock(&self) -> MutexGuard<'_, SecureLog<S>> {
-        lock(&self.inner.log)
+        self.inner.hold()
     }
 
     /// Appends one entry, durably.

@@ -28,7 +28,10 @@ pub type Threads = Arc<dyn Fn(Work) + Send + Sync>;
 const LOOKS: usize = 16;
 
 pub(super) struct Inner<S> {
-    pub(super) log: Mutex<SecureLog<S>>,
+    log: Mutex<SecureLog<S>>,
+    /// Who has the log next holds this while waiting for it, so that it is not taken again by a thread that has just given it back,
+    /// as one that appends without a pause does before any other wakes.
+    next: Mutex<()>,
     queue: Mutex<Queue>,
 }
 
@@ -93,7 +96,13 @@ struct OwnedEntry {
 
 impl<S> Inner<S> {
     pub(super) fn new(log: SecureLog<S>) -> Inner<S> {
-        Inner { log: Mutex::new(log), queue: Mutex::default() }
+        Inner { log: Mutex::new(log), next: Mutex::default(), queue: Mutex::default() }
+    }
+
+    /// The log, for as long as what is answered is held.
+    pub(super) fn hold(&self) -> MutexGuard<'_, SecureLog<S>> {
+        let _next = lock(&self.next);
+        lock(&self.log)
     }
 
     /// Whether somebody appends, or waits for the log to do so.
@@ -200,7 +209,7 @@ impl<'i, S: SecureLogStore> Turn<'i, S> {
 
     /// Commits what this thread brings and what others wait for, and answers what became of the former.
     fn commit(&mut self, own: Option<Batch<'_, '_>>) -> Option<Outcome> {
-        let mut log = lock(&self.inner.log);
+        let mut log = self.inner.hold();
         self.let_others_come();
         // Taken only now, so that everything is in it that came while the last commit was made durable.
         self.gather(own.as_ref());
@@ -374,6 +383,6 @@ impl OwnedEntry {
 }
 
 /// A lock whose holder panicked is still good here: what it guards is replaced as a whole or read again from the store.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
