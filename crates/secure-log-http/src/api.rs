@@ -189,9 +189,12 @@ impl Api {
             return Err(Problem::malformed("idempotency-key stands there twice").into());
         }
         if let Some(key) = head.header("idempotency-key")
-            && (key.is_empty() || key.len() > MAX_KEY_BYTES)
+            && (key.is_empty()
+                || key.len() > MAX_KEY_BYTES
+                || key.contains(|character: char| character.is_ascii_control()))
         {
-            return Err(Problem::malformed(format!("idempotency-key has 1 to {MAX_KEY_BYTES} bytes")).into());
+            let detail = format!("idempotency-key has 1 to {MAX_KEY_BYTES} bytes, and no control characters");
+            return Err(Problem::malformed(detail).into());
         }
         if self.stopping.load(Ordering::Relaxed) && route.needs != Needs::Nothing {
             return Err(Problem::new("stopping").retry_after(5).into());

@@ -4,6 +4,7 @@ use secure_log::engine::MAX_PAGE;
 use secure_log::limits::MAX_BATCH_ENTRIES;
 use serde_json::{Map, Value, json};
 
+use crate::limits::MAX_KEY_BYTES;
 use crate::log_id::MAX_LOG_ID_CHARS;
 use crate::problem::{CASES, PROBLEM_JSON};
 use crate::route::{Kind, Needs, Operation, Param, Place, Posted, ROUTES, Route};
@@ -75,6 +76,10 @@ fn schema_of(kind: Kind) -> Value {
         Kind::Limit => json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE }),
         Kind::Text(most) => text(1, most),
         Kind::AnyText(most) => text(0, most),
+        // What is white around a header is no part of it.
+        Kind::Key => {
+            json!({ "type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": "^[^\\u0000-\\u0020\\u007f][^\\u0000-\\u001f\\u007f]*[\\t ]*$" })
+        }
         Kind::Payload(most) => json!({ "type": "string", "minLength": 1, "maxLength": most }),
         Kind::Time => json!({ "type": "string", "format": "date-time" }),
         Kind::Flag => json!({ "type": "boolean" }),

@@ -65,6 +65,8 @@ pub enum Kind {
     Text(usize),
     /// The same, and it may be empty.
     AnyText(usize),
+    /// An idempotency key.
+    Key,
     /// A part of a payload, of so many bytes at most.
     Payload(usize),
     /// A time of RFC 3339.
@@ -285,7 +287,7 @@ pub static ROUTES: [Route; 21] = [
             ID,
             header(
                 "idempotency-key",
-                Kind::Text(255),
+                Kind::Key,
                 "Makes the request safe to repeat: the same key with the same body is appended once.",
             ),
         ],

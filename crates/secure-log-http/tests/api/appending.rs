@@ -136,6 +136,9 @@ fn a_key_makes_an_append_happen_once_also_after_a_restart() {
     let (status, replayed, other) = keyed(&world, "other", "k1", body);
     assert_eq!((status, replayed), (201, false));
     assert_ne!(other["entries"], first["entries"]);
+    for key in ["", "a\tb", "a\u{7f}", &"k".repeat(256)] {
+        assert_eq!(keyed(&world, "all", key, body).0, 400, "{key:?}");
+    }
     // What is refused leaves the key free.
     assert_eq!(keyed(&world, "all", "k2", r#"{"stream":"secure-log","event":"e"}"#).0, 400);
     assert_eq!(keyed(&world, "all", "k2", body).0, 201);
