@@ -458,7 +458,7 @@ pub static ROUTES: [Route; 21] = [
         status: 200,
         answers: JSON,
         problems: &[404],
-        about: "Verifies all of the log. Who appends to it waits meanwhile.",
+        about: "Verifies all of the log, with what is appended meanwhile.",
     },
 ];
 
